@@ -1,0 +1,1 @@
+"""Finding the submission: which files, at which commit, in which record folder."""

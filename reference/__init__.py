@@ -1,0 +1,1 @@
+"""The reference trainer's place. It holds no code yet."""
