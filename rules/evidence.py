@@ -37,9 +37,9 @@ class Location:
 class Number:
     """A number somebody wrote down, with the place where it stands.
 
-    `step` is the value of the last written digit (0.0001 for "1.2244", 1000 for "15.53 MB" read
-    as 15,530,000 with two decimals would be 10,000), so that two figures can be compared within
-    what their writers rounded away. 0 means written exactly.
+    `step` is the value of the last written digit, in the unit of `value` (0.0001 for "1.2244",
+    10,000 bytes for "15.53 MB"), so that two figures can be compared within what their writers
+    rounded away. 0 means written exactly.
     """
 
     value: float
@@ -119,6 +119,7 @@ class Script:
     layers: tuple[Layer, ...] = ()
     imports: tuple[str, ...] = ()  # sibling files it imports or loads, as paths in the folder
     problem: str = ""
+    syntax_error: str = ""  # why the innermost text is not Python of any known version, "" if it is
 
     @property
     def packed(self) -> bool:
@@ -156,6 +157,8 @@ class Package:
     outside: tuple[str, ...] = ()  # changed files outside every record folder
     inherited: bool = False  # an identical folder already stands on the base branch
     read: tuple[str, ...] = ()  # files whose bytes were read
+    created: str = ""  # ISO date of the oldest commit of the change, "" for a plain folder
+    modified: bool = False  # the folder already stood on the base in another state; the change edits it
 
     def file(self, path: str) -> FileFact | None:
         return next((f for f in self.files if f.path == path), None)
@@ -199,12 +202,17 @@ class PhaseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of time the log measures. `data` names the tokens it reads, where the log says."""
+    """A stretch of time the log measures. `data` names the tokens it reads, where the log says.
+
+    `stage` is "build" for what lies before the artifact's size is printed and "evaluate" for what
+    comes after it; "" when the log gives no size.
+    """
 
     kind: PhaseKind
     name: str
     seconds: Number
     data: str = ""  # "train", "validation", "generated", "" = not said
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +317,7 @@ class Claims:
     runs: tuple[Run, ...] = ()
     commands: tuple[Command, ...] = ()
     problems: tuple[str, ...] = ()  # files that could not be read, in plain words
+    self_claims: tuple[Words, ...] = ()  # "legal", "compliant" and the like in the README
 
     @property
     def val_bpb(self) -> Number | None:

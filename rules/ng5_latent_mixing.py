@@ -11,8 +11,14 @@ distribution at the scored token. Running: put every token of the vocabulary at 
 sum `exp(-score)`; the sum must be 1.
 
 ## Legal look-alikes
-Entropy used as a *gate*, a weight that is fixed before the token is known, leaves the mixture
-normalised. Hedge weights that are updated after the token was scored are fine.
+- Entropy used as a *gate*, a weight that is fixed before the token is known, leaves the mixture
+  normalised.
+- The constant ln V as a loss is the uniform distribution over V tokens, and an expert like any other.
+- Hedge weights that are updated after the token was scored are fine (NG3).
+
+## Known evasions
+The foreign column under a name like `cache_nll`; a constant that is nearly ln V but smaller; log-probabilities
+multiplied by a temperature below 1 and never normalised again.
 
 ## Instead
 Before:
@@ -29,6 +35,7 @@ nll = -logp[target]
 """
 
 from rules.finding import Severity, Status
+from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
 
 RULE = Rule(
@@ -37,11 +44,42 @@ RULE = Rule(
     kind=Kind.PROHIBITION,
     severity=Severity.FATAL,
     sources=(
-        Source("#1017", "2026-03-28", "NoesisGenesis", "a table of mixtures that break normalisation, latent ones among them", Authority.COMMUNITY),
+        Source(
+            "#1017",
+            "2026-03-28",
+            "NoesisGenesis",
+            "a table of mixtures that break normalisation, latent ones among them",
+            Authority.COMMUNITY,
+        ),
     ),
     decided_by=("source", "trace"),
     undecided="reading how each expert's loss is filled, or summing the mixture over the vocabulary, would decide it",
 )
+
+
+def hedge(columns: str, n: int) -> str:
+    """A Hedge evaluation whose table of n losses is filled by the lines `columns`."""
+    return program(f"""\
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024, eta=0.1):
+    counts, log_w = torch.ones(VOCAB, VOCAB), torch.zeros({n})
+    total = 0.0
+    for start in range(0, val_tokens.numel() - 1, seq):
+        y = val_tokens[start + 1 : start + seq + 1]
+        x = val_tokens[start : start + y.numel()]
+        logp = F.log_softmax(model(x), -1)
+        bigram = (counts[x] / counts[x].sum(-1, keepdim=True)).log()
+        losses = torch.empty(y.numel(), {n})
+        losses[:, 0] = F.nll_loss(logp, y, reduction="none")
+        losses[:, 1] = F.nll_loss(bigram, y, reduction="none")
+{columns}
+        for row in losses:
+            total -= (torch.logsumexp(log_w - row, 0) - torch.logsumexp(log_w, 0)).item()
+            log_w = log_w - eta * row
+        counts.index_put_((x, y), torch.ones(y.numel()), accumulate=True)
+    return total
+""")
+
 
 VALID = (
     Example(
@@ -49,17 +87,22 @@ VALID = (
         stage="source",
         status=Status.OK,
         files={
-            "train_gpt.py": """\
-import torch
-
-def mix(neural_logp, bigram_logp, log_w, target):
-    entropy = -(neural_logp.exp() * neural_logp).sum(-1)
-    gate = torch.sigmoid(entropy - 3.0)
-    experts = torch.stack([neural_logp, torch.logaddexp(neural_logp + (1 - gate).log(), bigram_logp + gate.log())])
-    logp = torch.logsumexp(log_w[:, None] + experts, 0) - torch.logsumexp(log_w, 0)
-    return -logp[target]
-"""
+            "train_gpt.py": hedge(
+                """\
+        entropy = -(logp.exp() * logp).sum(-1, keepdim=True)
+        gate = torch.sigmoid(entropy - 3.0)
+        gated = torch.logaddexp(logp + (1 - gate).log(), bigram + gate.log())
+        losses[:, 2] = F.nll_loss(gated, y, reduction="none")""",
+                3,
+            )
         },
+    ),
+    Example(
+        name="uniform expert",
+        stage="source",
+        status=Status.OK,
+        files={"train_gpt.py": hedge("        losses[:, 2] = math.log(VOCAB)", 3)},
+        note="a constant, but the right one: 1 / V for each of V tokens",
     ),
 )
 
@@ -68,14 +111,20 @@ INVALID = (
         name="entropy as an expert",
         stage="source",
         status=Status.LIKELY,
-        files={
-            "train_gpt.py": """\
-import torch
-
-def mix(neural_logp, bigram_logp, log_w, target):
-    nll = torch.stack([-neural_logp[target], -bigram_logp[target], -(neural_logp.exp() * neural_logp).sum(-1)])
-    return -(torch.logsumexp(log_w - nll, 0) - torch.logsumexp(log_w, 0))
-"""
-        },
+        files={"train_gpt.py": hedge("        losses[:, 2] = -(logp.exp() * logp).sum(-1)", 3)},
+    ),
+    Example(
+        name="constant below ln V",
+        stage="source",
+        status=Status.LIKELY,
+        files={"train_gpt.py": hedge("        losses[:, 2] = 0.5 * math.log(VOCAB)", 3)},
+        note="exp(-0.5 ln V) for each of V tokens adds up to the square root of V",
+    ),
+    Example(
+        name="tempered and never normalised again",
+        stage="source",
+        status=Status.LIKELY,
+        files={"train_gpt.py": hedge('        losses[:, 2] = F.nll_loss(0.8 * logp, y, reduction="none")', 3)},
+        note="a softmax after the factor would make it a distribution",
     ),
 )

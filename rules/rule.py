@@ -64,6 +64,8 @@ class Example:
     track: Track = Track.RECORD
     dispute: str = ""  # the dispute the finding must name, if any
     note: str = ""
+    date: str = "2026-03-24T12:00:00+00:00"  # of its one commit
+    outside: tuple[str, ...] = ()  # files that the same change touches outside the folder
 
 
 Check = Callable[[Evidence, Edition], Iterator[Finding]]

@@ -1,0 +1,120 @@
+"""The one way in: command line, gate, sweep and tests all call `audit`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from auditor import waivers as waiving
+from auditor.audit import SCHEMA_VERSION, Audit, SubmissionId, Waiver
+from auditor.gather import gather
+from auditor.report.fingerprint import fingerprint
+from auditor.submission import Repo, Target, resolve
+from auditor.submission.base import Submission
+from rules.editions import LATEST, Edition, edition
+from rules.evidence import Evidence, Gap, Package
+from rules.finding import Finding
+from rules.judge import judge, verdict
+
+try:
+    TOOL_VERSION = version("scorefirst")
+except PackageNotFoundError:  # run from a source tree
+    TOOL_VERSION = "0+source"
+
+
+def audit(
+    target: Target,
+    *,
+    law: str = "latest",
+    only: frozenset[str] = frozenset(),
+    waivers: tuple[Waiver, ...] = (),
+    keep_evidence: bool = False,
+    repo: Repo | None = None,
+) -> Iterator[Audit]:
+    """One audit for each record folder that the target names.
+
+    `law` is "latest", a date, or "own" for the edition in force when the submission was made.
+    Raises AuditorError (with an exit code) when the target cannot be resolved; nothing else.
+    """
+    if law != "own":
+        edition(law)  # a wrong date is an error of the call, found before any work
+    for submission in resolve(target, repo=repo):
+        yield audit_submission(submission, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
+
+
+def audit_submission(
+    submission: Submission,
+    *,
+    law: str = "latest",
+    only: frozenset[str] = frozenset(),
+    waivers: tuple[Waiver, ...] = (),
+    keep_evidence: bool = False,
+) -> Audit:
+    """Gather the evidence of one resolved submission and judge it."""
+    return judge_evidence(gather(submission), law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
+
+
+def judge_evidence(
+    evidence: Evidence,
+    *,
+    law: str = "latest",
+    only: frozenset[str] = frozenset(),
+    waivers: tuple[Waiver, ...] = (),
+    keep_evidence: bool = False,
+) -> Audit:
+    """Judge evidence, fresh or stored, by an edition of the law."""
+    package = evidence.package
+    gaps = evidence.gaps
+    try:
+        ed = own_edition(package) if law == "own" else edition(law)
+    except ValueError as e:
+        ed, gaps = LATEST, (*gaps, Gap("edition", f"{e}; judged by the edition of {LATEST.date}"))
+    findings = tuple(_finish(f, package) for f in judge(evidence, ed, only))
+    findings, used = waiving.apply(findings, package, waivers, datetime.now(UTC).date().isoformat())
+    return Audit(
+        schema_version=SCHEMA_VERSION,
+        tool_version=TOOL_VERSION,
+        edition=ed.date,
+        submission=SubmissionId(
+            folder=package.folder,
+            head=package.head,
+            base=package.base,
+            pr=package.pr,
+            track=package.track.value,
+            date=package.date,
+            source=package.source,
+            files_read=package.read,
+        ),
+        verdict=verdict(findings),
+        findings=findings,
+        coverage=gaps,
+        waivers=used,
+        evidence=evidence if keep_evidence else None,
+    )
+
+
+def own_edition(package: Package) -> Edition:
+    """The edition in force on the day of the submission's first commit."""
+    return edition((package.created or package.date)[:10])
+
+
+def _finish(f: Finding, package: Package) -> Finding:
+    return replace(f, show_again=show_again(f, package), fingerprint=fingerprint(f, package.folder))
+
+
+def show_again(f: Finding, package: Package) -> str:
+    """A command that shows the line a finding rests on, or asks the rule again where there is no line."""
+    at = next((p for p in f.locations if p.line), None)
+    path = "/".join(p for p in (package.folder, at.file) if p) if at else ""
+    if at and at.layer:
+        where = f"--repo . --ref {package.head} {shlex.quote(path)}" if package.head else shlex.quote(path)
+        return f"scorefirst unpack {where} | sed -n {at.line}p"
+    if at and package.head:
+        return f"git show {shlex.quote(f'{package.head}:{path}')} | sed -n {at.line}p"
+    if at:
+        return f"sed -n {at.line}p {shlex.quote(path)}"
+    where = f"--repo . --ref {package.head} --folder {shlex.quote(package.folder)}" if package.head else shlex.quote(package.folder or ".")
+    return f"scorefirst audit {where} --only {f.rule.split('-')[0]}"

@@ -1,0 +1,110 @@
+"""The byte counts of a log, and which of several printed variants is the artifact that ships."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from auditor.claims.logs.figures import count, figure, place
+from rules.evidence import Number
+
+_INT = r"(\d[\d,_]{2,20})(?![\d.])"
+_BYTES = rf"{_INT}(?:\s?(?:bytes|B)\b)?"
+_TOTAL = re.compile(
+    rf"(?i)(?:total[_ ](?:[\w/+-]{{1,20}}[_ ])?(?:submission|artifact)|final[_ ]submission|submission[_ ]total|total[_ ]trinity submission)"
+    rf"(?:[_ ](?:size|bytes))*(?P<tag>(?:[ _][\w+./()-]{{1,60}}){{0,4}}?)\s?[:=]\s?{_BYTES}"
+)
+_TOTAL_OTHER = re.compile(
+    rf"(?i)\b(?:artifact(?:[_ ](?:size|bytes))?|total_bytes|bytes_total|size_total|total_size|submission_size|submission_bytes|submission size)\s{{0,2}}[:=]\s{{0,12}}{_BYTES}"
+    rf"|\btotal[:=]\s?{_INT}(?=[\s(/|B,]|$)|\bbudget:{_INT}/1[56]\d{{6}}\b"
+)
+_MODEL = re.compile(
+    rf"(?i)(?:serialized[_ ](?:model)?|compressed[_ ]model(?:_bytes)?|quant(?:ized)?[_ ]model|quant_(?:file_)?bytes|compressed_blob_bytes|model[_ ]bytes|model[_ ]size|[\w+]{{3,30}} model)"
+    rf"(?P<tag>(?:[ _]?[\w+./()-]{{1,60}}){{0,3}}?)\s?[:=]\s{{0,12}}(?:\S{{1,80}}\sbytes:)?{_BYTES}|\bmodel:{_INT}\b(?=.*\bcode:)"
+)
+_CODE = re.compile(
+    rf"(?i)\bcode(?:[_ ](?:size|bytes))*(?:\s?\((?P<tag>[^)]{{1,60}})\))?\s{{0,2}}[:=]\s{{0,12}}{_BYTES}(?!\.)"
+)
+_WORDS = ("size", "bytes", "artifact", "submission", "Serialized", "serialized", "code:", "Total", "total:", "budget:", "Artifact", "Size")
+_RAW = re.compile(r"(?i)\braw\b|fp32|bf16|uncompressed|\bnpz\b|\.pt\b")
+_MEGA = re.compile(r"(?i)\b(?:total|artifact)[\w ]{0,40}[:=]\s{0,12}(\d{1,3}\.\d{1,6}) ?MB\b")
+_NOT_ONE = re.compile(
+    r"(?i)limit|target|would|expected|estimate|cap\b|headroom|\bmax_|quant_try|baseline_|_budget|per_|param|tokens|download|upload|"
+    r"uploading|selective_prune|bigram|vocab|batch_size|chunk_size|block_?size|group_size|n-?gram|tensor"
+)
+
+
+@dataclass(slots=True)
+class Sizes:
+    """Every size line seen so far, in order, each with its tag ("" for the bare label)."""
+
+    totals: list[tuple[str, Number]] = field(default_factory=list)
+    models: list[tuple[str, Number]] = field(default_factory=list)
+    codes: list[tuple[str, Number]] = field(default_factory=list)
+    rough: list[Number] = field(default_factory=list)  # totals given in MB only
+
+    def read(self, text: str, raw: str, file: str, line: int) -> None:
+        """Note the sizes on this line, if it has any."""
+        if len(text) > 600 or not any(w in text for w in _WORDS):
+            return
+        at = place(file, line, raw)
+        m = _TOTAL.search(text)
+        if m and not _NOT_ONE.search(text[: m.end(2)].replace("under the", "")):
+            self._note(self.totals, m["tag"] or "", m[2], at)
+        elif not _NOT_ONE.search(text):
+            o = _TOTAL_OTHER.search(text)
+            if o:
+                self._note(self.totals, "other", o[1] or o[2] or o[3], at)
+            elif (g := _MEGA.search(text)) and (n := figure(g[1], at, 1e6)):
+                self.rough.append(n)
+        m = _MODEL.search(text)
+        if m and not text.lower().startswith("total") and not _NOT_ONE.search(text[: m.end()]):
+            self._note(self.models, m["tag"] or "", m[2] or m[3], at)
+        m = _CODE.search(text)
+        if m and not re.search(r"(?i)exit code|return code|status", text):
+            self._note(self.codes, m["tag"] or "", m[2], at)
+
+    @staticmethod
+    def _note(into: list[tuple[str, Number]], tag: str, literal: str, at: object) -> None:
+        from rules.evidence import Location
+
+        assert isinstance(at, Location)
+        n = count(literal, at)
+        if n and 0 < n.value < 1e12 and len(into) < 200:
+            into.append((tag.strip(" _").lower(), n))
+
+    def chosen(self) -> tuple[Number | None, Number | None, Number | None]:
+        """(code, model, total) of the artifact that ships.
+
+        The total is the last one that is not of raw weights; code and model are those that add up
+        to it, else the last compressed ones.
+        """
+        models = [(t, n) for t, n in self.models if not _RAW.search(t)]
+        tagged = [n for t, n in models if t] or [n for _, n in models]
+        total = self._total([n for t, n in self.models if not t or _RAW.search(t)])
+        codes = [n for _, n in self.codes]
+        if total:
+            for c in reversed(codes):
+                for m in reversed([n for _, n in self.models]):
+                    if c.value + m.value == total.value:
+                        return c, m, total
+        compressed = [n for t, n in self.codes if "compressed" in t and "un" not in t] or codes
+        model = tagged[-1] if tagged else None
+        code = compressed[-1] if compressed else None
+        if model and total and model.value > total.value:
+            model = None
+        return code, model, total
+
+    def _total(self, raws: list[Number]) -> Number | None:
+        """The last total that is not simply raw weights plus code, the tagged ones first."""
+        codes = {n.value for _, n in self.codes}
+        raw = {r.value + c for r in raws for c in codes}
+        clean = [(t, n) for t, n in self.totals if not _RAW.search(t)]
+        named = [n for t, n in clean if t and t != "other"]
+        bare = [n for t, n in clean if not t]
+        other = [n for t, n in clean if t == "other"]
+        real = [n for n in bare if n.value not in raw]
+        for group in (named, real, [n for n in other if n.value not in raw], self.rough, bare if len(self.models) < 2 else []):
+            if group:
+                return group[-1]
+        return None

@@ -1,0 +1,343 @@
+"""The command line. Each command turns its options into one call of `auditor.api` and a report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from auditor.audit import Audit
+from auditor.exit_codes import exit_code
+from auditor.submission.base import AuditorError, NothingToAudit, UsageError
+from auditor.submission.target import Target
+
+app = typer.Typer(
+    name="scorefirst",
+    help="Audits Parameter Golf submissions: is the score legal, is the number true, does it reproduce.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+stderr = Console(stderr=True)
+
+
+class Format(StrEnum):
+    TERMINAL = "terminal"
+    MD = "md"
+    JSON = "json"
+    SARIF = "sarif"
+    HTML = "html"
+    GITHUB = "github"
+
+
+class FailOn(StrEnum):
+    FATAL = "fatal"
+    ELIGIBILITY = "eligibility"
+    PACKAGING = "packaging"
+    ADVISORY = "advisory"
+    NEVER = "never"
+
+
+Repo = Annotated[Optional[Path], typer.Option("--repo", help="A clone of the challenge's repository.", metavar="CLONE")]
+Pr = Annotated[Optional[int], typer.Option("--pr", help="Number of a pull request whose head the clone holds.", metavar="N")]
+Ref = Annotated[Optional[str], typer.Option("--ref", help="A commit, branch or tag of the clone.", metavar="REF")]
+Folder = Annotated[Optional[str], typer.Option("--folder", help="Only this record folder.", metavar="PATH")]
+Edition = Annotated[str, typer.Option("--edition", help="Judge by the rules of a date, 'latest', or 'own' for the submission's day.")]
+Output = Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the report here instead of printing it.", metavar="FILE")]
+Formats = Annotated[Format, typer.Option("--format", "-f", help="Form of the report.")]
+Fail = Annotated[FailOn, typer.Option("--fail-on", help="Lowest severity that sets an exit code.")]
+ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever was found.")]
+WaiverFile = Annotated[Optional[Path], typer.Option("--waivers", help="A maintainer's waiver file (TOML).", metavar="FILE")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what passed and what could not be decided, too.")]
+Only = Annotated[Optional[list[str]], typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")]
+
+
+@app.command()
+def audit(
+    path: Annotated[Optional[str], typer.Argument(help="A record folder, or the URL of a pull request.", metavar="FOLDER|URL")] = None,
+    repo: Repo = None,
+    pr: Pr = None,
+    ref: Ref = None,
+    base: Annotated[Optional[str], typer.Option("--base", help="Audit every record folder that differs from this ref.", metavar="REF")] = None,
+    folder: Folder = None,
+    format: Formats = Format.TERMINAL,
+    output: Output = None,
+    edition: Edition = "latest",
+    only: Only = None,
+    waivers: WaiverFile = None,
+    no_run: Annotated[bool, typer.Option("--no-run", help="Do not run the submission. (This version never does.)")] = False,
+    keep_evidence: Annotated[bool, typer.Option("--keep-evidence", help="Put the evidence into the JSON, so that it can be judged again.")] = False,
+    dispute_url: Annotated[str, typer.Option("--dispute-url", help="Where a reader can dispute a finding.", metavar="URL")] = "",
+    verbose: Verbose = False,
+    fail_on: Fail = FailOn.ADVISORY,
+    exit_zero: ExitZero = False,
+) -> None:
+    """Audit a submission: a folder, a pull request, a ref or a diff.
+
+    Examples:
+
+    * `scorefirst audit records/track_10min_16mb/2026-03-24_mine`
+
+    * `scorefirst audit --repo parameter-golf --pr 745`
+
+    * `scorefirst audit --repo . --base origin/main -f sarif -o audit.sarif`
+
+    * `scorefirst audit https://github.com/openai/parameter-golf/pull/745 -f html -o audit.html`
+    """
+    from auditor import api
+
+    target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=base, folder=folder)
+    keep = keep_evidence or format is Format.HTML
+    with waiting("auditing"):
+        audits = list(
+            api.audit(target, law=edition, only=rule_names(only), waivers=load_waivers(waivers), keep_evidence=keep)
+        )
+    report(audits, format, output, verbose=verbose, dispute_url=dispute_url, keep_evidence=keep_evidence)
+    raise typer.Exit(exit_code(audits, fail_on.value, always_zero=exit_zero or format is Format.SARIF))
+
+
+@app.command()
+def judge(
+    file: Annotated[Path, typer.Argument(help="A JSON report made with --keep-evidence.", metavar="AUDIT.json")],
+    edition: Edition = "latest",
+    format: Formats = Format.TERMINAL,
+    output: Output = None,
+    only: Only = None,
+    waivers: WaiverFile = None,
+    verbose: Verbose = False,
+    fail_on: Fail = FailOn.ADVISORY,
+    exit_zero: ExitZero = False,
+) -> None:
+    """Judge stored evidence again, e.g. by the rules of another date.
+
+    Example: `scorefirst judge audit.json --edition 2026-03-20`
+    """
+    from auditor import api
+    from auditor.report.json_ import load
+
+    law = "latest" if edition == "own" else edition
+    check_edition(law)
+    stored = load(file.read_bytes() if file.is_file() else missing(file), str(file))
+    audits = []
+    for a in stored:
+        if a.evidence is None:
+            raise UsageError(f"{file} holds no evidence; make it with `scorefirst audit --format json --keep-evidence`")
+        audits.append(api.judge_evidence(a.evidence, law=edition, only=rule_names(only), waivers=load_waivers(waivers), keep_evidence=True))
+    report(audits, format, output, verbose=verbose)
+    raise typer.Exit(exit_code(audits, fail_on.value, always_zero=exit_zero or format is Format.SARIF))
+
+
+@app.command()
+def rules(
+    name: Annotated[Optional[str], typer.Argument(help="A rule or dispute to explain, e.g. NG5 or D-06.", metavar="NAME")] = None,
+    edition: Edition = "latest",
+    severity: Annotated[Optional[str], typer.Option("--severity", help="fatal, eligibility, packaging or advisory.")] = None,
+    authority: Annotated[Optional[str], typer.Option("--authority", help="readme, organizer, organizer-quoted, precedent, community, derived.")] = None,
+    kind: Annotated[Optional[str], typer.Option("--kind", help="prohibition, requirement, permission or dispute.")] = None,
+    stage: Annotated[Optional[str], typer.Option("--stage", help="Rules that this stage can decide: claims, source, trace.")] = None,
+    search: Annotated[Optional[str], typer.Option("--search", help="Words in the title or text.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """List the rules, filter them, or explain one.
+
+    Examples:
+
+    * `scorefirst rules`
+
+    * `scorefirst rules NG5`
+
+    * `scorefirst rules --severity fatal --edition 2026-03-20`
+    """
+    from auditor.explain import explain, list_rules
+
+    check_edition(edition)
+    if name:
+        text = explain(name)
+        (Console(width=None if sys.stdout.isatty() else 100)).print(text) if not as_json else print(list_rules(name=name, as_json=True))
+        return
+    print_plain(list_rules(edition=edition, severity=severity, authority=authority, kind=kind, stage=stage, search=search, as_json=as_json))
+
+
+@app.command()
+def gate(
+    base: Annotated[str, typer.Option("--base", help="The ref to compare with.", metavar="REF")] = "origin/main",
+    ref: Annotated[str, typer.Option("--ref", help="The ref that is proposed.", metavar="REF")] = "HEAD",
+    repo: Annotated[Path, typer.Option("--repo", help="The clone.", metavar="CLONE")] = Path("."),
+    pr: Annotated[Optional[int], typer.Option("--pr", help="Number to name in the report.", metavar="N")] = None,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Write audit.json, audit.sarif, audit.md and audit.html here.", metavar="DIR")] = None,
+    waivers: Annotated[str, typer.Option("--waivers", help="Waiver file on the base ref.", metavar="PATH")] = ".scorefirst/waivers.toml",
+    edition: Edition = "latest",
+    dispute_url: Annotated[str, typer.Option("--dispute-url", help="Where a reader can dispute a finding.", metavar="URL")] = "",
+    fail_on: Fail = FailOn.ELIGIBILITY,
+    verbose: Verbose = False,
+) -> None:
+    """Audit what a branch adds, for CI. A change without record folders passes.
+
+    Only `violation` and `likely` findings of at least `--fail-on` fail the gate; doubts never do.
+
+    Example: `scorefirst gate --base origin/main --out scorefirst-report`
+    """
+    from auditor.gate import run_gate
+
+    raise typer.Exit(
+        run_gate(repo, base=base, ref=ref, pr=pr, out=out, waivers=waivers, law=edition, fail_on=fail_on.value, verbose=verbose, dispute_url=dispute_url)
+    )
+
+
+@app.command()
+def sweep(
+    repo: Annotated[Path, typer.Option("--repo", help="A clone with the pull requests' heads.", metavar="CLONE")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.jsonl and summary.md.", metavar="DIR")],
+    prs: Annotated[str, typer.Option("--prs", help="Which, e.g. 1-2149 or 398,462,518,745.", metavar="RANGE")] = "",
+    open_only: Annotated[bool, typer.Option("--open", help="Only heads that are not yet part of the main branch.")] = False,
+    edition: Edition = "latest",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; 0 for one per core.")] = 0,
+    engine: Annotated[str, typer.Option("--engine", help="local, or dask for a cluster.")] = "local",
+    scheduler: Annotated[str, typer.Option("--scheduler", help="Address of the dask scheduler.", metavar="ADDRESS")] = "",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start again instead of resuming.")] = False,
+) -> None:
+    """Audit many pull requests in parallel; can be stopped and resumed.
+
+    Examples:
+
+    * `scorefirst sweep --repo parameter-golf -o out`
+
+    * `scorefirst sweep --repo parameter-golf --prs 1-500 --open -o out`
+
+    * `scorefirst sweep --repo /shared/parameter-golf -o out --engine dask --scheduler tcp://head:8786`
+    """
+    from auditor.sweep import run_sweep
+
+    check_edition(edition)
+    run_sweep(repo, out, prs=prs, open_only=open_only, law=edition, jobs=jobs, engine=engine, scheduler=scheduler, fresh=fresh)
+
+
+@app.command()
+def unpack(
+    path: Annotated[str, typer.Argument(help="A script, in the folder or in the clone.", metavar="FILE")],
+    repo: Repo = None,
+    ref: Ref = None,
+    pr: Pr = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Show steps, sizes and hashes instead of the text.")] = False,
+) -> None:
+    """Print the source inside a self-extracting script, without running it.
+
+    Examples:
+
+    * `scorefirst unpack train_gpt.py`
+
+    * `scorefirst unpack --repo parameter-golf --pr 1394 records/track_10min_16mb/NAME/train_gpt.py`
+    """
+    from auditor.peek import unpack_file
+
+    print_plain(unpack_file(path, repo=repo, ref=ref, pr=pr, layers=layers))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the JSON report."""
+    from auditor.report.json_ import schema_text
+
+    print_plain(schema_text())
+
+
+def report(audits: list[Audit], format: Format, output: Path | None, *, verbose: bool = False, dispute_url: str = "", keep_evidence: bool = True) -> None:
+    """Render the audits and print or write them."""
+    from auditor.report import Options, render
+
+    color = output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    width = Console().width if color else 100
+    text = render(format.value, audits, Options(verbose=verbose, color=color, width=width, dispute_url=dispute_url, keep_evidence=keep_evidence))
+    if output is None:
+        print_plain(text)
+        return
+    write(output, text)
+    stderr.print(f"wrote {output}", markup=False, highlight=False)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a report; an unwritable place is a clear error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as e:
+        raise UsageError(f"cannot write {path}: {e.strerror}") from None
+
+
+def print_plain(text: str) -> None:
+    """Print text as it is, whatever encoding the terminal has."""
+    data = text if text.endswith("\n") else text + "\n"
+    sys.stdout.buffer.write(data.encode(sys.stdout.encoding or "utf-8", "replace"))
+    sys.stdout.flush()
+
+
+def rule_names(only: list[str] | None) -> frozenset[str]:
+    """Short names of the rules asked for; an unknown one is an error of the call."""
+    from rules.registry import find
+
+    names = set()
+    for name in only or ():
+        try:
+            names.add(find(name).id)
+        except KeyError as e:
+            raise UsageError(str(e.args[0])) from None
+    return frozenset(names)
+
+
+def check_edition(name: str) -> None:
+    from rules.editions import edition as lookup
+
+    if name != "own":
+        try:
+            lookup(name)
+        except ValueError as e:
+            raise UsageError(str(e)) from None
+
+
+def load_waivers(file: Path | None):  # type: ignore[no-untyped-def]
+    from auditor import waivers
+
+    if file is None:
+        return ()
+    return waivers.parse(file.read_text(encoding="utf-8") if file.is_file() else missing(file), str(file))
+
+
+def missing(file: Path):  # type: ignore[no-untyped-def]
+    raise UsageError(f"{file}: no such file")
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A spinner on stderr while something takes long, if a person is looking."""
+    if not stderr.is_terminal:
+        yield
+        return
+    with stderr.status(what):
+        yield
+
+
+def main() -> None:
+    """Run the command line; every expected error is one sentence and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except NothingToAudit as e:
+        stderr.print(f"nothing to audit: {e}", markup=False, highlight=False)
+        sys.exit(e.exit_code)
+    except AuditorError as e:
+        stderr.print(f"error: {e}", markup=False, highlight=False)
+        sys.exit(e.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Gathers the evidence about one submission. Each stage may fail alone; what failed is a gap, not a lost audit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from auditor.claims.collect import read_claims
+from auditor.frontier import seed_statistics
+from auditor.scripts import read_scripts
+from auditor.submission.base import Submission
+from rules.evidence import Claims, Evidence, Gap, SeedStatistics
+
+T = TypeVar("T")
+
+LATER = (
+    Gap("order of scoring and updates in the code", "the code's values are not followed yet; rules that need it answer unverifiable"),
+    Gap("behaviour when run", "the submission was not run; rules that need a run answer unverifiable"),
+)
+
+
+def gather(submission: Submission) -> Evidence:
+    """All evidence that can be had without running the submission or following its values."""
+    gaps: list[Gap] = list(submission.gaps)
+
+    def stage(name: str, work: Callable[[], T], nothing: T) -> T:
+        try:
+            return work()
+        except Exception as e:
+            gaps.append(Gap(name, f"this stage crashed ({e!r}); please report it"))
+            return nothing
+
+    scripts, mentions, more = stage("scripts", lambda: read_scripts(submission), ((), (), ()))
+    gaps += more
+    claims, more_gaps = stage("claims", lambda: read_claims(submission), (Claims(), ()))
+    gaps += more_gaps
+    package = replace(submission.package, scripts=scripts, mentions=mentions)
+    evidence = Evidence(package=package, claims=claims)
+    statistics = stage("statistics", lambda: seed_statistics(evidence), SeedStatistics())
+    gaps += [Gap("file", text) for text in claims.problems]
+    package = replace(package, read=tuple(sorted(submission.files_read)))
+    return replace(evidence, package=package, statistics=statistics, gaps=(*gaps, *LATER))

@@ -1,0 +1,118 @@
+"""bpb divides by the UTF-8 bytes of the original text of the scored tokens, and by nothing else.
+
+## Why
+bits per byte = nats / ln 2 / bytes. A byte count that is 17 % too large makes every model look
+17 % better. The validation text is fixed, so its byte length is too, whatever the tokenizer.
+
+## How it is proved
+From three numbers of the log: `val_loss / ln 2 × tokens / val_bpb` is the byte count that the run
+used. Over all merged records of the current export it is 151.08 million ± 0.03 %, whatever the
+tokenizer. By reading: the byte table is compared with the correct accounting (byte-fallback tokens 1,
+control tokens 0, a leading space 1 only after a token that is not a boundary).
+
+## Legal look-alikes
+Logs with four digits leave 0.05 % of room, which is allowed for. A line that prints the loss of
+one distribution beside the bpb of a mixture does not show the denominator; other lines of the same log do.
+
+## Known evasions
+A space byte in the table and again in the sum (+17 %), byte-fallback tokens counted as three bytes
+(+4 %), a constant ratio of bytes to tokens, a sidecar with larger values than the text has.
+
+## Instead
+Before:
+```python
+bytes_per_token = [len(piece.encode()) + 1 for piece in pieces]   # the space, counted here …
+total += bytes_per_token[y] + has_space[y]                         # … and here
+```
+After:
+```python
+total += base_bytes[y] + (has_leading_space[y] & ~is_boundary[x])
+```
+"""
+
+from collections.abc import Iterator
+
+from rules import constants, view
+from rules.editions import Edition
+from rules.evidence import Evidence, Run
+from rules.finding import Fact, Finding, Severity, Status
+from rules.rule import Authority, Example, Kind, Rule, Source, fact
+from rules.samples import record
+
+RULE = Rule(
+    id="BPB1-correct-bytes",
+    title="Bytes in the denominator of bpb",
+    kind=Kind.REQUIREMENT,
+    severity=Severity.FATAL,
+    sources=(
+        Source("README", "2026-03-18", "0hq", "bpb must be computed correctly; tokenizer changes have to prove it", Authority.README),
+        Source("#1017", "2026-03-28", "NoesisGenesis", "the accounting written out, section V", Authority.COMMUNITY),
+        Source("#1719", "2026-04-18", "participants", "the space byte counted twice in one family of scripts", Authority.COMMUNITY),
+        Source("#1806", "2026-04-26", "cocohearts", "a merged record removed for its byte count", Authority.PRECEDENT),
+    ),
+    decided_by=("claims", "source", "trace"),
+    undecided="a log line with val_loss, val_bpb and the number of tokens, or the byte table in the code, would decide it",
+)
+
+INSTEAD = "count the UTF-8 bytes of the original text of exactly the tokens that are scored"
+
+
+@RULE.check("claims")
+def implied_denominator(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    worst: Finding | None = None
+    for run in view.claim_runs(e):
+        found = _one_run(run, e)
+        if found and (worst is None or found.status.rank < worst.status.rank):
+            worst = found
+    if worst:
+        yield worst
+
+
+def _one_run(run: Run, e: Evidence) -> Finding | None:
+    head = view.headline(run, e)
+    mine = view.implied_bytes(head, run) if head else None
+    rest = view.best_implied(run, run.evaluations)
+    shown = mine or rest
+    if shown is None or run.val_tokens is None:
+        return None
+    facts = [
+        Fact("implied bytes", f"{shown.value:,.0f} ± {shown.slack:,.0f} ({shown.name})", shown.at),
+        fact("validation tokens", run.val_tokens),
+        Fact("bytes of the validation text", f"{constants.CANONICAL_BYTES:,} ± 0.03 %"),
+    ]
+    if view.is_canonical(shown):
+        return RULE.finding(Status.OK, f"{shown.value:,.0f} bytes: the log divides by the length of the validation text", *facts)
+    if view.is_old_export(shown):
+        return RULE.finding(
+            Status.NEEDS_HUMAN, f"{shown.value:,.0f} bytes: the validation export of 2026-03-17, which later scores cannot be compared with", *facts
+        )
+    ratio = shown.value / constants.CANONICAL_BYTES
+    if rest and mine and rest is not mine and view.is_canonical(rest):
+        facts.append(Fact("other lines of the same log", f"{rest.value:,.0f} bytes ({rest.name})", rest.at))
+        return RULE.finding(
+            Status.NEEDS_HUMAN,
+            f"the headline's val_loss and val_bpb do not belong together ({shown.value:,.0f} bytes), though other lines of the log divide correctly",
+            *facts,
+            instead="print the loss and the bpb of the same distribution over the same tokens",
+        )
+    why = view.known_fault(shown)
+    off = f"{abs(ratio - 1):.2%} too {'many' if ratio > 1 else 'few'}"
+    if ratio < 0.97:  # fewer bytes: only a part was scored, which is EVAL1's business
+        return RULE.finding(
+            Status.NEEDS_HUMAN, f"{shown.value:,.0f} bytes, {off}: only a part of the validation text was scored" + (f"; {why}" if why else ""), *facts, instead=INSTEAD
+        )
+    # Far more than any known fault is not a byte table but numbers of different things.
+    status = Status.VIOLATION if ratio < 1.25 and abs(ratio - 1) > 2e-3 else Status.NEEDS_HUMAN
+    return RULE.finding(status, f"{shown.value:,.0f} bytes, {off}" + (f": {why}" if why else ""), *facts, instead=INSTEAD)
+
+
+VALID = (
+    Example("SP1024", record(), Status.OK),
+    Example("SP8192", record(tokens=40_540_160), Status.OK),
+)
+INVALID = (
+    Example("space byte twice", record(denominator=176_300_000), Status.VIOLATION),
+    Example("byte fallback as three bytes", record(denominator=157_320_000), Status.VIOLATION),
+    Example("a tenth of the documents", record(tokens=9_662_464, denominator=32_760_000), Status.NEEDS_HUMAN),
+    Example("the first export", record(tokens=63_779_840, denominator=155_769_746), Status.NEEDS_HUMAN),
+)

@@ -1,0 +1,113 @@
+"""The score covers the whole fixed validation split, each token once.
+
+## Why
+The split is the first 50,000 documents of the export. Any part of it may be easier than the whole, and
+two scores over different texts cannot be compared.
+
+## How it is proved
+From the log: the number of validation tokens against the known counts by tokenizer, or, for any
+tokenizer, the implied byte count against the length of the text. From the hyper-parameter dump:
+fractions, subset sizes, limits. By reading: breaks on a clock, a slice of the tokens.
+
+## Legal look-alikes
+Dropping the last incomplete sequence; tokens at document starts that carry no bytes; periodic
+validation on a part while the final evaluation covers all.
+
+## Known evasions
+A title "full validation" over a run with 9,662,464 tokens (10,000 documents); a loop that stops when
+time is up; a mixture that is scored on a subset and printed as the score.
+
+## Instead
+Before:
+```python
+val_tokens = val_tokens[: args.subset_tokens]
+```
+After:
+```python
+assert scored_tokens == val_tokens.numel() - 1, "every validation token is scored"
+```
+"""
+
+from collections.abc import Iterator
+
+from rules import constants, view
+from rules.editions import Edition
+from rules.evidence import Evidence, Run, Words
+from rules.finding import Fact, Finding, Severity, Status
+from rules.rule import Authority, Example, Kind, Rule, Source, fact
+from rules.samples import record
+
+RULE = Rule(
+    id="EVAL1-full-validation",
+    title="Score over a part of the validation split",
+    kind=Kind.REQUIREMENT,
+    severity=Severity.FATAL,
+    sources=(
+        Source("README", "2026-03-18", "0hq", "scores are on the fixed validation split", Authority.README),
+        Source("#2146", "2026-05-02", "cocohearts", "the final audit asks for the full token count", Authority.ORGANIZER),
+    ),
+    decided_by=("claims", "source", "trace"),
+    undecided="a log line with the number of validation tokens would decide it",
+)
+
+TAIL = 20_000  # tokens: one sequence per rank may be dropped
+INSTEAD = "score all validation tokens of the 50,000 documents"
+
+
+@RULE.check("claims")
+def token_count(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    worst: Finding | None = None
+    for run in view.claim_runs(e):
+        found = _one_run(run, e)
+        if found and (worst is None or found.status.rank < worst.status.rank):
+            worst = found
+    if worst:
+        yield worst
+
+
+def _one_run(run: Run, e: Evidence) -> Finding | None:
+    sure = Status.VIOLATION if view.is_record(e) else Status.LIKELY
+    for name, limit in subset_settings(run):
+        return RULE.finding(sure, f"the run was told to score a part only: {name} = {limit.value}", Fact(name, limit.value, limit.at), instead=INSTEAD)
+    tokens = run.val_tokens
+    if tokens is None:
+        return None
+    facts = [fact("validation tokens", tokens)]
+    for name, known in constants.VAL_TOKENS.items():
+        if any(abs(tokens.value - k) <= TAIL for k in known):
+            return RULE.finding(Status.OK, f"{tokens.value:,.0f} tokens: the whole split ({name})", *facts)
+    if abs(tokens.value - constants.OLD_EXPORT_TOKENS) <= TAIL:
+        return RULE.finding(Status.NEEDS_HUMAN, f"{tokens.value:,.0f} tokens: the whole of the first export, used on 2026-03-17 only", *facts)
+    implied = view.best_implied(run, run.evaluations)
+    if implied is None:
+        facts.append(Fact("known counts", ", ".join(f"{n} {k[0]:,}" for n, k in constants.VAL_TOKENS.items())))
+        return RULE.finding(Status.NEEDS_HUMAN, f"{tokens.value:,.0f} tokens fit no known tokenizer, and the log gives no loss to compute bytes from", *facts)
+    facts.append(Fact("implied bytes", f"{implied.value:,.0f} ± {implied.slack:,.0f}", implied.at))
+    if view.is_canonical(implied):
+        return RULE.finding(Status.OK, f"{tokens.value:,.0f} tokens of its own tokenizer cover {implied.value:,.0f} bytes: the whole split", *facts)
+    share = implied.value / constants.CANONICAL_BYTES
+    if share < 0.97:
+        return RULE.finding(sure, f"{tokens.value:,.0f} tokens cover {share:.1%} of the validation text", *facts, instead=INSTEAD)
+    return None  # the count of bytes itself is off: BPB1 speaks of that
+
+
+# Names under which scripts limit evaluation, and the values that mean "no limit".
+_LIMITS = ("val_doc_fraction", "subset_tokens", "max_eval_tokens", "eval_max_tokens", "max_val_tokens", "val_max_tokens", "val_token_limit", "val_tokens_limit")
+_UNLIMITED = {"0", "-1", "none", "1", "1.0", "", "false"}
+
+
+def subset_settings(run: Run) -> Iterator[tuple[str, Words]]:
+    """Settings of the run that limit how much of the split is scored."""
+    for name, words in run.settings.items():
+        if name.endswith(_LIMITS) and words.value.strip().casefold() not in _UNLIMITED:
+            yield name, words
+
+
+VALID = (
+    Example("all tokens, SP1024", record(), Status.OK),
+    Example("all tokens, a vocabulary of its own", record(tokens=50_000_000), Status.OK),
+)
+INVALID = (
+    Example("10,000 documents", record(tokens=9_662_464, denominator=32_760_000), Status.VIOLATION),
+    Example("a subset by setting", record(settings=("val_doc_fraction: 0.25",)), Status.VIOLATION),
+)

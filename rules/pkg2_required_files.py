@@ -1,0 +1,92 @@
+"""README.md, submission.json, a train log and a script that compiles are in the folder.
+
+## Why
+Without them nobody can check or rank the submission.
+
+## How it is proved
+By looking. The fields asked for in submission.json are name (or author), GitHub id and val_bpb.
+
+## Legal look-alikes
+Other spellings of the same fields; logs in a sub-folder; a script with another name that the README names.
+
+## Known evasions
+An empty log; a log of another script; a file that is a pointer to something not in the repository.
+
+## Instead
+Before:
+```text
+README.md  train_gpt.py
+```
+After:
+```text
+README.md  submission.json  train_gpt.py  train_seed1337.log  train_seed42.log  train_seed2025.log
+```
+"""
+
+from collections.abc import Iterator
+
+from rules.editions import Edition
+from rules.evidence import Evidence, FileKind, Location
+from rules.finding import Fact, Finding, Severity, Status
+from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples import record
+
+RULE = Rule(
+    id="PKG2-required-files",
+    title="Required files",
+    kind=Kind.REQUIREMENT,
+    severity=Severity.PACKAGING,
+    sources=(
+        Source("README", "2026-03-18", "0hq", "README, submission.json, train log and script are required", Authority.README),
+        Source("#561", "2026-03-23", "cocohearts", "rows left out: no submission.json and logs, or not self-contained", Authority.ORGANIZER),
+        Source("#2103", "2026-05-02", "cocohearts", "asked for again in the final audit", Authority.ORGANIZER),
+    ),
+    decided_by=("claims",),
+    undecided="the list of files would decide it",
+)
+
+
+@RULE.check("claims")
+def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p, c = e.package, e.claims
+    names = {f.path.rsplit("/", 1)[-1].casefold() for f in p.files}
+    missing, broken, facts = [], [], []
+    if not any(n.startswith("readme") for n in names):
+        missing.append("README.md")
+    if "submission.json" not in names:
+        missing.append("submission.json")
+    elif c.metadata:
+        if c.metadata.problems:
+            broken.append(f"{c.metadata.file} is not valid JSON")
+            facts += [Fact("problem", text, Location(c.metadata.file)) for text in c.metadata.problems]
+        fields = {"name or author": c.metadata.name or c.metadata.author, "GitHub id": c.metadata.github_id or c.metadata.author, "val_bpb": c.metadata.val_bpb}
+        absent = [n for n, v in fields.items() if not v]
+        if absent and not c.metadata.problems:
+            broken.append(f"{c.metadata.file} has no {', no '.join(absent)}")
+    absent_logs = [f for f in p.files if f.kind in (FileKind.ABSENT, FileKind.LFS_POINTER) and f.path.endswith((".log", ".txt"))]
+    if not c.runs:
+        missing.append("a train log" if not absent_logs else "a readable train log")
+    entry = p.entry
+    if entry is None:
+        missing.append("train_gpt.py")
+    elif entry.syntax_error:
+        broken.append(f"{entry.path} does not compile: {entry.syntax_error}")
+    present = ", ".join(sorted(f.path for f in p.files)[:20])
+    facts.append(Fact("files in the folder", present or "none"))
+    if missing or broken:
+        words = ([f"missing: {', '.join(missing)}"] if missing else []) + broken
+        # A script that only this machine's Python cannot compile may well run elsewhere.
+        status = Status.VIOLATION if missing or any("JSON" in b or "has no" in b for b in broken) else Status.LIKELY
+        yield RULE.finding(status, "; ".join(words), *facts, instead="add what is missing to the folder")
+    else:
+        yield RULE.finding(Status.OK, "README, submission.json, logs and script are there", *facts)
+
+
+_LOGS = ("train_seed1337.log", "train_seed42.log", "train_seed2025.log")
+VALID = (Example("complete", record(), Status.OK),)
+INVALID = (
+    Example("no submission.json", record(without=("submission.json",)), Status.VIOLATION),
+    Example("no logs", record(without=_LOGS), Status.VIOLATION),
+    Example("json without a score", record(claims={"val_bpb": None, "seed_results": None}), Status.VIOLATION),
+    Example("script that does not compile", record(script="def main(:\n    pass\n"), Status.LIKELY),
+)

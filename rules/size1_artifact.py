@@ -1,0 +1,131 @@
+"""Code plus compressed model take at most 16,000,000 bytes.
+
+The cap is decimal: 16,000,000 bytes, not 16 MiB. It holds for every seed, so the largest counts.
+
+## Why
+The challenge asks what fits into a fixed budget of information. A model that is 1 % larger is a
+different entry, and the artifact that was scored is the one that has to fit.
+
+## How it is proved
+From the log of the run that made the claim (`Total submission size`, `Serialized model`, `Code size`)
+and from the size of the script as shipped. Both ways of counting are shown side by side:
+*as logged* and *weights + script as shipped*. Over the cap in every way that can be
+computed is a violation. Over the cap in one way only is dispute D-06: organizers have used the
+raw log total against a submission, and have merged records whose log counts a compressed script
+while the folder ships plain text.
+
+## Legal look-alikes
+"15.9 MB" with seeds that differ by some kilobytes: only the largest must fit. A log that counts the
+raw script while the folder ships a packed one that fits. Intermediate totals (int8, raw) of
+artifacts that were not submitted.
+
+## Known evasions
+Figures in MiB that look smaller (15.51 "MB" were 16,265,723 bytes), metadata that counts the
+weights alone, one seed above the cap behind a mean below it.
+
+## Instead
+Before:
+```python
+print(f"artifact: {os.path.getsize('model.bin') / 2**20:.2f} MB")
+```
+After:
+```python
+total = os.path.getsize("model.bin") + os.path.getsize("train_gpt.py")
+assert total <= 16_000_000, f"{total} bytes: over the cap"
+```
+"""
+
+from collections.abc import Iterator
+
+from rules import view
+from rules.editions import Edition
+from rules.evidence import Evidence, Number
+from rules.finding import Fact, Finding, Severity, Status
+from rules.rule import Authority, Example, Kind, Rule, Source, fact
+from rules.samples import record
+
+RULE = Rule(
+    id="SIZE1-artifact",
+    title="Artifact over 16,000,000 bytes",
+    kind=Kind.REQUIREMENT,
+    severity=Severity.ELIGIBILITY,
+    sources=(
+        Source("README", "2026-03-18", "0hq", "16,000,000 bytes decimal for code and compressed model together", Authority.README),
+        Source("#1809", "2026-04-26", "regina-openai", "16,024,793 bytes are over the cap, not eligible", Authority.ORGANIZER),
+        Source("#1835", "2026-04-28", "regina-openai", "16,071,321 bytes, read from the log, are over the cap", Authority.ORGANIZER),
+    ),
+    decided_by=("claims",),
+    undecided="a log line with the size of code and weights, or the artifact itself, would decide it",
+    disputes=("D-06",),
+)
+
+INSTEAD = "ship an artifact whose code and weights together take at most 16,000,000 bytes for every seed"
+
+
+@RULE.check("claims")
+def over_the_cap(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    runs = view.claim_runs(e)
+    cap = edition.artifact_cap
+    logged = view.worst([view.total_bytes(r) for r in runs])
+    weights = view.worst([view.model_bytes(r) for r in runs])
+    script = e.package.entry
+    shipped = weights and script and weights.value + script.size
+    claimed = view.worst([s.total_bytes for s in view.statements(e)])
+
+    facts = [fact("code + weights as logged", logged, unit=" bytes")]
+    if weights and script and shipped:
+        what = f"{shipped:,.0f} bytes ({weights.value:,.0f} + {script.size:,} for {script.path})"
+        facts.append(Fact("weights as logged + script as shipped", what, weights.at))
+    if claimed:
+        facts.append(fact("claimed", claimed, unit=" bytes"))
+    for s in view.statements(e):
+        facts += [Fact("written in MiB", at.text.strip(), at) for at in s.mebibytes]
+
+    if logged is None and shipped is None:
+        yield from _by_claim_alone(claimed, cap, facts)
+        return
+    over = {name: v for name, v in (("logged", logged and logged.value), ("shipped", shipped)) if v and v > cap}
+    known = (logged is not None) + (shipped is not None)
+    if not over:
+        largest = max(v for v in (logged and logged.value, shipped) if v)
+        yield RULE.finding(Status.OK, f"{largest:,.0f} bytes, {cap - largest:,.0f} under the cap", *facts)
+    elif len(over) == known:
+        most = max(over.values())
+        yield RULE.finding(
+            Status.VIOLATION, f"{most:,.0f} bytes: {most - cap:,.0f} over the cap of {cap:,}", *facts, instead=INSTEAD
+        )
+    else:
+        which = "log's own total" if "logged" in over else "weights plus the script as shipped"
+        other = "weights plus the script as shipped fit" if "logged" in over else "log's own count fits"
+        yield RULE.finding(
+            Status.DISPUTED,
+            f"the {which} is {max(over.values()):,.0f} bytes, over the cap, while the {other}",
+            *facts,
+            disputes=("D-06",),
+            instead=INSTEAD,
+        )
+
+
+def _by_claim_alone(claimed: Number | None, cap: int, facts: list[Fact]) -> Iterator[Finding]:
+    if claimed is None:
+        return
+    if claimed.value - claimed.slack > cap:
+        yield RULE.finding(
+            Status.VIOLATION, f"{claimed.value:,.0f} bytes by its own statement: over the cap", *facts, instead=INSTEAD
+        )
+    else:
+        yield RULE.finding(
+            Status.UNVERIFIABLE, f"{claimed.value:,.0f} bytes are claimed, but no log shows the size of the artifact", *facts
+        )
+
+
+VALID = (
+    Example("fits with room", record(), Status.OK),
+    Example("smaller seeds, largest still fits", record(model=15_990_000), Status.OK),
+)
+INVALID = (
+    Example("both accountings over", record(model=16_300_000), Status.VIOLATION),
+    Example("claim alone, over", record(without=("train_seed1337.log", "train_seed42.log", "train_seed2025.log"), claims={"bytes_total": 16_265_723}), Status.VIOLATION),
+    Example("log counts a longer script than the one shipped", record(model=15_990_000, code=60_000), Status.DISPUTED, dispute="D-06"),
+    Example("log counts a minified script, plain text shipped", record(model=15_999_000, code=500), Status.DISPUTED, dispute="D-06"),
+)

@@ -1,0 +1,113 @@
+"""Three seeds of the same configuration, each with its log.
+
+## Why
+A mean over runs of different configurations is the mean of nothing.
+
+## How it is proved
+Logs that stand behind the claim are compared: code size, parameter count, tokens, settings. Only the
+seed (and names derived from it) may differ.
+
+## Legal look-alikes
+Run names, paths and ports that carry the seed. Another machine with the same settings.
+
+## Known evasions
+A third seed taken from an earlier version; three logs of which two have the same seed; one seed searched
+among many.
+
+## Instead
+Before:
+```bash
+SEED=42 LR=0.025 python train_gpt.py; SEED=314 LR=0.03 python train_gpt.py
+```
+After:
+```bash
+for SEED in 42 314 999; do SEED=$SEED LR=0.025 python train_gpt.py; done
+```
+"""
+
+from collections.abc import Iterator
+
+from rules import view
+from rules.editions import Edition
+from rules.evidence import Evidence, Location, Run
+from rules.finding import Fact, Finding, Severity, Status
+from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source
+from rules.samples import log, record
+
+RULE = Rule(
+    id="STAT2-seeds",
+    title="Seeds of one configuration",
+    kind=Kind.REQUIREMENT,
+    severity=Severity.ELIGIBILITY,
+    sources=(
+        Source("README", "2026-03-19", "0hq", "the log must show a significant win; an average over three runs is normally enough", Authority.README),
+        Source("#2124", "2026-05-02", "cocohearts", "a third seed from another configuration is not record-ready", Authority.ORGANIZER),
+    ),
+    decided_by=("claims",),
+    undecided="the logs of the runs, which are not shipped, would decide it",
+    tracks=RECORD_ONLY,
+)
+
+INSTEAD = "ship three logs of one configuration that differ in the seed only"
+
+# Settings that carry the seed, name the run or say where it ran; they differ between honest seeds.
+_FREE = ("seed", "run_id", "run", "path", "dir", "file", "name", "port", "rank", "device", "host", "time", "log", "data", "date", "uuid", "timestamp", "prefix", "output", "artifact")
+
+
+def _free(name: str) -> bool:
+    return any(part in _FREE for part in name.replace("-", "_").split("_")) or name.endswith(("_id", "seed"))
+
+
+def differing(a: Run, b: Run) -> Iterator[tuple[str, str, str, Location]]:
+    """(name, value in a, value in b, place in b) of everything but the seed in which two runs differ."""
+    for label, x, y in (("parameters", a.params, b.params), ("validation tokens", a.val_tokens, b.val_tokens), ("GPUs", a.world_size, b.world_size)):
+        if x and y and x.value != y.value:
+            yield label, f"{x.value:,.0f}", f"{y.value:,.0f}", y.at
+    for name in sorted(a.settings.keys() & b.settings.keys()):
+        x_, y_ = a.settings[name], b.settings[name]
+        if x_.value != y_.value and not _free(name):
+            yield name, x_.value, y_.value, y_.at
+
+
+@RULE.check("claims")
+def one_configuration(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    runs = [r for r in view.claim_runs(e) if view.headline(r, e)]
+    if len(runs) < 2:
+        return
+    first, facts = runs[0], []
+    for run in runs[1:]:
+        for name, x, y, at in differing(first, run):
+            facts.append(Fact(name, f"{x} in {first.file}, {y} in {run.file}", at))
+    if facts:
+        yield RULE.finding(Status.LIKELY, f"the logs behind the claim are of different configurations: {', '.join(dict.fromkeys(f.label for f in facts))}", *facts[:12], instead=INSTEAD)
+        return
+    sizes = {r.code_bytes.value: r for r in runs if r.code_bytes}
+    if len(sizes) > 1:
+        facts = [Fact("code size", f"{v:,.0f} bytes in {r.file}", r.code_bytes.at) for v, r in sizes.items() if r.code_bytes]
+        yield RULE.finding(Status.NEEDS_HUMAN, "the logs behind the claim come from scripts of different size", *facts, instead=INSTEAD)
+        return
+    seeds = [r.seed for r in runs]
+    named = [s.value for s in seeds if s]
+    if len(set(named)) < len(named):
+        facts = [Fact("seed", f"{s.value:.0f} in {r.file}", s.at) for s, r in zip(seeds, runs, strict=True) if s]
+        yield RULE.finding(Status.NEEDS_HUMAN, "two logs behind the claim have the same seed", *facts, instead=INSTEAD)
+        return
+    yield RULE.finding(Status.OK, f"{len(runs)} logs of one configuration", *(Fact("seed", f"{s.value:.0f}", s.at) for s in seeds if s))
+
+
+@RULE.check("claims")
+def enough_seeds(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    runs = [r for r in view.claim_runs(e) if view.headline(r, e)]
+    if len(runs) == 1:
+        at = runs[0].seed.at if runs[0].seed else Location(runs[0].file)
+        yield RULE.finding(
+            Status.NEEDS_HUMAN, "one seed stands behind the claim: no spread, so no test of significance", Fact("only log with the claimed result", runs[0].file, at), instead=INSTEAD
+        )
+
+
+VALID = (Example("three seeds", record(), Status.OK),)
+INVALID = (
+    Example("one seed", record((1.1300,)), Status.NEEDS_HUMAN),
+    Example("another learning rate in the third", record(extra={"train_seed2025.log": log(seed=2025, bpb=1.1308, settings=("matrix_lr: 0.04",)), "train_seed42.log": log(seed=42, bpb=1.1304, settings=("matrix_lr: 0.02",)), "train_seed1337.log": log(settings=("matrix_lr: 0.02",))}), Status.LIKELY),
+    Example("another script in the third", record(extra={"train_seed2025.log": log(seed=2025, bpb=1.1308, code=70_000)}), Status.NEEDS_HUMAN),
+)

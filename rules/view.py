@@ -1,0 +1,142 @@
+"""Questions that several rules ask of the evidence, so that a rule reads like a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rules import constants
+from rules.constants import LN2
+from rules.evidence import Evaluation, Evidence, Location, Number, PhaseKind, Run, SeedClaim, Statement, Track
+
+
+def is_record(e: Evidence) -> bool:
+    return e.package.track is Track.RECORD
+
+
+def same(a: Number, b: Number) -> bool:
+    """Whether two written numbers can be the same figure, each rounded (or cut off) by its writer.
+
+    A full unit of the coarser last digit is allowed, since people cut digits as often as they round.
+    """
+    return abs(a.value - b.value) <= max(a.step, b.step, 1e-9) * 1.0000001
+
+
+def statements(e: Evidence) -> tuple[Statement, ...]:
+    return tuple(s for s in (e.claims.metadata, e.claims.readme) if s)
+
+
+def seed_claims(e: Evidence) -> tuple[SeedClaim, ...]:
+    """Per-seed claims: submission.json's where it has any, else the README's."""
+    for s in statements(e):
+        if any(c.val_bpb for c in s.seeds):
+            return s.seeds
+    return ()
+
+
+def claimed_bpbs(e: Evidence) -> tuple[Number, ...]:
+    """Every bpb that the submission claims as a result: headline and seeds, of both documents."""
+    out = []
+    for s in statements(e):
+        out += [s.val_bpb, *(c.val_bpb for c in s.seeds)]
+    return tuple(n for n in out if n)
+
+
+def backs(run: Run, e: Evidence) -> Evaluation | None:
+    """The evaluation of `run` that shows one of the claimed numbers, its own result first."""
+    wanted = claimed_bpbs(e)
+    finals = [ev for ev in run.evaluations if not ev.training and ev.val_bpb]
+    ordered = ([run.result] if run.result else []) + finals[::-1]
+    for ev in ordered:
+        if ev.val_bpb and any(same(ev.val_bpb, n) for n in wanted):
+            return ev
+    return None
+
+
+def claim_runs(e: Evidence) -> tuple[Run, ...]:
+    """The logs that stand behind the claim.
+
+    A folder often carries logs of ablations too. Where some logs show a claimed number, only
+    those count; where none does, all logs with a result; where none has a result, all logs.
+    """
+    runs = e.claims.runs
+    backed = tuple(r for r in runs if backs(r, e))
+    return backed or tuple(r for r in runs if r.result) or runs
+
+
+def headline(run: Run, e: Evidence) -> Evaluation | None:
+    """The evaluation of this run that the claim rests on, else the run's own result."""
+    return backs(run, e) or run.result
+
+
+@dataclass(frozen=True, slots=True)
+class Implied:
+    """The byte count that a line of a log implies, with the room that rounding leaves."""
+
+    value: float
+    slack: float
+    at: Location
+    name: str
+
+    def within(self, target: float, tolerance: float) -> bool:
+        return abs(self.value - target) <= target * tolerance + self.slack
+
+
+def implied_bytes(ev: Evaluation, run: Run) -> Implied | None:
+    """nats / ln 2 × tokens / bpb of one evaluation; None unless all three numbers are known."""
+    if not (ev.val_loss and ev.val_bpb and run.val_tokens) or ev.val_bpb.value <= 0 or ev.val_loss.value <= 0:
+        return None
+    value = ev.val_loss.value / LN2 * run.val_tokens.value / ev.val_bpb.value
+    slack = value * (ev.val_loss.slack / ev.val_loss.value + ev.val_bpb.slack / ev.val_bpb.value)
+    return Implied(value, slack, ev.val_bpb.at, ev.name or "validation in training")
+
+
+def best_implied(run: Run, evaluations: tuple[Evaluation, ...]) -> Implied | None:
+    """The implied byte count with the least rounding among some evaluations of a run."""
+    found = [i for ev in evaluations if (i := implied_bytes(ev, run))]
+    return min(found, key=lambda i: i.slack, default=None)
+
+
+def is_canonical(i: Implied) -> bool:
+    return i.within(constants.CANONICAL_BYTES, constants.CANONICAL_TOLERANCE)
+
+
+def is_old_export(i: Implied) -> bool:
+    return i.within(constants.OLD_EXPORT_BYTES, constants.CANONICAL_TOLERANCE)
+
+
+def known_fault(i: Implied) -> str:
+    """What a wrong denominator is known to come from, or ""."""
+    return next((why for b, tol, why in constants.KNOWN_DENOMINATORS if i.within(b, tol)), "")
+
+
+def gpus(run: Run) -> int | None:
+    return int(run.world_size.value) if run.world_size else None
+
+
+def worst(numbers: list[Number | None]) -> Number | None:
+    """The largest of some numbers, None if there is none."""
+    return max((n for n in numbers if n), key=lambda n: n.value, default=None)
+
+
+def model_bytes(run: Run) -> Number | None:
+    """Compressed weights: as logged, else total minus code."""
+    if run.model_bytes:
+        return run.model_bytes
+    if run.total_bytes and run.code_bytes:
+        t = run.total_bytes
+        return Number(t.value - run.code_bytes.value, t.at, t.step)
+    return None
+
+
+def total_bytes(run: Run) -> Number | None:
+    """Code plus compressed weights as the log counts them: its own total, else the sum."""
+    if run.total_bytes:
+        return run.total_bytes
+    if run.model_bytes and run.code_bytes:
+        m = run.model_bytes
+        return Number(m.value + run.code_bytes.value, m.at, m.step)
+    return None
+
+
+SCORED = (PhaseKind.ADAPT, PhaseKind.EVAL)
+ALL_EVAL = (PhaseKind.ADAPT, PhaseKind.EVAL, PhaseKind.DIAGNOSTIC, PhaseKind.LOAD, PhaseKind.WARMUP)
