@@ -116,5 +116,9 @@ def show_again(f: Finding, package: Package) -> str:
         return f"git show {shlex.quote(f'{package.head}:{path}')} | sed -n {at.line}p"
     if at:
         return f"sed -n {at.line}p {shlex.quote(path)}"
-    where = f"--repo . --ref {package.head} --folder {shlex.quote(package.folder)}" if package.head else shlex.quote(package.folder or ".")
+    where = (
+        f"--repo . --ref {package.head} --folder {shlex.quote(package.folder)}"
+        if package.head
+        else shlex.quote(package.folder or ".")
+    )
     return f"scorefirst audit {where} --only {f.rule.split('-')[0]}"

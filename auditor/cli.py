@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -46,36 +46,57 @@ class FailOn(StrEnum):
     NEVER = "never"
 
 
-Repo = Annotated[Optional[Path], typer.Option("--repo", help="A clone of the challenge's repository.", metavar="CLONE")]
-Pr = Annotated[Optional[int], typer.Option("--pr", help="Number of a pull request whose head the clone holds.", metavar="N")]
-Ref = Annotated[Optional[str], typer.Option("--ref", help="A commit, branch or tag of the clone.", metavar="REF")]
-Folder = Annotated[Optional[str], typer.Option("--folder", help="Only this record folder.", metavar="PATH")]
-Edition = Annotated[str, typer.Option("--edition", help="Judge by the rules of a date, 'latest', or 'own' for the submission's day.")]
-Output = Annotated[Optional[Path], typer.Option("--output", "-o", help="Write the report here instead of printing it.", metavar="FILE")]
+Repo = Annotated[Path | None, typer.Option("--repo", help="A clone of the challenge's repository.", metavar="CLONE")]
+Pr = Annotated[
+    int | None, typer.Option("--pr", help="Number of a pull request whose head the clone holds.", metavar="N")
+]
+Ref = Annotated[str | None, typer.Option("--ref", help="A commit, branch or tag of the clone.", metavar="REF")]
+Folder = Annotated[str | None, typer.Option("--folder", help="Only this record folder.", metavar="PATH")]
+Edition = Annotated[
+    str, typer.Option("--edition", help="Judge by the rules of a date, 'latest', or 'own' for the submission's day.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the report here instead of printing it.", metavar="FILE")
+]
 Formats = Annotated[Format, typer.Option("--format", "-f", help="Form of the report.")]
 Fail = Annotated[FailOn, typer.Option("--fail-on", help="Lowest severity that sets an exit code.")]
 ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever was found.")]
-WaiverFile = Annotated[Optional[Path], typer.Option("--waivers", help="A maintainer's waiver file (TOML).", metavar="FILE")]
+WaiverFile = Annotated[
+    Path | None, typer.Option("--waivers", help="A maintainer's waiver file (TOML).", metavar="FILE")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what passed and what could not be decided, too.")]
-Only = Annotated[Optional[list[str]], typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")
+]
 
 
 @app.command()
 def audit(
-    path: Annotated[Optional[str], typer.Argument(help="A record folder, or the URL of a pull request.", metavar="FOLDER|URL")] = None,
+    path: Annotated[
+        str | None, typer.Argument(help="A record folder, or the URL of a pull request.", metavar="FOLDER|URL")
+    ] = None,
     repo: Repo = None,
     pr: Pr = None,
     ref: Ref = None,
-    base: Annotated[Optional[str], typer.Option("--base", help="Audit every record folder that differs from this ref.", metavar="REF")] = None,
+    base: Annotated[
+        str | None,
+        typer.Option("--base", help="Audit every record folder that differs from this ref.", metavar="REF"),
+    ] = None,
     folder: Folder = None,
     format: Formats = Format.TERMINAL,
     output: Output = None,
     edition: Edition = "latest",
     only: Only = None,
     waivers: WaiverFile = None,
-    no_run: Annotated[bool, typer.Option("--no-run", help="Do not run the submission. (This version never does.)")] = False,
-    keep_evidence: Annotated[bool, typer.Option("--keep-evidence", help="Put the evidence into the JSON, so that it can be judged again.")] = False,
-    dispute_url: Annotated[str, typer.Option("--dispute-url", help="Where a reader can dispute a finding.", metavar="URL")] = "",
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="Do not run the submission. (This version never does.)")
+    ] = False,
+    keep_evidence: Annotated[
+        bool, typer.Option("--keep-evidence", help="Put the evidence into the JSON, so that it can be judged again.")
+    ] = False,
+    dispute_url: Annotated[
+        str, typer.Option("--dispute-url", help="Where a reader can dispute a finding.", metavar="URL")
+    ] = "",
     verbose: Verbose = False,
     fail_on: Fail = FailOn.ADVISORY,
     exit_zero: ExitZero = False,
@@ -130,20 +151,35 @@ def judge(
     for a in stored:
         if a.evidence is None:
             raise UsageError(f"{file} holds no evidence; make it with `scorefirst audit --format json --keep-evidence`")
-        audits.append(api.judge_evidence(a.evidence, law=edition, only=rule_names(only), waivers=load_waivers(waivers), keep_evidence=True))
+        audits.append(
+            api.judge_evidence(
+                a.evidence, law=edition, only=rule_names(only), waivers=load_waivers(waivers), keep_evidence=True
+            )
+        )
     report(audits, format, output, verbose=verbose)
     raise typer.Exit(exit_code(audits, fail_on.value, always_zero=exit_zero or format is Format.SARIF))
 
 
 @app.command()
 def rules(
-    name: Annotated[Optional[str], typer.Argument(help="A rule or dispute to explain, e.g. NG5 or D-06.", metavar="NAME")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A rule or dispute to explain, e.g. NG5 or D-06.", metavar="NAME")
+    ] = None,
     edition: Edition = "latest",
-    severity: Annotated[Optional[str], typer.Option("--severity", help="fatal, eligibility, packaging or advisory.")] = None,
-    authority: Annotated[Optional[str], typer.Option("--authority", help="readme, organizer, organizer-quoted, precedent, community, derived.")] = None,
-    kind: Annotated[Optional[str], typer.Option("--kind", help="prohibition, requirement, permission or dispute.")] = None,
-    stage: Annotated[Optional[str], typer.Option("--stage", help="Rules that this stage can decide: claims, source, trace.")] = None,
-    search: Annotated[Optional[str], typer.Option("--search", help="Words in the title or text.")] = None,
+    severity: Annotated[
+        str | None, typer.Option("--severity", help="fatal, eligibility, packaging or advisory.")
+    ] = None,
+    authority: Annotated[
+        str | None,
+        typer.Option("--authority", help="readme, organizer, organizer-quoted, precedent, community, derived."),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="prohibition, requirement, permission or dispute.")
+    ] = None,
+    stage: Annotated[
+        str | None, typer.Option("--stage", help="Rules that this stage can decide: claims, source, trace.")
+    ] = None,
+    search: Annotated[str | None, typer.Option("--search", help="Words in the title or text.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List the rules, filter them, or explain one.
@@ -161,9 +197,21 @@ def rules(
     check_edition(edition)
     if name:
         text = explain(name)
-        (Console(width=None if sys.stdout.isatty() else 100)).print(text) if not as_json else print(list_rules(name=name, as_json=True))
+        (Console(width=None if sys.stdout.isatty() else 100)).print(text) if not as_json else print(
+            list_rules(name=name, as_json=True)
+        )
         return
-    print_plain(list_rules(edition=edition, severity=severity, authority=authority, kind=kind, stage=stage, search=search, as_json=as_json))
+    print_plain(
+        list_rules(
+            edition=edition,
+            severity=severity,
+            authority=authority,
+            kind=kind,
+            stage=stage,
+            search=search,
+            as_json=as_json,
+        )
+    )
 
 
 @app.command()
@@ -171,11 +219,18 @@ def gate(
     base: Annotated[str, typer.Option("--base", help="The ref to compare with.", metavar="REF")] = "origin/main",
     ref: Annotated[str, typer.Option("--ref", help="The ref that is proposed.", metavar="REF")] = "HEAD",
     repo: Annotated[Path, typer.Option("--repo", help="The clone.", metavar="CLONE")] = Path("."),
-    pr: Annotated[Optional[int], typer.Option("--pr", help="Number to name in the report.", metavar="N")] = None,
-    out: Annotated[Optional[Path], typer.Option("--out", help="Write audit.json, audit.sarif, audit.md and audit.html here.", metavar="DIR")] = None,
-    waivers: Annotated[str, typer.Option("--waivers", help="Waiver file on the base ref.", metavar="PATH")] = ".scorefirst/waivers.toml",
+    pr: Annotated[int | None, typer.Option("--pr", help="Number to name in the report.", metavar="N")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write audit.json, audit.sarif, audit.md and audit.html here.", metavar="DIR"),
+    ] = None,
+    waivers: Annotated[
+        str, typer.Option("--waivers", help="Waiver file on the base ref.", metavar="PATH")
+    ] = ".scorefirst/waivers.toml",
     edition: Edition = "latest",
-    dispute_url: Annotated[str, typer.Option("--dispute-url", help="Where a reader can dispute a finding.", metavar="URL")] = "",
+    dispute_url: Annotated[
+        str, typer.Option("--dispute-url", help="Where a reader can dispute a finding.", metavar="URL")
+    ] = "",
     fail_on: Fail = FailOn.ELIGIBILITY,
     verbose: Verbose = False,
 ) -> None:
@@ -188,20 +243,37 @@ def gate(
     from auditor.gate import run_gate
 
     raise typer.Exit(
-        run_gate(repo, base=base, ref=ref, pr=pr, out=out, waivers=waivers, law=edition, fail_on=fail_on.value, verbose=verbose, dispute_url=dispute_url)
+        run_gate(
+            repo,
+            base=base,
+            ref=ref,
+            pr=pr,
+            out=out,
+            waivers=waivers,
+            law=edition,
+            fail_on=fail_on.value,
+            verbose=verbose,
+            dispute_url=dispute_url,
+        )
     )
 
 
 @app.command()
 def sweep(
     repo: Annotated[Path, typer.Option("--repo", help="A clone with the pull requests' heads.", metavar="CLONE")],
-    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for results.jsonl and summary.md.", metavar="DIR")],
+    out: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for results.jsonl and summary.md.", metavar="DIR")
+    ],
     prs: Annotated[str, typer.Option("--prs", help="Which, e.g. 1-2149 or 398,462,518,745.", metavar="RANGE")] = "",
-    open_only: Annotated[bool, typer.Option("--open", help="Only heads that are not yet part of the main branch.")] = False,
+    open_only: Annotated[
+        bool, typer.Option("--open", help="Only heads that are not yet part of the main branch.")
+    ] = False,
     edition: Edition = "latest",
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes; 0 for one per core.")] = 0,
     engine: Annotated[str, typer.Option("--engine", help="local, or dask for a cluster.")] = "local",
-    scheduler: Annotated[str, typer.Option("--scheduler", help="Address of the dask scheduler.", metavar="ADDRESS")] = "",
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", help="Address of the dask scheduler.", metavar="ADDRESS")
+    ] = "",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start again instead of resuming.")] = False,
 ) -> None:
     """Audit many pull requests in parallel; can be stopped and resumed.
@@ -217,7 +289,9 @@ def sweep(
     from auditor.sweep import run_sweep
 
     check_edition(edition)
-    run_sweep(repo, out, prs=prs, open_only=open_only, law=edition, jobs=jobs, engine=engine, scheduler=scheduler, fresh=fresh)
+    run_sweep(
+        repo, out, prs=prs, open_only=open_only, law=edition, jobs=jobs, engine=engine, scheduler=scheduler, fresh=fresh
+    )
 
 
 @app.command()
@@ -249,13 +323,25 @@ def schema() -> None:
     print_plain(schema_text())
 
 
-def report(audits: list[Audit], format: Format, output: Path | None, *, verbose: bool = False, dispute_url: str = "", keep_evidence: bool = True) -> None:
+def report(
+    audits: list[Audit],
+    format: Format,
+    output: Path | None,
+    *,
+    verbose: bool = False,
+    dispute_url: str = "",
+    keep_evidence: bool = True,
+) -> None:
     """Render the audits and print or write them."""
     from auditor.report import Options, render
 
     color = output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
     width = Console().width if color else 100
-    text = render(format.value, audits, Options(verbose=verbose, color=color, width=width, dispute_url=dispute_url, keep_evidence=keep_evidence))
+    text = render(
+        format.value,
+        audits,
+        Options(verbose=verbose, color=color, width=width, dispute_url=dispute_url, keep_evidence=keep_evidence),
+    )
     if output is None:
         print_plain(text)
         return

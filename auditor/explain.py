@@ -22,7 +22,12 @@ def explain(name: str) -> Group:
     for label, value in _facts(entry):
         facts.add_row(Text(label, style="bold"), value)
     sources = "\n".join(f"- {s.thread}, {s.date}, {s.who} ({s.authority}): {s.says}" for s in entry.sources)
-    return Group(Text(f"{entry.id}: {entry.title}", style="bold"), facts, Markdown(entry.doc), Markdown("## Sources\n\n" + sources))
+    return Group(
+        Text(f"{entry.id}: {entry.title}", style="bold"),
+        facts,
+        Markdown(entry.doc),
+        Markdown("## Sources\n\n" + sources),
+    )
 
 
 def _find(name: str) -> Rule | Dispute:
@@ -34,7 +39,13 @@ def _find(name: str) -> Rule | Dispute:
 
 def _facts(entry: Rule | Dispute) -> list[tuple[str, str]]:
     if isinstance(entry, Dispute):
-        return [("question", entry.question), ("one side", entry.side_a), ("the other", entry.side_b), ("state", entry.state), ("rules", ", ".join(entry.rules) or "none")]
+        return [
+            ("question", entry.question),
+            ("one side", entry.side_a),
+            ("the other", entry.side_b),
+            ("state", entry.state),
+            ("rules", ", ".join(entry.rules) or "none"),
+        ]
     return [
         ("kind", entry.kind.value),
         ("severity", entry.severity.value),
@@ -65,7 +76,11 @@ def list_rules(
         if search and search.casefold() not in f"{e.id} {e.title} {e.doc}".casefold():
             return False
         if isinstance(e, Dispute):
-            return not (severity or authority or stage) and kind in (None, "dispute") and min(s.date for s in e.sources) <= day
+            return (
+                not (severity or authority or stage)
+                and kind in (None, "dispute")
+                and min(s.date for s in e.sources) <= day
+            )
         has = e.authority(day)
         return (
             has is not None
@@ -94,9 +109,21 @@ def list_rules(
 
 
 def _as_object(e: Rule | Dispute, day: str) -> dict[str, object]:
-    sources = [{"thread": s.thread, "date": s.date, "who": s.who, "says": s.says, "authority": s.authority.value} for s in e.sources]
+    sources = [
+        {"thread": s.thread, "date": s.date, "who": s.who, "says": s.says, "authority": s.authority.value}
+        for s in e.sources
+    ]
     if isinstance(e, Dispute):
-        return {"id": e.id, "kind": "dispute", "title": e.title, "question": e.question, "sides": [e.side_a, e.side_b], "state": e.state, "rules": list(e.rules), "sources": sources}
+        return {
+            "id": e.id,
+            "kind": "dispute",
+            "title": e.title,
+            "question": e.question,
+            "sides": [e.side_a, e.side_b],
+            "state": e.state,
+            "rules": list(e.rules),
+            "sources": sources,
+        }
     return {
         "id": e.id,
         "kind": e.kind.value,

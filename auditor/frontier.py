@@ -52,7 +52,9 @@ def seed_statistics(e: Evidence) -> SeedStatistics:
     values = [n.value for n in numbers]
     day = e.package.created or e.package.date
     compared = tuple(_compare(e, values, day)) if day and e.package.track is Track.RECORD else ()
-    return SeedStatistics(numbers, tuple(s for s, _ in results), statistics.mean(values), statistics.sample_std(values), compared)
+    return SeedStatistics(
+        numbers, tuple(s for s, _ in results), statistics.mean(values), statistics.sample_std(values), compared
+    )
 
 
 def _compare(e: Evidence, values: Sequence[float], day: str):  # type: ignore[no-untyped-def]
@@ -64,7 +66,11 @@ def _compare(e: Evidence, values: Sequence[float], day: str):  # type: ignore[no
         row = standing(day, pr=e.package.pr, listed=listed)
         if row is None:
             continue
-        label = f"{name} of its day, #{row.pr} at {row.val_bpb:.4f}" if row.pr else f"{name} of its day, {row.name} at {row.val_bpb:.4f}"
+        label = (
+            f"{name} of its day, #{row.pr} at {row.val_bpb:.4f}"
+            if row.pr
+            else f"{name} of its day, {row.name} at {row.val_bpb:.4f}"
+        )
         if row in seen and not listed:
             continue
         seen.add(row)

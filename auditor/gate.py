@@ -39,7 +39,11 @@ def run_gate(
     with Repo(repo) as clone:
         allowed = _waivers_on_base(clone, base, waivers)
         try:
-            audits = list(api.audit(Target(repo=repo, base=base, ref=ref), law=law, waivers=allowed, keep_evidence=True, repo=clone))
+            audits = list(
+                api.audit(
+                    Target(repo=repo, base=base, ref=ref), law=law, waivers=allowed, keep_evidence=True, repo=clone
+                )
+            )
         except NothingToAudit as e:
             print(f"scorefirst gate: nothing to audit ({e}); pass")
             return 0
@@ -58,7 +62,10 @@ def run_gate(
             with open(summary, "a", encoding="utf-8") as f:
                 f.write(render("md", audits, options))
     code = exit_code([a for a in audits if _accused(a)], fail_on)
-    print(f"scorefirst gate: {'fail' if code else 'pass'} ({len(audits)} record folder(s), fails on {fail_on} and worse)", file=sys.stderr)
+    print(
+        f"scorefirst gate: {'fail' if code else 'pass'} ({len(audits)} record folder(s), fails on {fail_on} and worse)",
+        file=sys.stderr,
+    )
     return code
 
 

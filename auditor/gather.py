@@ -1,4 +1,7 @@
-"""Gathers the evidence about one submission. Each stage may fail alone; what failed is a gap, not a lost audit."""
+"""Gathers the evidence about one submission.
+
+Each stage may fail alone. What failed is a gap, and rules that need it answer `unverifiable`; the rest stands.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ from rules.evidence import Claims, Evidence, Gap, SeedStatistics
 T = TypeVar("T")
 
 LATER = (
-    Gap("order of scoring and updates in the code", "the code's values are not followed yet; rules that need it answer unverifiable"),
+    Gap(
+        "order of scoring and updates in the code",
+        "the code's values are not followed yet; rules that need it answer unverifiable",
+    ),
     Gap("behaviour when run", "the submission was not run; rules that need a run answer unverifiable"),
 )
 
@@ -23,10 +29,13 @@ LATER = (
 def gather(submission: Submission) -> Evidence:
     """All evidence that can be had without running the submission or following its values."""
     gaps: list[Gap] = list(submission.gaps)
+    done = ["package"]
 
     def stage(name: str, work: Callable[[], T], nothing: T) -> T:
         try:
-            return work()
+            found = work()
+            done.append(name)
+            return found
         except Exception as e:
             gaps.append(Gap(name, f"this stage crashed ({e!r}); please report it"))
             return nothing
@@ -40,4 +49,4 @@ def gather(submission: Submission) -> Evidence:
     statistics = stage("statistics", lambda: seed_statistics(evidence), SeedStatistics())
     gaps += [Gap("file", text) for text in claims.problems]
     package = replace(package, read=tuple(sorted(submission.files_read)))
-    return replace(evidence, package=package, statistics=statistics, gaps=(*gaps, *LATER))
+    return replace(evidence, package=package, statistics=statistics, stages=tuple(done), gaps=(*gaps, *LATER))

@@ -9,7 +9,9 @@ from auditor.submission.base import MAX_FILE, Unreadable, UsageError
 from auditor.unpack import unpack
 
 
-def unpack_file(path: str, *, repo: Path | None = None, ref: str | None = None, pr: int | None = None, layers: bool = False) -> str:
+def unpack_file(
+    path: str, *, repo: Path | None = None, ref: str | None = None, pr: int | None = None, layers: bool = False
+) -> str:
     """The innermost text of a script, or its layers as lines. Raises UsageError when it cannot be read."""
     if repo is not None:
         from auditor.submission import Repo

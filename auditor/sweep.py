@@ -76,12 +76,31 @@ def run_sweep(
     (out / SUMMARY).write_text(text, encoding="utf-8")
     rate = len(todo) / seconds if seconds else 0.0
     print(text)
-    console.print(f"{len(todo)} heads in {seconds:.0f} s ({rate:.1f}/s); wrote {results} and {out / SUMMARY}", highlight=False)
+    console.print(
+        f"{len(todo)} heads in {seconds:.0f} s ({rate:.1f}/s); wrote {results} and {out / SUMMARY}", highlight=False
+    )
 
 
-def _work(repo: Path, todo: Sequence[tuple[int, str]], results: Path, console: Console, *, law: str, jobs: int, engine: str, scheduler: str) -> None:
+def _work(
+    repo: Path,
+    todo: Sequence[tuple[int, str]],
+    results: Path,
+    console: Console,
+    *,
+    law: str,
+    jobs: int,
+    engine: str,
+    scheduler: str,
+) -> None:
     batches = [tuple(todo[i : i + BATCH]) for i in range(0, len(todo), BATCH)]
-    columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with open(results, "ab", buffering=0) as f, Progress(*columns, console=console) as progress:
         task = progress.add_task("auditing", total=len(todo), rate="")
         started, count, said = time.monotonic(), 0, time.monotonic()
@@ -93,11 +112,15 @@ def _work(repo: Path, todo: Sequence[tuple[int, str]], results: Path, console: C
             rate = count / (now - started)
             progress.update(task, completed=count, rate=f"{rate:.1f}/s")
             if not console.is_terminal and now - said > 15:
-                console.print(f"{count}/{len(todo)} heads, {rate:.1f}/s, {(len(todo) - count) / rate:.0f} s left", highlight=False)
+                console.print(
+                    f"{count}/{len(todo)} heads, {rate:.1f}/s, {(len(todo) - count) / rate:.0f} s left", highlight=False
+                )
                 said = now
 
 
-def _run(repo: str, batches: Sequence[tuple[tuple[int, str], ...]], law: str, jobs: int, engine: str, scheduler: str) -> Iterator[tuple[Done, ...]]:
+def _run(
+    repo: str, batches: Sequence[tuple[tuple[int, str], ...]], law: str, jobs: int, engine: str, scheduler: str
+) -> Iterator[tuple[Done, ...]]:
     if engine == "dask":
         yield from _run_dask(repo, batches, law, scheduler)
         return
@@ -111,7 +134,9 @@ def _run(repo: str, batches: Sequence[tuple[tuple[int, str], ...]], law: str, jo
     yield from parallel(delayed(audit_batch)(repo, b, law) for b in batches)
 
 
-def _run_dask(repo: str, batches: Sequence[tuple[tuple[int, str], ...]], law: str, scheduler: str) -> Iterator[tuple[Done, ...]]:
+def _run_dask(
+    repo: str, batches: Sequence[tuple[tuple[int, str], ...]], law: str, scheduler: str
+) -> Iterator[tuple[Done, ...]]:
     try:
         from dask.distributed import Client, as_completed
     except ImportError:
@@ -167,7 +192,15 @@ def _empty(pr: int, sha: str, law: str, what: str, why: str) -> dict[str, Any]:
     from rules.finding import Status
 
     edition = law if re.fullmatch(r"\d{4}-\d{2}-\d{2}", law) else LATEST.date
-    audit = Audit(SCHEMA_VERSION, TOOL_VERSION, edition, SubmissionId(folder="", head=sha, pr=pr, source=f"#{pr}"), Status.UNVERIFIABLE, (), (Gap(what, why),))
+    audit = Audit(
+        SCHEMA_VERSION,
+        TOOL_VERSION,
+        edition,
+        SubmissionId(folder="", head=sha, pr=pr, source=f"#{pr}"),
+        Status.UNVERIFIABLE,
+        (),
+        (Gap(what, why),),
+    )
     return {**to_object(audit), "pr": pr}
 
 
@@ -241,11 +274,18 @@ def summarise(results: Path, heads: Iterable[int]) -> str:
 
 def _table(t: _Tally) -> str:
     shown = ("violation", "likely", "needs-human", "disputed")
-    lines = ["# Sweep", "", f"{len(t.heads):,} heads, {t.folders:,} record folders audited; crashes: {len(t.crashes)}", ""]
+    lines = [
+        "# Sweep",
+        "",
+        f"{len(t.heads):,} heads, {t.folders:,} record folders audited; crashes: {len(t.crashes)}",
+        "",
+    ]
     lines += [f"- {c}" for c in t.crashes[:20]]
     lines += [f"- without a record folder ({what}): {n}" for what, n in t.without.most_common()]
     lines += ["", "| verdict | folders |", "|---|---:|", *(f"| {v} | {n:,} |" for v, n in t.verdicts.most_common())]
     lines += ["", "| rule | " + " | ".join(shown) + " |", "|---|" + "---:|" * len(shown)]
     for rule in sorted({r for r, s in t.alarms if s in shown}):
-        lines.append(f"| {rule} | " + " | ".join(f"{t.alarms[rule, s]:,}" if t.alarms[rule, s] else "" for s in shown) + " |")
+        lines.append(
+            f"| {rule} | " + " | ".join(f"{t.alarms[rule, s]:,}" if t.alarms[rule, s] else "" for s in shown) + " |"
+        )
     return "\n".join(lines) + "\n"

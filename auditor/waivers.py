@@ -52,11 +52,23 @@ def parse(text: str, file: str) -> tuple[Waiver, ...]:
         pr = entry.get("pr")
         if pr is not None and not isinstance(pr, int):
             raise UsageError(f"{file}: waiver {i} needs a number as pr")
-        found.append(Waiver(str(entry["rule"]), str(entry["reason"]), str(entry["author"]), dates["date"], str(entry.get("folder", "*")), pr, dates["expires"]))
+        found.append(
+            Waiver(
+                str(entry["rule"]),
+                str(entry["reason"]),
+                str(entry["author"]),
+                dates["date"],
+                str(entry.get("folder", "*")),
+                pr,
+                dates["expires"],
+            )
+        )
     return tuple(found)
 
 
-def apply(findings: Iterable[Finding], package: Package, waivers: tuple[Waiver, ...], today: str) -> tuple[tuple[Finding, ...], tuple[Waiver, ...]]:
+def apply(
+    findings: Iterable[Finding], package: Package, waivers: tuple[Waiver, ...], today: str
+) -> tuple[tuple[Finding, ...], tuple[Waiver, ...]]:
     """Findings with the waived ones marked, and the waivers that were used. `today` is an ISO date."""
     used: list[Waiver] = []
     out = []

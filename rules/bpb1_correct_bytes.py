@@ -45,9 +45,21 @@ RULE = Rule(
     kind=Kind.REQUIREMENT,
     severity=Severity.FATAL,
     sources=(
-        Source("README", "2026-03-18", "0hq", "bpb must be computed correctly; tokenizer changes have to prove it", Authority.README),
+        Source(
+            "README",
+            "2026-03-18",
+            "0hq",
+            "bpb must be computed correctly; tokenizer changes have to prove it",
+            Authority.README,
+        ),
         Source("#1017", "2026-03-28", "NoesisGenesis", "the accounting written out, section V", Authority.COMMUNITY),
-        Source("#1719", "2026-04-18", "participants", "the space byte counted twice in one family of scripts", Authority.COMMUNITY),
+        Source(
+            "#1719",
+            "2026-04-18",
+            "participants",
+            "the space byte counted twice in one family of scripts",
+            Authority.COMMUNITY,
+        ),
         Source("#1806", "2026-04-26", "cocohearts", "a merged record removed for its byte count", Authority.PRECEDENT),
     ),
     decided_by=("claims", "source", "trace"),
@@ -81,10 +93,14 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
         Fact("bytes of the validation text", f"{constants.CANONICAL_BYTES:,} ± 0.03 %"),
     ]
     if view.is_canonical(shown):
-        return RULE.finding(Status.OK, f"{shown.value:,.0f} bytes: the log divides by the length of the validation text", *facts)
+        return RULE.finding(
+            Status.OK, f"{shown.value:,.0f} bytes: the log divides by the length of the validation text", *facts
+        )
     if view.is_old_export(shown):
         return RULE.finding(
-            Status.NEEDS_HUMAN, f"{shown.value:,.0f} bytes: the validation export of 2026-03-17, which later scores cannot be compared with", *facts
+            Status.NEEDS_HUMAN,
+            f"{shown.value:,.0f} bytes: the validation export of 2026-03-17, which later scores cannot be compared with",
+            *facts,
         )
     ratio = shown.value / constants.CANONICAL_BYTES
     if rest and mine and rest is not mine and view.is_canonical(rest):
@@ -99,11 +115,17 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
     off = f"{abs(ratio - 1):.2%} too {'many' if ratio > 1 else 'few'}"
     if ratio < 0.97:  # fewer bytes: only a part was scored, which is EVAL1's business
         return RULE.finding(
-            Status.NEEDS_HUMAN, f"{shown.value:,.0f} bytes, {off}: only a part of the validation text was scored" + (f"; {why}" if why else ""), *facts, instead=INSTEAD
+            Status.NEEDS_HUMAN,
+            f"{shown.value:,.0f} bytes, {off}: only a part of the validation text was scored"
+            + (f"; {why}" if why else ""),
+            *facts,
+            instead=INSTEAD,
         )
     # Far more than any known fault is not a byte table but numbers of different things.
     status = Status.VIOLATION if ratio < 1.25 and abs(ratio - 1) > 2e-3 else Status.NEEDS_HUMAN
-    return RULE.finding(status, f"{shown.value:,.0f} bytes, {off}" + (f": {why}" if why else ""), *facts, instead=INSTEAD)
+    return RULE.finding(
+        status, f"{shown.value:,.0f} bytes, {off}" + (f": {why}" if why else ""), *facts, instead=INSTEAD
+    )
 
 
 VALID = (

@@ -51,10 +51,30 @@ RULE = Rule(
     kind=Kind.PROHIBITION,
     severity=Severity.FATAL,
     sources=(
-        Source("README", "2026-03-20", "0hq", "test-time training only on validation tokens that were already evaluated", Authority.README),
-        Source("#402", "2026-03-22", "0hq", "preceding tokens that the model was tested on may be used", Authority.ORGANIZER_QUOTED),
-        Source("#1017", "2026-03-28", "NoesisGenesis", "condition 3: score first, update afterwards", Authority.COMMUNITY),
-        Source("#1972", "2026-05-02", "cocohearts", "a score taken after adapting to the same tokens violates C3", Authority.ORGANIZER),
+        Source(
+            "README",
+            "2026-03-20",
+            "0hq",
+            "test-time training only on validation tokens that were already evaluated",
+            Authority.README,
+        ),
+        Source(
+            "#402",
+            "2026-03-22",
+            "0hq",
+            "preceding tokens that the model was tested on may be used",
+            Authority.ORGANIZER_QUOTED,
+        ),
+        Source(
+            "#1017", "2026-03-28", "NoesisGenesis", "condition 3: score first, update afterwards", Authority.COMMUNITY
+        ),
+        Source(
+            "#1972",
+            "2026-05-02",
+            "cocohearts",
+            "a score taken after adapting to the same tokens violates C3",
+            Authority.ORGANIZER,
+        ),
     ),
     decided_by=("source", "trace"),
     undecided="the order of scores and updates in the evaluation, read from the code or recorded in a run, would decide it",

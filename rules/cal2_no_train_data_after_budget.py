@@ -45,8 +45,20 @@ RULE = Rule(
     severity=Severity.ELIGIBILITY,
     sources=(
         Source("README", "2026-03-18", "0hq", "no training data at evaluation", Authority.README),
-        Source("#593", "2026-03-24", "valerio-oai", "closed: calibration on training data at evaluation time", Authority.ORGANIZER_QUOTED),
-        Source("#1028", "2026-03-28", "valerio-oai", "closed: calibration read training data after the cap", Authority.ORGANIZER_QUOTED),
+        Source(
+            "#593",
+            "2026-03-24",
+            "valerio-oai",
+            "closed: calibration on training data at evaluation time",
+            Authority.ORGANIZER_QUOTED,
+        ),
+        Source(
+            "#1028",
+            "2026-03-28",
+            "valerio-oai",
+            "closed: calibration read training data after the cap",
+            Authority.ORGANIZER_QUOTED,
+        ),
         Source("#1855", "2026-04-29", "organizers", "listed at 603 to 604 s with calibration", Authority.PRECEDENT),
     ),
     decided_by=("claims", "source", "trace"),
@@ -77,11 +89,27 @@ def calibration_clock(e: Evidence, edition: Edition) -> Iterator[Finding]:
         if over <= constants.TRAIN_TOLERANCE:
             found = RULE.finding(Status.OK, f"calibration ended at {end:,.1f} s", *facts)
         elif over <= TOLERATED and edition.date >= PRECEDENT_DATE:
-            found = RULE.finding(Status.DISPUTED, f"calibration ended at {end:,.1f} s, {over:,.1f} s over the cap", *facts, disputes=("D-07",), instead=instead)
+            found = RULE.finding(
+                Status.DISPUTED,
+                f"calibration ended at {end:,.1f} s, {over:,.1f} s over the cap",
+                *facts,
+                disputes=("D-07",),
+                instead=instead,
+            )
         elif named:
-            found = RULE.finding(Status.VIOLATION, f"calibration on training data ended at {end:,.1f} s, {over:,.1f} s over the cap", *facts, instead=instead)
+            found = RULE.finding(
+                Status.VIOLATION,
+                f"calibration on training data ended at {end:,.1f} s, {over:,.1f} s over the cap",
+                *facts,
+                instead=instead,
+            )
         else:
-            found = RULE.finding(Status.NEEDS_HUMAN, f"calibration ended at {end:,.1f} s; the log does not say on which data", *facts, instead=instead)
+            found = RULE.finding(
+                Status.NEEDS_HUMAN,
+                f"calibration ended at {end:,.1f} s; the log does not say on which data",
+                *facts,
+                instead=instead,
+            )
         if worst is None or end > worst[0]:
             worst = end, found
     if worst:

@@ -28,7 +28,9 @@ EDITIONS = (
     Edition("2026-03-18", "launch: the caps, no network or training data at evaluation, the record margin"),
     Edition("2026-03-20", "no validation data in training, paid prefix named, TTT only on evaluated tokens, packages"),
     Edition("2026-03-28", "hashed caches, two-pass scoring and late calibration closed; the four conditions"),
-    Edition("2026-05-02", "organizers' final audit: byte mixtures, overlap, chronological frontier", constants.P_APPLIED),
+    Edition(
+        "2026-05-02", "organizers' final audit: byte mixtures, overlap, chronological frontier", constants.P_APPLIED
+    ),
 )
 LATEST = EDITIONS[-1]
 

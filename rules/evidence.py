@@ -157,7 +157,7 @@ class Package:
     outside: tuple[str, ...] = ()  # changed files outside every record folder
     inherited: bool = False  # an identical folder already stands on the base branch
     read: tuple[str, ...] = ()  # files whose bytes were read
-    created: str = ""  # ISO date of the oldest commit of the change, "" for a plain folder
+    created: str = ""  # ISO date of the oldest commit of the change that has this folder, "" for a plain folder
     modified: bool = False  # the folder already stood on the base in another state; the change edits it
 
     def file(self, path: str) -> FileFact | None:
@@ -380,12 +380,13 @@ class Gap:
 class Evidence:
     """All that is known of one record folder. `edition` is the ISO date whose law is applied.
 
-    `stages` names what was gathered: "package", "claims", later "source" and "trace". A rule
-    whose stage is not in it answers `unverifiable`.
+    `stages` names what was gathered:
+    "package" (the files), "scripts" (program files), "claims" (README, submission.json, logs), later
+    "source" and "trace". A check whose stage is not in it is not made.
     """
 
     package: Package
     claims: Claims = Claims()
     statistics: SeedStatistics = SeedStatistics()
-    stages: tuple[str, ...] = ("package", "claims")
+    stages: tuple[str, ...] = ("package", "scripts", "claims")
     gaps: tuple[Gap, ...] = ()

@@ -19,9 +19,7 @@ from rules.rule import Rule
 
 def judge(evidence: Evidence, edition: Edition = LATEST, only: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
     """Findings of all rules (or of those whose short name or id is in `only`), worst first."""
-    found = [
-        f for r in all_rules() if not only or {r.id, r.short} & only for f in ask(r, evidence, edition)
-    ]
+    found = [f for r in all_rules() if not only or {r.id, r.short} & only for f in ask(r, evidence, edition)]
     return tuple(sorted(found, key=lambda f: (f.status.rank, f.severity.rank)))
 
 
@@ -29,14 +27,16 @@ def ask(rule: Rule, evidence: Evidence, edition: Edition = LATEST) -> Iterator[F
     """The answers of one rule; always at least one."""
     authority = rule.authority(edition.date)
     if authority is None:
-        yield rule.finding(Status.NOT_APPLICABLE, f"not stated before {rule.since}; judged by the rules of {edition.date}")
+        yield rule.finding(
+            Status.NOT_APPLICABLE, f"not stated before {rule.since}; judged by the rules of {edition.date}"
+        )
         return
     if evidence.package.track not in rule.tracks:
         yield rule.finding(Status.NOT_APPLICABLE, f"does not bind the {evidence.package.track} track")
         return
     answers = 0
-    for stage, check in rule.checks:
-        if stage not in evidence.stages:
+    for stages, check in rule.checks:
+        if not set(stages) <= set(evidence.stages):
             continue
         try:
             for finding in check(evidence, edition):
@@ -46,7 +46,9 @@ def ask(rule: Rule, evidence: Evidence, edition: Edition = LATEST) -> Iterator[F
                 yield finding
         except Exception as e:
             answers += 1
-            yield rule.finding(Status.UNVERIFIABLE, f"the check {check.__name__} of this rule crashed ({e!r}); please report it")
+            yield rule.finding(
+                Status.UNVERIFIABLE, f"the check {check.__name__} of this rule crashed ({e!r}); please report it"
+            )
     if not answers:
         yield rule.finding(Status.UNVERIFIABLE, rule.undecided)
 

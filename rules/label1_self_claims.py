@@ -38,7 +38,11 @@ RULE = Rule(
     title="Self-claims are no evidence",
     kind=Kind.PERMISSION,
     severity=Severity.ADVISORY,
-    sources=(Source("#1722", "2026-04-18", "participants", "an old review of another variant quoted as proof", Authority.DERIVED),),
+    sources=(
+        Source(
+            "#1722", "2026-04-18", "participants", "an old review of another variant quoted as proof", Authority.DERIVED
+        ),
+    ),
     decided_by=("claims",),
     undecided="the README, which is not shipped or cannot be read, would be looked at",
 )
@@ -54,5 +58,11 @@ def given_no_weight(e: Evidence, edition: Edition) -> Iterator[Finding]:
         yield RULE.finding(Status.NOT_APPLICABLE, "the README makes no such statement")
 
 
-VALID = (Example("a checklist", record(extra={"README.md": README.format(mean=1.1304, n=3) + "\n- [x] fully legal, no leakage\n"}), Status.OK),)
+VALID = (
+    Example(
+        "a checklist",
+        record(extra={"README.md": README.format(mean=1.1304, n=3) + "\n- [x] fully legal, no leakage\n"}),
+        Status.OK,
+    ),
+)
 INVALID = (Example("nothing claimed", record(), Status.NOT_APPLICABLE, note="nothing to give weight to"),)

@@ -37,13 +37,17 @@ RULE = Rule(
     title="Network during evaluation",
     kind=Kind.PROHIBITION,
     severity=Severity.FATAL,
-    sources=(Source("README", "2026-03-18", "0hq", "no external downloads or network calls during evaluation", Authority.README),),
+    sources=(
+        Source(
+            "README", "2026-03-18", "0hq", "no external downloads or network calls during evaluation", Authority.README
+        ),
+    ),
     decided_by=("claims", "source", "trace"),
     undecided="the program's text, which is not shipped or cannot be read, would decide it",
 )
 
 
-@RULE.check("claims")
+@RULE.check("scripts")
 def calls_in_the_program(e: Evidence, edition: Edition) -> Iterator[Finding]:
     running = {s.path for s in e.package.scripts if s.role in ("entry", "module")}
     if not running:
@@ -59,7 +63,8 @@ def calls_in_the_program(e: Evidence, edition: Edition) -> Iterator[Finding]:
         )
     elif imports:
         yield RULE.finding(
-            Status.UNVERIFIABLE, f"network modules are imported ({', '.join(dict.fromkeys(m.what for m in imports))}); what they are used for has to be read",
+            Status.UNVERIFIABLE,
+            f"network modules are imported ({', '.join(dict.fromkeys(m.what for m in imports))}); what they are used for has to be read",
             *(Fact(m.what, m.at.text.strip(), m.at) for m in imports[:10]),
         )
     elif all(s.text for s in e.package.scripts if s.role in ("entry", "module")):
@@ -68,5 +73,13 @@ def calls_in_the_program(e: Evidence, edition: Edition) -> Iterator[Finding]:
 
 VALID = (Example("no network", record(), Status.OK),)
 INVALID = (
-    Example("fetches weights", record(script=SCRIPT.replace("import torch\n", "import torch\nfrom huggingface_hub import hf_hub_download\n", 1).replace("    val_tokens =", '    hf_hub_download("someone/teacher", "model.bin")\n    val_tokens =', 1)), Status.NEEDS_HUMAN),
+    Example(
+        "fetches weights",
+        record(
+            script=SCRIPT.replace(
+                "import torch\n", "import torch\nfrom huggingface_hub import hf_hub_download\n", 1
+            ).replace("    val_tokens =", '    hf_hub_download("someone/teacher", "model.bin")\n    val_tokens =', 1)
+        ),
+        Status.NEEDS_HUMAN,
+    ),
 )

@@ -310,12 +310,17 @@ def evaluate(model, val_tokens, seq=1024, weight=0.3):
 """),
             "store.c": """\
 #include <stdint.h>
+#include <string.h>
 
 #define SIZE (1u << 20)
 static uint32_t before[SIZE], together[SIZE];
 
 /* Ratio of two buckets for position i, or -1 when the context is new; then counts position i. */
 double read_then_add(const uint16_t *tokens, long i) {
+    if (i == 1) {
+        memset(before, 0, sizeof before);
+        memset(together, 0, sizeof together);
+    }
     uint64_t h = 1469598103934665603ull;
     for (long k = i - 3; k < i; k++)
         h = (h ^ (k < 0 ? 0 : tokens[k])) * 1099511628211ull;

@@ -97,7 +97,9 @@ RULE = Rule(
             "the version with target-gated channels is not causal; the corrected token-only version is technically acceptable",
             Authority.ORGANIZER,
         ),
-        Source("#2146", "2026-05-02", "cocohearts", "a token-only tilt (#2135) becomes the top row", Authority.PRECEDENT),
+        Source(
+            "#2146", "2026-05-02", "cocohearts", "a token-only tilt (#2135) becomes the top row", Authority.PRECEDENT
+        ),
     ),
     decided_by=("source", "trace"),
     undecided="whether a hint, its gate or its strength is a function of the scored token, read in Python and C or measured, would decide it",
@@ -159,6 +161,7 @@ def starts_word():
 
 CELLS = """\
 #include <stdint.h>
+#include <string.h>
 
 #define BITS 16
 typedef struct { int32_t best; uint32_t lead; } Cell;
@@ -182,6 +185,8 @@ static Cell any[1u << BITS], inner[1u << BITS];
 
 void build(const uint16_t *tokens, int32_t *hint, const uint8_t *starts, long n) {
     uint64_t past = 0, word = 0;
+    memset(any, 0, sizeof any);
+    memset(inner, 0, sizeof inner);
     for (long i = 0; i < n; i++) {
         Cell *a = cell(any, past), *b = cell(inner, word);
         const uint16_t now = tokens[i];
@@ -238,6 +243,7 @@ static Cell any[1u << BITS];
 
 void build(const uint16_t *tokens, int32_t *hint, long n) {
     uint64_t past = 0;
+    memset(any, 0, sizeof any);
     for (long i = 0; i < n; i++) {
         Cell *c = cell(any, past);
         hint[i] = c->lead >= 2 ? c->best : -1;

@@ -40,8 +40,12 @@ RULE = Rule(
     kind=Kind.REQUIREMENT,
     severity=Severity.PACKAGING,
     sources=(
-        Source("README", "2026-03-18", "0hq", "a pull request that only adds a new folder under records", Authority.README),
-        Source("#1143", "2026-04-23", "cocohearts", "two folders in one request are against the form", Authority.ORGANIZER),
+        Source(
+            "README", "2026-03-18", "0hq", "a pull request that only adds a new folder under records", Authority.README
+        ),
+        Source(
+            "#1143", "2026-04-23", "cocohearts", "two folders in one request are against the form", Authority.ORGANIZER
+        ),
         Source("#1667", "2026-04-24", "cocohearts", "folders are named date_description", Authority.ORGANIZER),
     ),
     decided_by=("claims",),
@@ -49,7 +53,7 @@ RULE = Rule(
 )
 
 
-@RULE.check("claims")
+@RULE.check("package")
 def form(e: Evidence, edition: Edition) -> Iterator[Finding]:
     p = e.package
     if not p.head:

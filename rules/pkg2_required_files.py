@@ -25,6 +25,7 @@ README.md  submission.json  train_gpt.py  train_seed1337.log  train_seed42.log  
 
 from collections.abc import Iterator
 
+from rules import view
 from rules.editions import Edition
 from rules.evidence import Evidence, FileKind, Location
 from rules.finding import Fact, Finding, Severity, Status
@@ -37,8 +38,20 @@ RULE = Rule(
     kind=Kind.REQUIREMENT,
     severity=Severity.PACKAGING,
     sources=(
-        Source("README", "2026-03-18", "0hq", "README, submission.json, train log and script are required", Authority.README),
-        Source("#561", "2026-03-23", "cocohearts", "rows left out: no submission.json and logs, or not self-contained", Authority.ORGANIZER),
+        Source(
+            "README",
+            "2026-03-18",
+            "0hq",
+            "README, submission.json, train log and script are required",
+            Authority.README,
+        ),
+        Source(
+            "#561",
+            "2026-03-23",
+            "cocohearts",
+            "rows left out: no submission.json and logs, or not self-contained",
+            Authority.ORGANIZER,
+        ),
         Source("#2103", "2026-05-02", "cocohearts", "asked for again in the final audit", Authority.ORGANIZER),
     ),
     decided_by=("claims",),
@@ -46,7 +59,7 @@ RULE = Rule(
 )
 
 
-@RULE.check("claims")
+@RULE.check("claims", "scripts")
 def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
     p, c = e.package, e.claims
     names = {f.path.rsplit("/", 1)[-1].casefold() for f in p.files}
@@ -59,13 +72,29 @@ def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
         if c.metadata.problems:
             broken.append(f"{c.metadata.file} is not valid JSON")
             facts += [Fact("problem", text, Location(c.metadata.file)) for text in c.metadata.problems]
-        fields = {"name or author": c.metadata.name or c.metadata.author, "GitHub id": c.metadata.github_id or c.metadata.author, "val_bpb": c.metadata.val_bpb}
+        fields = {
+            "name or author": c.metadata.name or c.metadata.author,
+            "GitHub id": c.metadata.github_id or c.metadata.author,
+            "val_bpb": c.metadata.val_bpb,
+        }
         absent = [n for n, v in fields.items() if not v]
         if absent and not c.metadata.problems:
             broken.append(f"{c.metadata.file} has no {', no '.join(absent)}")
-    absent_logs = [f for f in p.files if f.kind in (FileKind.ABSENT, FileKind.LFS_POINTER) and f.path.endswith((".log", ".txt"))]
+    absent_logs = [
+        f for f in p.files if f.kind in (FileKind.ABSENT, FileKind.LFS_POINTER) and f.path.endswith((".log", ".txt"))
+    ]
     if not c.runs:
         missing.append("a train log" if not absent_logs else "a readable train log")
+    else:
+        results = sum(1 for r in c.runs if r.result)
+        claimed = len({s.seed for s in view.seed_claims(e)})
+        if claimed > 0 and results < claimed:
+            broken.append(f"{claimed} seeds are claimed, {results} of {len(c.runs)} log(s) show a result")
+            facts += [
+                Fact("log without a result", " ".join(r.problems) or "no final evaluation", Location(r.file))
+                for r in c.runs
+                if not r.result
+            ]
     entry = p.entry
     if entry is None:
         missing.append("train_gpt.py")
@@ -87,6 +116,7 @@ VALID = (Example("complete", record(), Status.OK),)
 INVALID = (
     Example("no submission.json", record(without=("submission.json",)), Status.VIOLATION),
     Example("no logs", record(without=_LOGS), Status.VIOLATION),
+    Example("one log for three seeds", record(without=("train_seed42.log", "train_seed2025.log")), Status.LIKELY),
     Example("json without a score", record(claims={"val_bpb": None, "seed_results": None}), Status.VIOLATION),
     Example("script that does not compile", record(script="def main(:\n    pass\n"), Status.LIKELY),
 )

@@ -37,14 +37,18 @@ RULE = Rule(
     title="Length of the root scripts",
     kind=Kind.PERMISSION,
     severity=Severity.PACKAGING,
-    sources=(Source("train_gpt.py", "2026-03-18", "0hq", "the root starter scripts stay under 1,500 lines", Authority.README),),
+    sources=(
+        Source(
+            "train_gpt.py", "2026-03-18", "0hq", "the root starter scripts stay under 1,500 lines", Authority.README
+        ),
+    ),
     decided_by=("claims",),
     undecided="the script, which is not shipped, would decide it",
 )
 ROOT_SCRIPTS = ("train_gpt.py", "train_gpt_mlx.py")
 
 
-@RULE.check("claims")
+@RULE.check("package", "scripts")
 def lengths(e: Evidence, edition: Edition) -> Iterator[Finding]:
     changed = [n for n in e.package.outside if n in ROOT_SCRIPTS]
     if changed:
@@ -57,7 +61,9 @@ def lengths(e: Evidence, edition: Edition) -> Iterator[Finding]:
         )
     elif e.package.entry:
         lines = e.package.entry.text.count("\n") + 1
-        yield RULE.finding(Status.OK, f"{e.package.entry.path} has {lines:,} lines; the limit of 1,500 is for the root scripts only")
+        yield RULE.finding(
+            Status.OK, f"{e.package.entry.path} has {lines:,} lines; the limit of 1,500 is for the root scripts only"
+        )
 
 
 VALID = (Example("a long record script", record(script=SCRIPT + "\n" * 2000), Status.OK),)

@@ -6,8 +6,8 @@ p^(1/n), mixes that with a byte predictor's probability (PPM) and adds up the lo
 ## Why
 p^(1/n) is a number for the one byte that came, not a distribution over 256 bytes; other bytes have no number at all,
 and for another token the same position would get another value. So the mixture is normalised neither over bytes nor
-over tokens. It rewards the byte model wherever a token has several bytes: scores near 0.99 became
-1.52 when the bytes were marginalised properly (#1916).
+over tokens. How much it can invent was measured once: 0.9949 in the submission's own way of counting was 1.5221
+with exact marginals, where the model alone has 1.5430, a gain of 0.02 (#1916).
 
 ## How it is proved
 Reading: a token's log-probability is divided by the number of its bytes (or repeated over them) and
@@ -55,7 +55,13 @@ RULE = Rule(
             "the mixture does not add up to 1 over the tokens of a position",
             Authority.COMMUNITY,
         ),
-        Source("#1905", "2026-04-28", "leon2k2k2k", "names the submissions that share the construction", Authority.COMMUNITY),
+        Source(
+            "#1905",
+            "2026-04-28",
+            "leon2k2k2k",
+            "a token's loss spread over its bytes is no distribution over bytes",
+            Authority.COMMUNITY,
+        ),
         Source(
             "#1902",
             "2026-04-28",
@@ -237,10 +243,12 @@ def evaluate(model, val_tokens, seq=1024):
         logp.append(-F.cross_entropy(model(val_tokens[start : start + y.numel()]), y, reduction="none"))
     spelled = [PIECES[t] for t in val_tokens[1:].tolist()]
     sizes = np.array([len(s) for s in spelled])
-    each = np.repeat(torch.cat(logp).double().numpy() / np.maximum(sizes, 1), sizes)
+    values = torch.cat(logp).double().numpy()
+    each = np.repeat(values / np.maximum(sizes, 1), sizes)
     p, sure = predicted(b"".join(spelled))
     trust = np.where(sure > 0.9, 0.05, 0.9)
-    return -float(np.logaddexp(np.log(trust) + each, np.log1p(-trust) + np.log(p)).sum())
+    mixed = np.logaddexp(np.log(trust) + each, np.log1p(-trust) + np.log(p))
+    return -float(mixed.sum() + values[sizes == 0].sum())
 """
             )
         },
@@ -277,6 +285,7 @@ def evaluate(model, val_tokens, seq=1024):
             "blend.c": """\
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
 static uint32_t seen[65536][256], all[65536];
 
@@ -284,6 +293,8 @@ static uint32_t seen[65536][256], all[65536];
 double blend(const double *logp, const int64_t *size, long n, const unsigned char *stream) {
     double nats = 0.0;
     uint16_t past = 0;
+    memset(seen, 0, sizeof seen);
+    memset(all, 0, sizeof all);
     for (long k = 0; k < n; k++) {
         double share = size[k] ? exp(logp[k] / (double)size[k]) : 0.0;
         if (!size[k]) nats -= logp[k];

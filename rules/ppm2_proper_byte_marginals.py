@@ -60,7 +60,9 @@ RULE = Rule(
             "exact marginals over bytes are normalised; the honest gain is about 0.02",
             Authority.COMMUNITY,
         ),
-        Source("#1104", "2026-05-02", "valerio-oai", "byte-level models merged as non-record entries", Authority.PRECEDENT),
+        Source(
+            "#1104", "2026-05-02", "valerio-oai", "byte-level models merged as non-record entries", Authority.PRECEDENT
+        ),
         Source(
             "#2039",
             "2026-05-02",

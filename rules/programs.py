@@ -63,9 +63,6 @@ if __name__ == "__main__":
     main()
 """
 
-HEAD_SHORT = "# … imports, load_tokens, Model and train, as in every example\n"
-MAIN_SHORT = "# … main: train, save, load, evaluate, print val_loss\n"
-
 
 def program(body: str, *, head: str = HEAD, main: str = MAIN) -> str:
     """A complete script around `body`. Pass `main` when the order of phases is what matters.
@@ -74,12 +71,3 @@ def program(body: str, *, head: str = HEAD, main: str = MAIN) -> str:
     True
     """
     return "\n\n".join(part.strip("\n") + "\n" for part in (head, body, main))
-
-
-def shorten(text: str) -> str:
-    """The script with the common head and main left out, for a page that people read.
-
-    >>> shorten(program("X = 1\\n")).splitlines()[3]
-    'X = 1'
-    """
-    return text.replace(HEAD, HEAD_SHORT).replace(MAIN, MAIN_SHORT)

@@ -50,7 +50,9 @@ def find(name: str) -> Rule | Dispute:
     for d in all_disputes():
         if wanted in (d.id.casefold(), "-".join(d.id.split("-")[:2]).casefold(), d.id.split("-")[0].casefold()):
             return d
-    near = [i for i in (*(r.id for r in all_rules()), *(d.id for d in all_disputes())) if wanted[:2] == i[:2].casefold()]
+    near = [
+        i for i in (*(r.id for r in all_rules()), *(d.id for d in all_disputes())) if wanted[:2] == i[:2].casefold()
+    ]
     raise KeyError(f"no rule {name!r}" + (f"; did you mean {', '.join(near)}?" if near else ""))
 
 

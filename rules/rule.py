@@ -94,7 +94,7 @@ class Rule:
     tracks: tuple[Track, ...] = BOTH_TRACKS
     disputes: tuple[str, ...] = ()
     doc: str = ""
-    checks: list[tuple[str, Check]] = field(default_factory=list)
+    checks: list[tuple[tuple[str, ...], Check]] = field(default_factory=list)
 
     @property
     def short(self) -> str:
@@ -111,11 +111,11 @@ class Rule:
         stated = [s.authority for s in self.sources if s.date <= on]
         return min(stated, key=list(Authority).index) if stated else None
 
-    def check(self, stage: str) -> Callable[[Check], Check]:
-        """Register a check that needs the given stage of evidence."""
+    def check(self, *stages: str) -> Callable[[Check], Check]:
+        """Register a check that needs all the given stages of evidence (see `Evidence.stages`)."""
 
         def register(f: Check) -> Check:
-            self.checks.append((stage, f))
+            self.checks.append((stages, f))
             return f
 
         return register
@@ -174,4 +174,3 @@ def fact(label: str, number: Number | None, form: str = ",.0f", unit: str = "") 
     if number is None:
         return Fact(label, "not stated")
     return Fact(label, f"{number.value:{form}}{unit}", number.at)
-

@@ -72,12 +72,13 @@ def log(
         "model_params:17059912",
         f"world_size:{world} grad_accum_steps:{8 // world if world else 1}",
         "train_batch_tokens:524288 train_seq_len:1024 iterations:20000 warmup_steps:20 max_wallclock_seconds:600.000",
-        *settings,
         f"seed:{seed}",
         "step:1000/20000 train_loss:2.3251 train_time:50012ms step_avg:50.01ms",
         f"step:11990/20000 val_loss:{rough * LN2 * denominator / tokens:.4f} val_bpb:{rough:.4f} train_time:{train_ms}ms step_avg:50.04ms",
         f"stopping_early: wallclock_cap train_time:{train_ms}ms step:11990/20000",
     ]
+    if settings:
+        lines[-1:-1] = ["Hyperparameters:", *(f"  {s}" for s in settings), "=" * 100]
     if hessian_seconds is not None:
         lines.append(f"gptq: collected 64 Hessians from train data in {hessian_seconds:.1f}s")
     lines += [

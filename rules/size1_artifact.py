@@ -12,7 +12,8 @@ and from the size of the script as shipped. Both ways of counting are shown side
 *as logged* and *weights + script as shipped*. Over the cap in every way that can be
 computed is a violation. Over the cap in one way only is dispute D-06: organizers have used the
 raw log total against a submission, and have merged records whose log counts a compressed script
-while the folder ships plain text.
+while the folder ships plain text. So it is when both are over the cap, but the submission claims a
+total that holds its weights and a smaller form of the code.
 
 ## Legal look-alikes
 "15.9 MB" with seeds that differ by some kilobytes: only the largest must fit. A log that counts the
@@ -42,7 +43,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, Number
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
-from rules.samples import record
+from rules.samples import SCRIPT, record
 
 RULE = Rule(
     id="SIZE1-artifact",
@@ -50,9 +51,27 @@ RULE = Rule(
     kind=Kind.REQUIREMENT,
     severity=Severity.ELIGIBILITY,
     sources=(
-        Source("README", "2026-03-18", "0hq", "16,000,000 bytes decimal for code and compressed model together", Authority.README),
-        Source("#1809", "2026-04-26", "regina-openai", "16,024,793 bytes are over the cap, not eligible", Authority.ORGANIZER),
-        Source("#1835", "2026-04-28", "regina-openai", "16,071,321 bytes, read from the log, are over the cap", Authority.ORGANIZER),
+        Source(
+            "README",
+            "2026-03-18",
+            "0hq",
+            "16,000,000 bytes decimal for code and compressed model together",
+            Authority.README,
+        ),
+        Source(
+            "#1809",
+            "2026-04-26",
+            "regina-openai",
+            "16,024,793 bytes are over the cap, not eligible",
+            Authority.ORGANIZER,
+        ),
+        Source(
+            "#1835",
+            "2026-04-28",
+            "regina-openai",
+            "16,071,321 bytes, read from the log, are over the cap",
+            Authority.ORGANIZER,
+        ),
     ),
     decided_by=("claims",),
     undecided="a log line with the size of code and weights, or the artifact itself, would decide it",
@@ -62,7 +81,7 @@ RULE = Rule(
 INSTEAD = "ship an artifact whose code and weights together take at most 16,000,000 bytes for every seed"
 
 
-@RULE.check("claims")
+@RULE.check("claims", "scripts")
 def over_the_cap(e: Evidence, edition: Edition) -> Iterator[Finding]:
     runs = view.claim_runs(e)
     cap = edition.artifact_cap
@@ -89,6 +108,14 @@ def over_the_cap(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if not over:
         largest = max(v for v in (logged and logged.value, shipped) if v)
         yield RULE.finding(Status.OK, f"{largest:,.0f} bytes, {cap - largest:,.0f} under the cap", *facts)
+    elif len(over) == known and (said := _fits_by_own_count(e, weights, cap)):
+        yield RULE.finding(
+            Status.DISPUTED,
+            f"{max(over.values()):,.0f} bytes by its log and its script, over the cap; it claims {said.value:,.0f}, counting the code in a smaller form than the one shipped",
+            *facts,
+            disputes=("D-06",),
+            instead=INSTEAD,
+        )
     elif len(over) == known:
         most = max(over.values())
         yield RULE.finding(
@@ -106,6 +133,15 @@ def over_the_cap(e: Evidence, edition: Edition) -> Iterator[Finding]:
         )
 
 
+def _fits_by_own_count(e: Evidence, weights: Number | None, cap: int) -> Number | None:
+    """A claimed total under the cap that holds the logged weights, so that only the code was counted otherwise."""
+    for s in view.statements(e):
+        said = s.total_bytes
+        if said and weights and said.step <= 10_000 and weights.value < said.value <= cap:
+            return said
+    return None
+
+
 def _by_claim_alone(claimed: Number | None, cap: int, facts: list[Fact]) -> Iterator[Finding]:
     if claimed is None:
         return
@@ -115,7 +151,9 @@ def _by_claim_alone(claimed: Number | None, cap: int, facts: list[Fact]) -> Iter
         )
     else:
         yield RULE.finding(
-            Status.UNVERIFIABLE, f"{claimed.value:,.0f} bytes are claimed, but no log shows the size of the artifact", *facts
+            Status.UNVERIFIABLE,
+            f"{claimed.value:,.0f} bytes are claimed, but no log shows the size of the artifact",
+            *facts,
         )
 
 
@@ -125,7 +163,29 @@ VALID = (
 )
 INVALID = (
     Example("both accountings over", record(model=16_300_000), Status.VIOLATION),
-    Example("claim alone, over", record(without=("train_seed1337.log", "train_seed42.log", "train_seed2025.log"), claims={"bytes_total": 16_265_723}), Status.VIOLATION),
-    Example("log counts a longer script than the one shipped", record(model=15_990_000, code=60_000), Status.DISPUTED, dispute="D-06"),
-    Example("log counts a minified script, plain text shipped", record(model=15_999_000, code=500), Status.DISPUTED, dispute="D-06"),
+    Example(
+        "claim alone, over",
+        record(
+            without=("train_seed1337.log", "train_seed42.log", "train_seed2025.log"), claims={"bytes_total": 16_265_723}
+        ),
+        Status.VIOLATION,
+    ),
+    Example(
+        "counts a packed form of the script, ships neither",
+        record(model=15_980_000, code=60_000, claims={"bytes_total": 15_995_000}, script=SCRIPT + "# long\n" * 9000),
+        Status.DISPUTED,
+        dispute="D-06",
+    ),
+    Example(
+        "log counts a longer script than the one shipped",
+        record(model=15_990_000, code=60_000),
+        Status.DISPUTED,
+        dispute="D-06",
+    ),
+    Example(
+        "log counts a minified script, plain text shipped",
+        record(model=15_999_400, code=500),
+        Status.DISPUTED,
+        dispute="D-06",
+    ),
 )

@@ -43,7 +43,13 @@ RULE = Rule(
     severity=Severity.PACKAGING,
     sources=(
         Source("README", "2026-03-18", "0hq", "counted code should live in train_gpt.py", Authority.README),
-        Source("#1412", "2026-04-09", "organizers", "merged with a loader and an uncounted larger sibling", Authority.PRECEDENT),
+        Source(
+            "#1412",
+            "2026-04-09",
+            "organizers",
+            "merged with a loader and an uncounted larger sibling",
+            Authority.PRECEDENT,
+        ),
         Source("#1514", "2026-04-29", "organizers", "listed with C sources that were not counted", Authority.PRECEDENT),
     ),
     decided_by=("claims", "source"),
@@ -52,7 +58,7 @@ RULE = Rule(
 )
 
 
-@RULE.check("claims")
+@RULE.check("claims", "scripts")
 def uncounted_helpers(e: Evidence, edition: Edition) -> Iterator[Finding]:
     entry = e.package.entry
     if entry is None or entry.problem:
@@ -79,7 +85,11 @@ def uncounted_helpers(e: Evidence, edition: Edition) -> Iterator[Finding]:
         if total > edition.artifact_cap:
             message += ", over the cap"
     yield RULE.finding(
-        Status.DISPUTED, message, *facts, at=tuple(Location(n) for n in sizes), disputes=("D-06",),
+        Status.DISPUTED,
+        message,
+        *facts,
+        at=tuple(Location(n) for n in sizes),
+        disputes=("D-06",),
         instead="put the code into train_gpt.py, or add the size of every file it needs to the count",
     )
 
@@ -91,7 +101,10 @@ VALID = (
 INVALID = (
     Example(
         "an imported sibling",
-        record(script=SCRIPT.replace("import torch\n", "import torch\nimport helper\n", 1), extra={"helper.py": "TABLE = list(range(9))\n"}),
+        record(
+            script=SCRIPT.replace("import torch\n", "import torch\nimport helper\n", 1),
+            extra={"helper.py": "TABLE = list(range(9))\n"},
+        ),
         Status.DISPUTED,
         dispute="D-06",
     ),

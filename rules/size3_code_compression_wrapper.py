@@ -42,14 +42,20 @@ RULE = Rule(
     kind=Kind.PERMISSION,
     severity=Severity.ADVISORY,
     sources=(
-        Source("#1394", "2026-04-09", "organizers", "merged with a compressed script; so were #1413, #1477, #1493, #1514", Authority.PRECEDENT),
+        Source(
+            "#1394",
+            "2026-04-09",
+            "organizers",
+            "merged with a compressed script; so were #1413, #1477, #1493, #1514",
+            Authority.PRECEDENT,
+        ),
     ),
     decided_by=("claims",),
     undecided="the entry script, which is not shipped, would decide it",
 )
 
 
-@RULE.check("claims")
+@RULE.check("scripts")
 def opened(e: Evidence, edition: Edition) -> Iterator[Finding]:
     entry = e.package.entry
     if entry is None:

@@ -40,8 +40,20 @@ RULE = Rule(
     kind=Kind.REQUIREMENT,
     severity=Severity.ELIGIBILITY,
     sources=(
-        Source("README", "2026-03-19", "0hq", "the log must show a significant win; an average over three runs is normally enough", Authority.README),
-        Source("#2124", "2026-05-02", "cocohearts", "a third seed from another configuration is not record-ready", Authority.ORGANIZER),
+        Source(
+            "README",
+            "2026-03-19",
+            "0hq",
+            "the log must show a significant win; an average over three runs is normally enough",
+            Authority.README,
+        ),
+        Source(
+            "#2124",
+            "2026-05-02",
+            "cocohearts",
+            "a third seed from another configuration is not record-ready",
+            Authority.ORGANIZER,
+        ),
     ),
     decided_by=("claims",),
     undecided="the logs of the runs, which are not shipped, would decide it",
@@ -51,7 +63,28 @@ RULE = Rule(
 INSTEAD = "ship three logs of one configuration that differ in the seed only"
 
 # Settings that carry the seed, name the run or say where it ran; they differ between honest seeds.
-_FREE = ("seed", "run_id", "run", "path", "dir", "file", "name", "port", "rank", "device", "host", "time", "log", "data", "date", "uuid", "timestamp", "prefix", "output", "artifact")
+_FREE = (
+    "seed",
+    "run_id",
+    "run",
+    "path",
+    "dir",
+    "file",
+    "name",
+    "port",
+    "rank",
+    "device",
+    "host",
+    "time",
+    "log",
+    "data",
+    "date",
+    "uuid",
+    "timestamp",
+    "prefix",
+    "output",
+    "artifact",
+)
 
 
 def _free(name: str) -> bool:
@@ -60,7 +93,11 @@ def _free(name: str) -> bool:
 
 def differing(a: Run, b: Run) -> Iterator[tuple[str, str, str, Location]]:
     """(name, value in a, value in b, place in b) of everything but the seed in which two runs differ."""
-    for label, x, y in (("parameters", a.params, b.params), ("validation tokens", a.val_tokens, b.val_tokens), ("GPUs", a.world_size, b.world_size)):
+    for label, x, y in (
+        ("parameters", a.params, b.params),
+        ("validation tokens", a.val_tokens, b.val_tokens),
+        ("GPUs", a.world_size, b.world_size),
+    ):
         if x and y and x.value != y.value:
             yield label, f"{x.value:,.0f}", f"{y.value:,.0f}", y.at
     for name in sorted(a.settings.keys() & b.settings.keys()):
@@ -79,12 +116,21 @@ def one_configuration(e: Evidence, edition: Edition) -> Iterator[Finding]:
         for name, x, y, at in differing(first, run):
             facts.append(Fact(name, f"{x} in {first.file}, {y} in {run.file}", at))
     if facts:
-        yield RULE.finding(Status.LIKELY, f"the logs behind the claim are of different configurations: {', '.join(dict.fromkeys(f.label for f in facts))}", *facts[:12], instead=INSTEAD)
+        yield RULE.finding(
+            Status.LIKELY,
+            f"the logs behind the claim are of different configurations: {', '.join(dict.fromkeys(f.label for f in facts))}",
+            *facts[:12],
+            instead=INSTEAD,
+        )
         return
     sizes = {r.code_bytes.value: r for r in runs if r.code_bytes}
     if len(sizes) > 1:
-        facts = [Fact("code size", f"{v:,.0f} bytes in {r.file}", r.code_bytes.at) for v, r in sizes.items() if r.code_bytes]
-        yield RULE.finding(Status.NEEDS_HUMAN, "the logs behind the claim come from scripts of different size", *facts, instead=INSTEAD)
+        facts = [
+            Fact("code size", f"{v:,.0f} bytes in {r.file}", r.code_bytes.at) for v, r in sizes.items() if r.code_bytes
+        ]
+        yield RULE.finding(
+            Status.NEEDS_HUMAN, "the logs behind the claim come from scripts of different size", *facts, instead=INSTEAD
+        )
         return
     seeds = [r.seed for r in runs]
     named = [s.value for s in seeds if s]
@@ -92,7 +138,9 @@ def one_configuration(e: Evidence, edition: Edition) -> Iterator[Finding]:
         facts = [Fact("seed", f"{s.value:.0f} in {r.file}", s.at) for s, r in zip(seeds, runs, strict=True) if s]
         yield RULE.finding(Status.NEEDS_HUMAN, "two logs behind the claim have the same seed", *facts, instead=INSTEAD)
         return
-    yield RULE.finding(Status.OK, f"{len(runs)} logs of one configuration", *(Fact("seed", f"{s.value:.0f}", s.at) for s in seeds if s))
+    yield RULE.finding(
+        Status.OK, f"{len(runs)} logs of one configuration", *(Fact("seed", f"{s.value:.0f}", s.at) for s in seeds if s)
+    )
 
 
 @RULE.check("claims")
@@ -101,13 +149,30 @@ def enough_seeds(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if len(runs) == 1:
         at = runs[0].seed.at if runs[0].seed else Location(runs[0].file)
         yield RULE.finding(
-            Status.NEEDS_HUMAN, "one seed stands behind the claim: no spread, so no test of significance", Fact("only log with the claimed result", runs[0].file, at), instead=INSTEAD
+            Status.NEEDS_HUMAN,
+            "one seed stands behind the claim: no spread, so no test of significance",
+            Fact("only log with the claimed result", runs[0].file, at),
+            instead=INSTEAD,
         )
 
 
 VALID = (Example("three seeds", record(), Status.OK),)
 INVALID = (
     Example("one seed", record((1.1300,)), Status.NEEDS_HUMAN),
-    Example("another learning rate in the third", record(extra={"train_seed2025.log": log(seed=2025, bpb=1.1308, settings=("matrix_lr: 0.04",)), "train_seed42.log": log(seed=42, bpb=1.1304, settings=("matrix_lr: 0.02",)), "train_seed1337.log": log(settings=("matrix_lr: 0.02",))}), Status.LIKELY),
-    Example("another script in the third", record(extra={"train_seed2025.log": log(seed=2025, bpb=1.1308, code=70_000)}), Status.NEEDS_HUMAN),
+    Example(
+        "another learning rate in the third",
+        record(
+            extra={
+                "train_seed2025.log": log(seed=2025, bpb=1.1308, settings=("matrix_lr: 0.04",)),
+                "train_seed42.log": log(seed=42, bpb=1.1304, settings=("matrix_lr: 0.02",)),
+                "train_seed1337.log": log(settings=("matrix_lr: 0.02",)),
+            }
+        ),
+        Status.LIKELY,
+    ),
+    Example(
+        "another script in the third",
+        record(extra={"train_seed2025.log": log(seed=2025, bpb=1.1308, code=70_000)}),
+        Status.NEEDS_HUMAN,
+    ),
 )

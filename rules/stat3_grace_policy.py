@@ -38,7 +38,15 @@ RULE = Rule(
     title="Submitted before the cutoff",
     kind=Kind.REQUIREMENT,
     severity=Severity.ELIGIBILITY,
-    sources=(Source("#2146", "2026-05-02", "cocohearts", "idea and code before the cutoff; later commits may add results or narrow repairs", Authority.ORGANIZER),),
+    sources=(
+        Source(
+            "#2146",
+            "2026-05-02",
+            "cocohearts",
+            "idea and code before the cutoff; later commits may add results or narrow repairs",
+            Authority.ORGANIZER,
+        ),
+    ),
     decided_by=("claims",),
     undecided="the dates of the commits would decide it; a plain folder has none",
     tracks=RECORD_ONLY,
@@ -48,16 +56,25 @@ RULE = Rule(
 CUTOFF = "2026-05-02T00:00:00+00:00"
 
 
-@RULE.check("claims")
+@RULE.check("package")
 def commit_dates(e: Evidence, edition: Edition) -> Iterator[Finding]:
     last, first = e.package.date, e.package.created or e.package.date
     if not last:
         return
     facts = [Fact("first commit", first), Fact("head commit", last), Fact("cutoff", CUTOFF)]
     if first >= CUTOFF:
-        yield RULE.finding(Status.NEEDS_HUMAN, "all its commits are dated after the cutoff", *facts, instead="show that the code was public before the cutoff")
+        yield RULE.finding(
+            Status.NEEDS_HUMAN,
+            "all its commits are dated after the cutoff",
+            *facts,
+            instead="show that the code was public before the cutoff",
+        )
     elif last >= CUTOFF:
-        yield RULE.finding(Status.NEEDS_HUMAN, "some commits are dated after the cutoff; they may add results or narrow repairs only", *facts)
+        yield RULE.finding(
+            Status.NEEDS_HUMAN,
+            "some commits are dated after the cutoff; they may add results or narrow repairs only",
+            *facts,
+        )
     else:
         yield RULE.finding(Status.OK, "all commits are dated before the cutoff", *facts)
 

@@ -42,7 +42,9 @@ RULE = Rule(
     severity=Severity.ELIGIBILITY,
     sources=(
         Source("README", "2026-03-18", "0hq", "training in ten minutes on 8xH100 SXM, reproducibly", Authority.README),
-        Source("#1908", "2026-04-28", "participants", "601.15 s treated as over the cap and run again", Authority.COMMUNITY),
+        Source(
+            "#1908", "2026-04-28", "participants", "601.15 s treated as over the cap and run again", Authority.COMMUNITY
+        ),
         Source("#2103", "2026-05-02", "cocohearts", "a run on one H100 is no record", Authority.ORGANIZER),
     ),
     decided_by=("claims",),
@@ -59,15 +61,33 @@ def stop_time(e: Evidence, edition: Edition) -> Iterator[Finding]:
     cap = edition.train_cap
     if stop is None:
         if said and said.value - said.slack >= constants.TRAIN_FLAG:
-            yield RULE.finding(Status.VIOLATION, f"{said.value:,.1f} s of training by its own statement", fact("claimed", said, ",.1f", " s"), instead=f"stop at {cap:.0f} s")
+            yield RULE.finding(
+                Status.VIOLATION,
+                f"{said.value:,.1f} s of training by its own statement",
+                fact("claimed", said, ",.1f", " s"),
+                instead=f"stop at {cap:.0f} s",
+            )
         elif said:
-            yield RULE.finding(Status.UNVERIFIABLE, f"{said.value:,.0f} s are claimed, but no log shows the stop", fact("claimed", said, ",.1f", " s"))
+            yield RULE.finding(
+                Status.UNVERIFIABLE,
+                f"{said.value:,.0f} s are claimed, but no log shows the stop",
+                fact("claimed", said, ",.1f", " s"),
+            )
         return
     facts = [fact("training stopped at", stop, ",.3f", " s"), Fact("cap", f"{cap:.0f} s")]
     if stop.value >= constants.TRAIN_FLAG:
-        yield RULE.finding(Status.VIOLATION, f"training ran {stop.value:,.2f} s, {stop.value - cap:,.2f} s over the cap", *facts, instead=f"stop at {cap:.0f} s")
+        yield RULE.finding(
+            Status.VIOLATION,
+            f"training ran {stop.value:,.2f} s, {stop.value - cap:,.2f} s over the cap",
+            *facts,
+            instead=f"stop at {cap:.0f} s",
+        )
     elif stop.value > cap + constants.TRAIN_TOLERANCE:
-        yield RULE.finding(Status.NEEDS_HUMAN, f"training ran {stop.value:,.2f} s: more than the {constants.TRAIN_TOLERANCE} s that accepted records overran", *facts)
+        yield RULE.finding(
+            Status.NEEDS_HUMAN,
+            f"training ran {stop.value:,.2f} s: more than the {constants.TRAIN_TOLERANCE} s that accepted records overran",
+            *facts,
+        )
     else:
         yield RULE.finding(Status.OK, f"training stopped at {stop.value:,.2f} s", *facts)
 

@@ -46,7 +46,9 @@ RULE = Rule(
     severity=Severity.ELIGIBILITY,
     sources=(
         Source("README", "2026-03-18", "0hq", "ten minutes for evaluation, in addition to training", Authority.README),
-        Source("#1972", "2026-05-02", "cocohearts", "688 s of evaluation operations are over the cap", Authority.ORGANIZER),
+        Source(
+            "#1972", "2026-05-02", "cocohearts", "688 s of evaluation operations are over the cap", Authority.ORGANIZER
+        ),
     ),
     decided_by=("claims",),
     undecided="log lines with the time of the scored evaluation would decide it",
@@ -76,22 +78,36 @@ def both_accountings(e: Evidence, edition: Edition) -> Iterator[Finding]:
     elsewhere = [r for r in view.claim_runs(e) if view.gpus(r) not in (None, 8)]
     if not timed:
         if said and said.value - said.slack > cap and not elsewhere:
-            yield RULE.finding(Status.VIOLATION, f"{said.value:,.0f} s of evaluation by its own statement", *facts, instead=INSTEAD)
+            yield RULE.finding(
+                Status.VIOLATION, f"{said.value:,.0f} s of evaluation by its own statement", *facts, instead=INSTEAD
+            )
         elif elsewhere:
             yield RULE.finding(Status.UNVERIFIABLE, "the log was not measured on eight GPUs", *facts)
         elif said:
-            yield RULE.finding(Status.UNVERIFIABLE, f"{said.value:,.0f} s are claimed, but no log times the evaluation", *facts)
+            yield RULE.finding(
+                Status.UNVERIFIABLE, f"{said.value:,.0f} s are claimed, but no log times the evaluation", *facts
+            )
         return
     slow = max(timed, key=scored_seconds)
-    scored, every = scored_seconds(slow), max(all_seconds(r) for r in timed)
-    longest = max(timed, key=all_seconds)
-    facts += [Fact(f"{p.kind}: {p.name}", f"{p.seconds.value:,.1f} s", p.seconds.at) for p in longest.phases if p.kind in view.ALL_EVAL]
-    facts += [Fact("scored evaluation with adaptation", f"{scored:,.1f} s"), Fact("all evaluation work", f"{every:,.1f} s")]
+    run = slow if scored_seconds(slow) > cap else max(timed, key=all_seconds)
+    scored, every = scored_seconds(run), all_seconds(run)
+    facts += [
+        Fact(f"{p.kind}: {p.name}", f"{p.seconds.value:,.1f} s", p.seconds.at)
+        for p in run.phases
+        if p.kind in view.ALL_EVAL
+    ]
+    facts += [
+        Fact("scored evaluation with adaptation", f"{scored:,.1f} s"),
+        Fact("all evaluation work", f"{every:,.1f} s"),
+    ]
     if scored > cap:
         yield RULE.finding(Status.VIOLATION, f"the scored evaluation took {scored:,.1f} s", *facts, instead=INSTEAD)
     elif said and said.value - said.slack > cap:
         yield RULE.finding(
-            Status.VIOLATION, f"{said.value:,.0f} s of evaluation by its own statement; the log times {scored:,.1f} s of it", *facts, instead=INSTEAD
+            Status.VIOLATION,
+            f"{said.value:,.0f} s of evaluation by its own statement; the log times {scored:,.1f} s of it",
+            *facts,
+            instead=INSTEAD,
         )
     elif every > cap:
         yield RULE.finding(
@@ -112,5 +128,7 @@ INVALID = (
     Example("adaptation and scoring together do not fit", record(ttt_seconds=537.0), Status.VIOLATION),
     Example("scoring alone does not fit", record(eval_ms=688_000), Status.VIOLATION),
     Example("over by its own statement", record(claims={"eval_time_seconds": 845}), Status.VIOLATION),
-    Example("fits without the diagnostics", record(eval_ms=508_000, diagnostic_ms=140_000), Status.DISPUTED, dispute="D-08"),
+    Example(
+        "fits without the diagnostics", record(eval_ms=508_000, diagnostic_ms=140_000), Status.DISPUTED, dispute="D-08"
+    ),
 )

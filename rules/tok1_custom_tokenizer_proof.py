@@ -41,8 +41,20 @@ RULE = Rule(
     kind=Kind.REQUIREMENT,
     severity=Severity.ELIGIBILITY,
     sources=(
-        Source("README", "2026-03-18", "0hq", "prove that val_bpb is right when tokenizer or data set change; such edits are examined more", Authority.README),
-        Source("#897", "2026-03-26", "participants", "spaces that a custom vocabulary does not account for", Authority.COMMUNITY),
+        Source(
+            "README",
+            "2026-03-18",
+            "0hq",
+            "prove that val_bpb is right when tokenizer or data set change; such edits are examined more",
+            Authority.README,
+        ),
+        Source(
+            "#897",
+            "2026-03-26",
+            "participants",
+            "spaces that a custom vocabulary does not account for",
+            Authority.COMMUNITY,
+        ),
     ),
     decided_by=("claims", "source", "trace"),
     undecided="a log line that names the tokenizer would decide whether it was changed",
@@ -67,28 +79,39 @@ def own_tokenizer(e: Evidence, edition: Edition) -> Iterator[Finding]:
     implied = view.best_implied(run, run.evaluations)
     if implied is None:
         yield RULE.finding(
-            Status.NEEDS_HUMAN, f"{name} is a tokenizer of its own, and the log lacks the figures that would show its byte count", *facts,
+            Status.NEEDS_HUMAN,
+            f"{name} is a tokenizer of its own, and the log lacks the figures that would show its byte count",
+            *facts,
             instead="log val_loss, val_bpb and the number of scored tokens, and show that decoding gives the documents back",
         )
         return
     facts.append(Fact("implied bytes", f"{implied.value:,.0f} ± {implied.slack:,.0f}", implied.at))
     if view.is_canonical(implied):
-        yield RULE.finding(Status.OK, f"{name} is a tokenizer of its own; its log divides by the length of the validation text", *facts)
+        yield RULE.finding(
+            Status.OK, f"{name} is a tokenizer of its own; its log divides by the length of the validation text", *facts
+        )
     else:
         yield RULE.finding(
-            Status.NEEDS_HUMAN, f"{name} is a tokenizer of its own, and its log divides by {implied.value:,.0f} bytes, not by the length of the validation text", *facts,
+            Status.NEEDS_HUMAN,
+            f"{name} is a tokenizer of its own, and its log divides by {implied.value:,.0f} bytes, not by the length of the validation text",
+            *facts,
             instead="count the UTF-8 bytes of the original documents",
         )
 
 
-
 def _with_own(**changes: int) -> dict[str, str]:
     files = record(**changes)  # type: ignore[arg-type]
-    return {n: t.replace("fineweb_1024_bpe.model", "mine_998.model") if n.endswith(".log") else t for n, t in files.items()}
+    return {
+        n: t.replace("fineweb_1024_bpe.model", "mine_998.model") if n.endswith(".log") else t for n, t in files.items()
+    }
 
 
 VALID = (
     Example("official vocabulary", record(), Status.NOT_APPLICABLE),
     Example("own vocabulary, right bytes", _with_own(tokens=64_000_000), Status.OK),
 )
-INVALID = (Example("own vocabulary, too many bytes", _with_own(tokens=64_000_000, denominator=157_320_000), Status.NEEDS_HUMAN),)
+INVALID = (
+    Example(
+        "own vocabulary, too many bytes", _with_own(tokens=64_000_000, denominator=157_320_000), Status.NEEDS_HUMAN
+    ),
+)

@@ -38,8 +38,20 @@ RULE = Rule(
     kind=Kind.REQUIREMENT,
     severity=Severity.PACKAGING,
     sources=(
-        Source("README", "2026-03-18", "0hq", "records, and non-record submissions, which may use unlimited compute and say so", Authority.README),
-        Source("#915", "2026-03-26", "participants", "whether the evaluation cap binds non-records was asked and not answered", Authority.COMMUNITY),
+        Source(
+            "README",
+            "2026-03-18",
+            "0hq",
+            "records, and non-record submissions, which may use unlimited compute and say so",
+            Authority.README,
+        ),
+        Source(
+            "#915",
+            "2026-03-26",
+            "participants",
+            "whether the evaluation cap binds non-records was asked and not answered",
+            Authority.COMMUNITY,
+        ),
     ),
     decided_by=("claims",),
     undecided="the folder's place under records, or a track in submission.json, would decide it",
@@ -59,7 +71,12 @@ def place_and_words(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if said:
         facts.append(Fact("track in submission.json", said.value, said.at))
     if where is Track.RECORD and non_record:
-        yield RULE.finding(Status.NEEDS_HUMAN, "the folder is in the record track, submission.json says it is no record", *facts, instead="move the folder to track_non_record_16mb")
+        yield RULE.finding(
+            Status.NEEDS_HUMAN,
+            "the folder is in the record track, submission.json says it is no record",
+            *facts,
+            instead="move the folder to track_non_record_16mb",
+        )
     else:
         yield RULE.finding(Status.OK, f"audited as a {where} submission", *facts)
 

@@ -8,6 +8,8 @@ from rules import constants
 from rules.constants import LN2
 from rules.evidence import Evaluation, Evidence, Location, Number, PhaseKind, Run, SeedClaim, Statement, Track
 
+TAIL = 20_000  # tokens: one sequence per rank may be dropped at the end of the split
+
 
 def is_record(e: Evidence) -> bool:
     return e.package.track is Track.RECORD
@@ -102,6 +104,16 @@ def is_canonical(i: Implied) -> bool:
 
 def is_old_export(i: Implied) -> bool:
     return i.within(constants.OLD_EXPORT_BYTES, constants.CANONICAL_TOLERANCE)
+
+
+def is_whole_split(run: Run) -> bool:
+    """Whether the run's token count, or the bytes that its log implies, are those of all 50,000 documents."""
+    if run.val_tokens and any(
+        abs(run.val_tokens.value - k) <= TAIL for known in constants.VAL_TOKENS.values() for k in known
+    ):
+        return True
+    implied = best_implied(run, run.evaluations)
+    return implied is not None and is_canonical(implied)
 
 
 def known_fault(i: Implied) -> str:

@@ -14,7 +14,9 @@ from rules.evidence import Claims, FileFact, FileKind, Gap, Location, Statement,
 MAX_LOGS = 80
 MAX_LOG_BYTES = 64_000_000  # of all logs of one folder together
 
-_SELF_CLAIM = re.compile(r"\b(fully legal|legal|compliant|looks clean|no leak(?:age)?|rule[- ]abiding|approved)\b", re.IGNORECASE)
+_SELF_CLAIM = re.compile(
+    r"\b(fully legal|legal|compliant|looks clean|no leak(?:age)?|rule[- ]abiding|approved)\b", re.IGNORECASE
+)
 _MAX_SELF_CLAIMS = 20
 
 
@@ -53,7 +55,9 @@ def read_claims(submission: Submission) -> tuple[Claims, tuple[Gap, ...]]:
 def _nearest(submission: Submission, *names: str) -> FileFact | None:
     """The file of one of these names that lies least deep; earlier names win at the same depth."""
     found = [f for f in submission.files if f.path.rsplit("/", 1)[-1].casefold() in names]
-    return min(found, key=lambda f: (f.path.count("/"), names.index(f.path.rsplit("/", 1)[-1].casefold())), default=None)
+    return min(
+        found, key=lambda f: (f.path.count("/"), names.index(f.path.rsplit("/", 1)[-1].casefold())), default=None
+    )
 
 
 def _statement(f, read, parse) -> Statement | None:  # type: ignore[no-untyped-def]

@@ -37,12 +37,12 @@ _LOOSE_STRING = {
 }
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SIMPLE_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_WORDS = {
+_WORDS: dict[str, tuple[str, float | bool | None]] = {
     "true": ("true", True),
     "false": ("true", False),
     "null": ("null", None),
 }
-_FOREIGN_WORDS = {
+_FOREIGN_WORDS: dict[str, tuple[str, float | bool | None]] = {
     "True": ("true", True),
     "False": ("true", False),
     "None": ("null", None),
@@ -303,7 +303,9 @@ class _Reader:
             return str(json.loads(body)) if "\\" in body else body[1:-1]
         loose = _LOOSE_STRING[quote].match(self.text, start)
         if loose:
-            self.doc.note(start, "a text in single quotation marks" if quote == "'" else "a text with an invalid escape")
+            self.doc.note(
+                start, "a text in single quotation marks" if quote == "'" else "a text with an invalid escape"
+            )
             self.pos = loose.end()
             return _unescape(loose[0][1:-1])
         end = self.text.find(quote, start + 1, start + 5_000)

@@ -13,72 +13,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from auditor.claims import lenient_json, numbers
+from auditor.claims import lenient_json, metadata_keys, numbers
 from auditor.claims.lenient_json import Document, Node
+from auditor.claims.metadata_keys import MAX_SEEDS, SEED_KEY, Box, Leaf, Use, seed_number
 from auditor.claims.seeds import Candidate, assemble
-from auditor.claims.vocabulary import BYTES, PLAIN, SLIDING, TIMES, VAGUE, Meaning, Quantity, classify, words
+from auditor.claims.vocabulary import BYTES, PLAIN, TIMES, VAGUE, Meaning, Quantity, classify
 from rules.evidence import Location, Number, SeedClaim, Statement, Words
 
-MAX_SEEDS = 100
 _LONGEST_BARE_TIME = 200_000.0  # seconds; a larger number without a unit is probably in ms
 
-_FOREIGN_BOX = frozenset(
-    """ablation ablations experiment experiments variant variants sweep sweeps draft retracted original additional old fix
-    smoke attempts history credits attribution credit planned reference references probe comparison comparisons compare
-    baseline baselines sota vs previous prior lineage base parent control controls failed negative superseded other
-    others companion extra supporting exploratory proxy conservative aggressive progression scaling diagnostics
-    diagnostic package continuation untrained local pareto disclosure counterfactual alternate alternative curve""".split()
-)
-_SETTING_BOX = frozenset(
-    """config configuration hyperparameters hyperparams hparams architecture arch env environment settings parameters
-    params quantization optimizer optimization model technique techniques tokenizer dataset data recipe
-    schedule kept changes budget slopes metadata overrides quantisation features compute""".split()
-)
-_OWN_BOX = frozenset(
-    """results result metrics metric final summary headline numbers number primary submission timing timings time times size sizes
-    artifact artifacts evaluation eval statistics stats scores score validation val performance train training reported
-    official main values per claim record compliance bpb loss exact int run bytes mean tracks track mins seed seeds""".split()
-)
-_SEED_KEY = re.compile(r"(?:seed|run_seed|s)?[ _=-]?(\d{1,10})", re.IGNORECASE)
 _PENDING = re.compile(r"\s*(?:tbd|tba|todo|pending|n/?a|none|null|unknown|xx+|\?+|-+|<[^>]*>|\.{3}|)\s*", re.IGNORECASE)
 _STARTS_WITH_NUMBER = re.compile(r"\s*[~≈<>=≤≥$*` ]{0,4}[-+]?\.?\d")
 _TITLE_LIKE = re.compile(r"[\d+_|:/]|(?:\S+\s+){4}")
-
-
-class Use(StrEnum):
-    """What became of a number."""
-
-    MAPPED = "mapped"
-    IGNORED = "ignored"  # understood, but not a claim of this run's result
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaf:
-    """A scalar with its keys, outermost first, and where it stands among seeds."""
-
-    path: tuple[str, ...]
-    node: Node
-    meaning: Meaning
-    standing: Use = Use.MAPPED
-    group: tuple[str, ...] | None = None  # the container of seeds it is in
-    seed: int | None = None
-    index: int | None = None
-    seed_list: bool = False  # an entry of a list of seed numbers
-
-
-@dataclass(frozen=True, slots=True)
-class _Box:
-    """The object or array around a leaf."""
-
-    path: tuple[str, ...] = ()
-    standing: Use = Use.MAPPED
-    seeds: bool = False  # its keys may be seeds
-    group: tuple[str, ...] | None = None
-    seed: int | None = None
-    index: int | None = None
 
 
 @dataclass(slots=True)
@@ -122,7 +69,7 @@ def tally(data: bytes) -> Counter[Use]:
     return Counter(use for _, use in uses(data))
 
 
-def _read(data: bytes, file: str) -> tuple[Statement, _Reading, list[_Leaf]]:
+def _read(data: bytes, file: str) -> tuple[Statement, _Reading, list[Leaf]]:
     document = lenient_json.parse(data)
     reading = _Reading(document, file, list(document.problems))
     root = document.root
@@ -133,7 +80,7 @@ def _read(data: bytes, file: str) -> tuple[Statement, _Reading, list[_Leaf]]:
         if root is not None:
             reading.problems.append(f"the file holds {_a(root.kind)}, not an object")
         return Statement(file, problems=tuple(reading.problems)), reading, []
-    leaves = list(_leaves(root, _Box()))
+    leaves = list(metadata_keys.leaves(root, Box()))
     return _statement(reading, root, leaves), reading, leaves
 
 
@@ -141,135 +88,10 @@ def _a(kind: str) -> str:
     return {"array": "an array", "string": "a text", "number": "a number", "null": "null"}.get(kind, "a boolean")
 
 
-# --- walking -----------------------------------------------------------------------------------
-
-
-def _leaves(node: Node, box: _Box) -> Iterator[_Leaf]:
-    """All scalars below `node`. The reader bounds the depth, so recursion is safe."""
-    if node.kind == "object":
-        inner = node.fields()
-        own_seed = inner.get("seed")
-        if own_seed is not None and box.index is not None and box.seed is None:
-            box = _Box(box.path, box.standing, False, box.group, _seed_number(own_seed), box.index)
-        for key, child in inner.items():
-            yield from _entry(key, child, box)
-    elif node.kind == "array":
-        for i, child in enumerate(node.items[: MAX_SEEDS * 10]):
-            yield from _item(i, child, node, box)
-
-
-def _entry(key: str, child: Node, box: _Box) -> Iterator[_Leaf]:
-    """One key of an object."""
-    path = (*box.path, key)
-    seed = _seed_of_key(key, child, box)
-    if seed is not None:
-        group = (*(box.group or ()), *box.path)
-        if child.kind in ("object", "array"):
-            yield from _leaves(child, _Box(path, box.standing, False, group, seed, box.index))
-        else:
-            meaning = _seed_value_meaning(key, child, box)
-            yield _Leaf(path, child, meaning, box.standing, group, seed)
-        return
-    if child.kind not in ("object", "array"):
-        meaning = classify(key)
-        if box.path and not meaning.setting and (meaning.quantity is None or meaning.rank >= SLIDING):
-            wider = _with_parent(box.path, key)
-            if wider.quantity is not None or wider.foreign or wider.setting:
-                meaning = wider
-        yield _Leaf(path, child, meaning, box.standing, box.group, box.seed, box.index)
-        return
-    found = frozenset(words(key))
-    standing = _standing(key, found, box.standing)
-    plain_list = child.kind == "array" and all(n.kind not in ("object", "array") for n in child.items)
-    if plain_list and "seed" in found and classify(key).quantity in (None, Quantity.SEED) and _integers(child):
-        for n in child.items[:MAX_SEEDS]:
-            yield _Leaf(path, n, Meaning(Quantity.SEED), standing, seed_list=found <= {"seed", "completed", "used", "run"})
-        return
-    seeds = "seed" in found or bool(box.seeds and standing is Use.MAPPED and child.kind == "array")
-    yield from _leaves(child, _Box(path, standing, seeds, box.group, box.seed, box.index))
-
-
-def _item(i: int, child: Node, array: Node, box: _Box) -> Iterator[_Leaf]:
-    """One item of an array."""
-    if child.kind in ("object", "array"):
-        yield from _leaves(child, _Box(box.path, box.standing, False, box.group or box.path, box.seed, i))
-        return
-    meaning = _list_meaning(box, child)
-    yield _Leaf(box.path, child, meaning, box.standing, box.path if box.seed is None else box.group, box.seed, i)
-
-
-def _list_meaning(box: _Box, child: Node) -> Meaning:
-    key = box.path[-1] if box.path else ""
-    meaning = classify(key)
-    if meaning.quantity is None and box.seeds:
-        return _seed_value_meaning(key, child, box)
-    if meaning.quantity is None and len(box.path) > 1:
-        return _with_parent(box.path[:-1], key)
-    return meaning
-
-
-def _with_parent(path: tuple[str, ...], key: str) -> Meaning:
-    """The meaning of a key together with the nearest container that is no seed."""
-    parent = next((p for p in reversed(path) if not _SEED_KEY.fullmatch(p)), "")
-    return classify(f"{parent} {key}")
-
-
-def _seed_of_key(key: str, child: Node, box: _Box) -> int | None:
-    """The seed that a key names, if it names one: `seed_42` anywhere, `42` where seeds are expected."""
-    if box.seed is not None:
-        return None
-    m = _SEED_KEY.fullmatch(key)
-    if not m:
-        return None
-    if not key[0].isdigit():
-        return int(m[1]) if key[:2] not in ("s_", "S_") or box.seeds else None
-    if box.seeds:
-        return int(m[1])
-    label = box.path[-1] if box.path else ""
-    if classify(label).usable or (frozenset(words(label)) & _OWN_BOX and child.kind == "object"):
-        return int(m[1])
-    return None
-
-
-def _seed_value_meaning(key: str, child: Node, box: _Box) -> Meaning:
-    """The meaning of the bare number in `"seed_results": {"42": 1.07}`: bpb, unless the container says other."""
-    label = box.path[-1] if box.path else ""
-    meaning = classify(label)
-    if meaning.quantity not in (None, Quantity.SEED):
-        return meaning
-    value = child.value if child.kind == "number" else None
-    plausible = isinstance(value, float) and 0 < value < 20 and value != int(value)
-    return Meaning(Quantity.BPB) if plausible and not meaning.foreign else Meaning(None)
-
-
-def _standing(key: str, found: frozenset[str], outer: Use) -> Use:
-    """Whether what stands inside a container can be a claim of this run."""
-    if outer is not Use.MAPPED:
-        return outer
-    if found & _FOREIGN_BOX or classify(key).foreign:
-        return Use.IGNORED
-    if found & _OWN_BOX or classify(key).usable or not found:
-        return Use.MAPPED
-    return Use.IGNORED if found & _SETTING_BOX or classify(key).setting else Use.UNKNOWN
-
-
-def _integers(array: Node) -> bool:
-    return bool(array.items) and all(_seed_number(n) is not None for n in array.items)
-
-
-def _seed_number(node: Node) -> int | None:
-    if node.kind == "number" and isinstance(node.value, float) and math.isfinite(node.value):
-        return int(node.value) if node.value == int(node.value) and 0 <= node.value < 1e10 else None
-    if node.kind == "string":
-        m = re.search(r"(?<!\d)\d{1,10}(?!\d)", str(node.value)[:40])
-        return int(m[0]) if m else None
-    return None
-
-
 # --- choosing ----------------------------------------------------------------------------------
 
 
-def _statement(reading: _Reading, root: Node, leaves: list[_Leaf]) -> Statement:
+def _statement(reading: _Reading, root: Node, leaves: list[Leaf]) -> Statement:
     own = [leaf for leaf in leaves if leaf.standing is Use.MAPPED]
     single = [leaf for leaf in own if leaf.seed is None and leaf.index is None and not leaf.seed_list]
     val_bpb = _headline(reading, single, Quantity.BPB)
@@ -304,7 +126,9 @@ def _statement(reading: _Reading, root: Node, leaves: list[_Leaf]) -> Statement:
         val_tokens=found[Quantity.TOKENS],
         p_value=found[Quantity.P_VALUE],
         author=author,
-        github_id=_words(reading, root, "github_id", "github", "github_username", "github_handle", "github_ids", "author_github"),
+        github_id=_words(
+            reading, root, "github_id", "github", "github_username", "github_handle", "github_ids", "author_github"
+        ),
         name=name,
         track=_words(reading, root, "track", "submission_track", "category"),
         date=_words(reading, root, "date", "submission_date", "submitted_at", "created_at", "timestamp"),
@@ -314,9 +138,13 @@ def _statement(reading: _Reading, root: Node, leaves: list[_Leaf]) -> Statement:
     )
 
 
-def _same_for_all(reading: _Reading, own: list[_Leaf], quantity: Quantity) -> Number | None:
+def _same_for_all(reading: _Reading, own: list[Leaf], quantity: Quantity) -> Number | None:
     """A quantity that is given per seed and is the same for all of them."""
-    leaves = [x for x in own if (x.seed is not None or x.index is not None) and x.meaning.quantity is quantity and x.meaning.usable]
+    leaves = [
+        x
+        for x in own
+        if (x.seed is not None or x.index is not None) and x.meaning.quantity is quantity and x.meaning.usable
+    ]
     best = min((x.meaning.rank for x in leaves), default=VAGUE)
     found = [n for x in leaves if x.meaning.rank == best < VAGUE and (n := _number(reading, x)) is not None]
     return found[0] if found and len({n.value for n in found}) == 1 else None
@@ -330,7 +158,7 @@ _ORDER = {"": 0, "max": 1, "mean": 2, "best": 3, "min": 4}
 _SCORE_ORDER = {"": 0, "mean": 1, "best": 3, "max": 4, "min": 4}
 
 
-def _headline(reading: _Reading, leaves: list[_Leaf], quantity: Quantity) -> Number | None:
+def _headline(reading: _Reading, leaves: list[Leaf], quantity: Quantity) -> Number | None:
     """The score itself: `val_bpb` before its mean, the final stage before earlier ones.
 
     A plain key that is present but empty (`"val_bpb": null`) says that there is no score yet, so
@@ -344,7 +172,7 @@ def _headline(reading: _Reading, leaves: list[_Leaf], quantity: Quantity) -> Num
 
 def _best(
     reading: _Reading,
-    leaves: list[_Leaf],
+    leaves: list[Leaf],
     quantity: Quantity,
     std: bool = False,
     worst: int = VAGUE,
@@ -354,7 +182,10 @@ def _best(
     candidates = [
         x
         for x in leaves
-        if x.meaning.quantity is quantity and x.meaning.usable and x.meaning.rank <= worst and (x.meaning.aggregate == "std") == std
+        if x.meaning.quantity is quantity
+        and x.meaning.usable
+        and x.meaning.rank <= worst
+        and (x.meaning.aggregate == "std") == std
     ]
     candidates.sort(key=lambda x: (x.meaning.rank, (order or _ORDER).get(x.meaning.aggregate, 0), len(x.path)))
     for leaf in candidates:
@@ -364,9 +195,9 @@ def _best(
     return None
 
 
-def _seeds(reading: _Reading, own: list[_Leaf], headline: Number | None) -> tuple[SeedClaim, ...]:
+def _seeds(reading: _Reading, own: list[Leaf], headline: Number | None) -> tuple[SeedClaim, ...]:
     listed = [x for x in own if x.seed_list]
-    ids = [_seed_number(x.node) for x in listed]
+    ids = [seed_number(x.node) for x in listed]
     candidates = []
     for leaf in own:
         if leaf.seed_list or leaf.meaning.quantity in (None, Quantity.SEED) or not leaf.meaning.usable:
@@ -377,17 +208,17 @@ def _seeds(reading: _Reading, own: list[_Leaf], headline: Number | None) -> tupl
             continue
         number = _number(reading, leaf)
         if number is not None and leaf.meaning.quantity is not None:
-            label = next((p for p in reversed(leaf.path) if not _SEED_KEY.fullmatch(p)), "")
+            label = next((p for p in reversed(leaf.path) if not SEED_KEY.fullmatch(p)), "")
             candidates.append(Candidate(leaf.group, leaf.seed, leaf.index, label, leaf.meaning, number))
     candidates += _numbered_keys(reading, own)
     claims = assemble(candidates, ids, headline)
     if claims:
         return claims[:MAX_SEEDS]
-    lone = [i for x in own if x.path == ("seed",) and (i := _seed_number(x.node)) is not None]
+    lone = [i for x in own if x.path == ("seed",) and (i := seed_number(x.node)) is not None]
     return tuple(SeedClaim(i) for i in dict.fromkeys([i for i in ids if i is not None] or lone))[:MAX_SEEDS]
 
 
-def _numbered_keys(reading: _Reading, own: list[_Leaf]) -> Iterator[Candidate]:
+def _numbered_keys(reading: _Reading, own: list[Leaf]) -> Iterator[Candidate]:
     """`val_bpb_seed42`: a quantity and its seed in one key."""
     for leaf in own:
         m = re.fullmatch(r"(.{1,60}?)_?seed_?(\d{1,10})(.{0,30})", leaf.path[-1], re.IGNORECASE)
@@ -406,17 +237,19 @@ def _is_pending(node: Node) -> bool:
     return node.kind == "null" or (node.kind == "string" and not _STARTS_WITH_NUMBER.match(str(node.value)))
 
 
-def _number(reading: _Reading, leaf: _Leaf, meaning: Meaning | None = None) -> Number | None:
+def _number(reading: _Reading, leaf: Leaf, meaning: Meaning | None = None) -> Number | None:
     """The value of a leaf in base units, or None where it is empty or makes no sense."""
     meaning = meaning or leaf.meaning
     node = leaf.node
     figure = _figure(node, meaning)
-    if figure is None or figure.bound and meaning.quantity is not Quantity.P_VALUE:
+    if figure is None or (figure.bound and meaning.quantity is not Quantity.P_VALUE):
         return None
     label = ".".join(leaf.path)[:60]
     why = _nonsense(figure.value, meaning)
     if why:
-        sentence = f"{label} = {node.raw or str(node.value)[:30]} was not taken: {why} ({reading.document.place(node.start)})"
+        sentence = (
+            f"{label} = {node.raw or str(node.value)[:30]} was not taken: {why} ({reading.document.place(node.start)})"
+        )
         if sentence not in reading.problems:
             reading.problems.append(sentence)
         return None
@@ -518,11 +351,24 @@ def _author_and_name(reading: _Reading, root: Node) -> tuple[Words | None, Words
 
 def _hardware(reading: _Reading, root: Node) -> Words | None:
     kind = _words(
-        reading, root, "hardware", "gpu", "gpus", "gpu_type", "gpu_config", "device", "accelerator", "platform", "hardware_used", "compute"
+        reading,
+        root,
+        "hardware",
+        "gpu",
+        "gpus",
+        "gpu_type",
+        "gpu_config",
+        "device",
+        "accelerator",
+        "platform",
+        "hardware_used",
+        "compute",
     )
     if kind is None or re.match(r"\s*\d+\s*[x×*]", kind.value):
         return kind
-    count = next((root.fields()[k] for k in ("num_gpus", "gpu_count", "n_gpus", "world_size") if k in root.fields()), None)
+    count = next(
+        (root.fields()[k] for k in ("num_gpus", "gpu_count", "n_gpus", "world_size") if k in root.fields()), None
+    )
     if count is not None and count.kind == "number" and count.raw.isdigit():
         return Words(f"{count.raw}x {kind.value}", kind.at)
     return kind

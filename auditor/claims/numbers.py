@@ -29,7 +29,9 @@ _NUMBER = re.compile(
 )
 _SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺−", "0123456789-+-")
 _APPROXIMATE = re.compile(r"(?:~|≈|≃|\babout|\bapprox\.?|\bca\.?|\baround|\broughly)\s*[*`$]*$", re.IGNORECASE)
-_BOUND = re.compile(r"(<=|>=|≤|≥|<|>|&lt;|&gt;|\bunder|\bbelow|\bat most|\bup to|\bover|\babove)\s*[~*`$]*$", re.IGNORECASE)
+_BOUND = re.compile(
+    r"(<=|>=|≤|≥|<|>|&lt;|&gt;|\bunder|\bbelow|\bat most|\bup to|\bover|\babove)\s*[~*`$]*$", re.IGNORECASE
+)
 
 _BYTE_UNITS = {
     "b": 1.0,
@@ -67,7 +69,7 @@ _TIME_UNITS = {
 }
 _UNIT = re.compile(r"[*`_]{0,3}[\s\u00a0\u202f-]{0,2}[*`_]{0,3}([A-Za-z]{1,12})(?![A-Za-z0-9_/])")
 _SPREAD = re.compile(
-    r"(?:±|\+/-|\+-|\\pm|\b(?:sample |population )?(?:std|stdev|stddev|sd|standard deviation)\b|σ)"
+    r"(?:±|\+/-|\+-|\\pm|\b(?:sample |population )?(?:standard deviation|stddev|stdev|std|sd)(?![A-Za-z])|σ)"
     r"(?:[ _]?(?:dev|bpb|val_bpb))?[.\s:=≈~*`]{0,6}(?=[\d.])",
     re.IGNORECASE,
 )

@@ -34,16 +34,23 @@ Column = dict[int | tuple[int], Number]  # by seed; by (position,) where the see
 _FIELDS = (Quantity.LOSS, Quantity.TOTAL, Quantity.STEPS, Quantity.TRAIN, Quantity.EVAL)
 
 
-def assemble(candidates: Iterable[Candidate], seeds: Sequence[int | None], headline: Number | None) -> tuple[SeedClaim, ...]:
+def assemble(
+    candidates: Iterable[Candidate], seeds: Sequence[int | None], headline: Number | None
+) -> tuple[SeedClaim, ...]:
     """One claim per seed. `seeds` gives the seeds of parallel lists of the same length.
 
     The first group with a usable bpb that agrees with the headline leads, else the first one;
     other groups only add what it lacks about the same seeds.
     """
     groups = _columns(candidates, seeds)
-    chosen = [{q: c for q in (Quantity.BPB, *_FIELDS) if (c := _choose(q, labels, headline)) is not None} for labels in groups]
+    chosen = [
+        {q: c for q in (Quantity.BPB, *_FIELDS) if (c := _choose(q, labels, headline)) is not None} for labels in groups
+    ]
     leading = [c for c in chosen if Quantity.BPB in c]
-    lead = next((c for c in leading if headline and reproduces(c[Quantity.BPB].values(), headline)), leading[0] if leading else None)
+    lead = next(
+        (c for c in leading if headline and reproduces(c[Quantity.BPB].values(), headline)),
+        leading[0] if leading else None,
+    )
     if lead is None:
         lead = next((c for c in chosen if c), None)
     if lead is None:
@@ -71,11 +78,16 @@ def assemble(candidates: Iterable[Candidate], seeds: Sequence[int | None], headl
 def reproduces(values: Iterable[Number], headline: Number) -> bool:
     """Whether the headline is the mean, or one, of the values, within what was rounded away."""
     values = list(values)
+    return averages_to(values, headline) or any(numbers.agree(v, headline) for v in values)
+
+
+def averages_to(values: Iterable[Number], headline: Number) -> bool:
+    """Whether the headline is the mean of the values, within what was rounded away."""
+    values = list(values)
     if not values:
         return False
     mean = sum(v.value for v in values) / len(values)
-    step = max(v.step for v in values)
-    return numbers.agree(Number(mean, headline.at, step), headline) or any(numbers.agree(v, headline) for v in values)
+    return numbers.agree(Number(mean, headline.at, max(v.step for v in values)), headline)
 
 
 Labels = dict[str, tuple[Meaning, Column]]
@@ -85,8 +97,8 @@ def _columns(candidates: Iterable[Candidate], seeds: Sequence[int | None]) -> li
     """Per group the columns by label. A column that names one seed twice with two values is dropped."""
     groups: dict[tuple[str, ...], Labels] = {}
     bad: set[tuple[tuple[str, ...], str]] = set()
-    listed = [c for c in candidates]
-    length = {}
+    listed = list(candidates)
+    length: dict[tuple[tuple[str, ...], str], int] = {}
     for c in listed:
         if c.seed is None and c.index is not None:
             length[c.group, c.label] = max(length.get((c.group, c.label), 0), c.index + 1)
@@ -109,7 +121,11 @@ def _columns(candidates: Iterable[Candidate], seeds: Sequence[int | None]) -> li
 
 def _choose(quantity: Quantity, labels: Labels, headline: Number | None) -> Column | None:
     """The column that holds a quantity, or None when it is not clear which one does."""
-    found = [(m.rank, column) for m, column in labels.values() if m.quantity is quantity and m.usable and m.aggregate != "std"]
+    found = [
+        (m.rank, column)
+        for m, column in labels.values()
+        if m.quantity is quantity and m.usable and m.aggregate != "std"
+    ]
     if not found:
         return None
     best = min(rank for rank, _ in found)
@@ -117,7 +133,9 @@ def _choose(quantity: Quantity, labels: Labels, headline: Number | None) -> Colu
     if quantity is not Quantity.BPB or best == PLAIN:
         return leading[0]
     if headline:
-        fitting = [column for _, column in found if reproduces(column.values(), headline)]
+        fitting = [column for _, column in found if averages_to(column.values(), headline)]
+        fitting += [column for _, column in found if any(numbers.agree(v, headline) for v in column.values())]
         if fitting:
             return fitting[0]
-    return leading[0] if len(leading) == 1 and best < VAGUE else None
+    unclear = any(rank == VAGUE for rank, _ in found) and not headline
+    return leading[0] if len(leading) == 1 and best < VAGUE and not unclear else None

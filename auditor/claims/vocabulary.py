@@ -74,6 +74,11 @@ def words(label: str) -> tuple[str, ...]:
     return tuple(_GLUED.get(w, w) for w in re.findall(r"[a-z]+", text))
 
 
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, to write a set down legibly."""
+    return frozenset(text.split())
+
+
 _GLUED = {
     "valbpb": "bpb",
     "bpp": "bpb",
@@ -124,59 +129,47 @@ _GLUED = {
     "pvalue": "p",
     "quantised": "quantized",
     "quant": "quantized",
+    "quantisation": "quantized",
+    "quantization": "quantized",
 }
 
-_FOREIGN = frozenset(
-    """delta gain gains improvement improvements diff difference vs versus baseline baselines sota prior previous prev
+_FOREIGN = word_set("""delta gain gains improvement improvements diff difference vs versus baseline baselines sota prior previous prev
     merged leaderboard reference control controls comparison compare compared base parent upstream gap recovery
     recovered published reproduced target expected projected projection estimated estimate threshold goal record beats
-    better worse upper lower bound oracle ablation retracted draft pr rank percent pct ratio reduction saved saving
+    better worse upper lower bound oracle ablation retracted draft pr percent pct ratio reduction saved saving
     savings cost penalty overhead their theirs other official margin without competitor predicted anticipated
-    hypothetical relative change regression required requirement need needed""".split()
+    hypothetical relative change regression required requirement need needed""")
+_EARLY = word_set("""pre raw ema swa unquantized fp fp32 bf float checkpoint before init initial intermediate
+    periodic diagnostic no base prequantized untuned smoke proxy partial preliminary live""")
+_STAGES = word_set("ttt slot ngram gram mixer mix mixture blend ppm cache adapted legal lora phased backoff hedge etlb")
+_SLIDING = word_set("sliding stride sw")
+_QUANTISED = word_set(
+    "quantized roundtrip rt int gptq zlib lzma zstd brotli exported export standard full bit bits ternary post round trip"
 )
-_EARLY = frozenset(
-    """pre raw ema swa unquantized fp fp32 bf float checkpoint before roundtripless init initial intermediate
-    periodic diagnostic no base prequantized untuned smoke proxy partial preliminary live""".split()
-)
-_STAGES = frozenset("ttt slot ngram gram mixer mix mixed ppm cache adapted legal lora phased backoff hedge etlb".split())
-_SLIDING = frozenset("sliding stride sw".split())
-_QUANTISED = frozenset("quantized roundtrip rt int gptq zlib lzma zstd brotli exported standard full".split())
-_NEUTRAL_BPB = frozenset(
-    """val bpb loss nats nll final mean std std_dev max min best seed seeds three two four five six single multi exact score scored
+_NEUTRAL_BPB = word_set("""val bpb loss nats nll final mean std max min best seed seeds three two four five six single multi exact score scored
     submission submitted overall headline our ours this result results metric of over across for the is was a an and
-    at by to fineweb reported report official_score value n sp v s w window eval per tok tokens compression post achieved achieves
-    standard_deviation sample mean_of main primary claimed test set on with in run runs new record_score dev validation""".split()
-)
+    at by to fineweb reported report value n sp v s w window eval per tok tokens compression post achieved achieves
+    sample main primary claimed test set model on with in run runs new dev validation""")
 _UNITS_BYTES = {"bytes": 1.0, "b": 1.0, "kb": 1e3, "kib": 1024.0, "mb": 1e6, "mib": 1048576.0}
 _UNITS_TIME = {"s": 1.0, "ms": 1e-3, "minutes": 60.0, "min": 60.0, "hours": 3600.0, "h": 3600.0}
-_NOT_A_SIZE = frozenset(
-    """raw uncompressed fp unquantized saved headroom margin limit cap budget over under free left overhead layer per log
-    tokenizer vocab vocabulary memory peak vram ram gpu shard shards bucket buckets table tables batch cache ram
+_NOT_A_SIZE = word_set("""raw uncompressed fp unquantized saved headroom margin limit cap budget over under free left overhead layer per log
+    tokenizer vocab vocabulary memory peak vram ram gpu shard shards bucket buckets table tables batch cache 
     fits fit bpb scored decoded page threshold before original ngram hash parameter parameters params step steps
-    tokens token dataset data plain readme sidecar val train text seed_spread spread delta diff gap pad unused tolerance head
-    room embedding embeddings embed sha md digest path file_count""".split()
-)
-_NOT_A_TIME = frozenset(
-    """mean_step gptq reserve cap limit budget compile warmup overhead process per milestones calibration quantization
-    quantized hessian hessians first step steps load decompress serialize compress total_wallclock prep prefix stop
-    serialization precompute tokens headroom margin remaining start under buffer ema max_wallclock throughput tok ppm
-    download setup export slowdown speedup late qat swa warmdown sliding roundtrip diagnostic delta""".split()
-)
-_NOT_STEPS = frozenset(
-    """ms s avg mean_time time warmup warmdown eval ttt recur start accum checkpoint best per slot every max grad momentum
+    tokens token dataset data plain readme sidecar val train spread delta diff gap pad unused tolerance embedding embeddings embed sha md digest path """)
+_NOT_A_TIME = word_set("""gptq reserve cap limit budget compile warmup overhead process per milestones calibration quantized hessian hessians first step steps load decompress serialize compress prep prefix stop
+    serialization precompute tokens headroom margin remaining start under buffer ema throughput tok ppm
+    download setup export slowdown speedup late qat swa warmdown sliding roundtrip diagnostic delta bytes state""")
+_NOT_STEPS = word_set("""ms s avg time warmup warmdown eval ttt recur start accum checkpoint best per slot every max grad momentum
     minutes hours k tok sec qat late swa interval inner outer loop adapt lr bpb loss size adamw sgd ppm ngram ema log
     seconds second planned target total cooldown decay muon ns newton backend schulz frac at curriculum phase distill
-    gptq calibration tto refine opt optim activate activation train_seq""".split()
-)
-_SETTINGS = frozenset(
-    """lr rate layers layer dim dims heads head vocab momentum wd decay epochs epoch rank order count bits bit alpha beta
+    gptq calibration tto refine opt optim activate activation """)
+_SETTINGS = word_set("""lr rate layers layer dim dims heads head vocab momentum wd decay epochs epoch rank order count bits bit alpha beta
     gamma eps epsilon dropout mult width depth seq len length stride batch chunk chunks size iters iterations warmup
     warmdown frac fraction ratio base clip softcap gain init norm freq interval period num n k gpus gpu world nproc
     shards shard params param parameters year hidden kv experts expert hash bucket buckets dimension dimensions mlp rope
-    theta scale factor coefficient coef lambda weight weights threshold percentile quantile version level index layers_count
-    model block blocks group groups window sweep steps_total max cap limit reserve enabled damp pr id start stop end loops
-    loop passes phases docs doc prune qk temperature temp power exponent""".split()
-)
+    theta scale factor coefficient coef lambda weight weights threshold percentile quantile version level index 
+    model block blocks group groups window sweep max cap limit reserve enabled damp pr id start stop end loops
+    loop passes phases docs doc prune qk temperature temp power exponent""")
 
 
 @lru_cache(maxsize=8192)
@@ -195,14 +188,19 @@ def classify(label: str) -> Meaning:
     if _is_loss(present):
         return Meaning(Quantity.LOSS, _stage(found), aggregate=aggregate, foreign=foreign)
     if "tokens" in present and present & {"val", "eval", "target", "scored"} and not present & _NOT_TOKENS:
-        return Meaning(Quantity.TOKENS, PLAIN if "val" in present else STAGE, aggregate=aggregate, foreign=bool(present & (_FOREIGN - {"target"})))
+        return Meaning(
+            Quantity.TOKENS,
+            PLAIN if "val" in present else STAGE,
+            aggregate=aggregate,
+            foreign=bool(present & (_FOREIGN - {"target"})),
+        )
     if "p" in present and (present <= _P_WORDS):
         return Meaning(Quantity.P_VALUE, PLAIN if present <= {"p", "value", "val"} else STAGE)
     if present == {"seed"}:
         return Meaning(Quantity.SEED)
     if present & _TIME_WORDS or found[-1] in ("s", "ms") or present & {"minutes", "hours"}:
         return _time(found, present, aggregate, foreign)
-    if "steps" in present or present & {"iterations"} and "completed" in present:
+    if "steps" in present or {"iterations", "completed"} <= present:
         if not present & _NOT_STEPS and not foreign:
             plain = present <= {"steps", "stop", "train", "completed", "num", "final", "n", "reached"}
             return Meaning(Quantity.STEPS, PLAIN if plain else VAGUE, aggregate=aggregate)
@@ -213,10 +211,12 @@ def classify(label: str) -> Meaning:
     return Meaning(None, foreign=foreign, setting=bool(present & _SETTINGS))
 
 
-_SCORE = frozenset("score final submission mean std official".split())
-_NOT_TOKENS = frozenset("train seen acc accuracy batch per chunk ms s sec loss processed subset docs doc bpb step steps seq shard shards limit window prefix".split())
-_P_WORDS = frozenset("p value val welch one two sided tailed t test paired student sample approx".split())
-_TIME_WORDS = frozenset("time wallclock".split())
+_SCORE = word_set("score final submission mean std official")
+_NOT_TOKENS = word_set(
+    "train seen acc accuracy batch per chunk ms s sec loss processed subset docs doc bpb step steps seq shard shards limit window prefix"
+)
+_P_WORDS = word_set("p value val welch one two sided tailed t test paired student sample approx")
+_TIME_WORDS = word_set("time wallclock")
 
 
 def _stage(found: tuple[str, ...]) -> int:
@@ -232,16 +232,19 @@ def _stage(found: tuple[str, ...]) -> int:
     if not rest - {"zero", "shot"} and not present & _SLIDING:
         return PLAIN
     known = _STAGES | _SLIDING | _QUANTISED
-    rank = STAGE if present & _STAGES else SLIDING if present & _SLIDING else QUANTISED
-    return rank if rest <= known else VAGUE
+    if (
+        present & _STAGES and len(rest - known) <= 2
+    ):  # adaptation and mixing come last, whatever they are called in detail
+        return STAGE
+    return (SLIDING if present & _SLIDING else QUANTISED) if rest <= known else VAGUE
 
 
 def _is_loss(present: frozenset[str]) -> bool:
     if "train" in present:
         return False
-    return "loss" in present and (bool(present & {"val", "nats", "eval", "final"}) or present <= {"loss", "mean", "std", "seed", "score"}) or (
-        "nats" in present and present <= {"nats", "val", "per", "token", "tokens", "mean", "std", "final", "score", "tok"}
-    )
+    if "loss" in present:
+        return bool(present & {"val", "nats", "eval", "final"}) or present <= {"loss", "mean", "std", "seed", "score"}
+    return "nats" in present and present <= {"nats", "val", "per", "tokens", "mean", "std", "final", "score", "tok"}
 
 
 def _size(found: tuple[str, ...], present: frozenset[str], aggregate: str, foreign: bool) -> Meaning:
@@ -251,22 +254,58 @@ def _size(found: tuple[str, ...], present: frozenset[str], aggregate: str, forei
         return Meaning(None, foreign=foreign, setting=True)
     whole = present & {"total", "submission", "artifact", "counted"}
     code = present & {"code", "script", "source", "wrapper", "py"}
-    model = present & {"model", "weights", "blob", "compressed", "serialized", "ptz", "checkpoint", "quantized", "zlib", "lzma", "zstd", "brotli", "int"}
+    model = present & {
+        "model",
+        "weights",
+        "blob",
+        "compressed",
+        "serialized",
+        "ptz",
+        "checkpoint",
+        "quantized",
+        "zlib",
+        "lzma",
+        "zstd",
+        "brotli",
+        "int",
+    }
     if code and not (whole & {"total", "submission"}) and not present & {"model", "weights"}:
         return Meaning(Quantity.CODE, PLAIN if present <= _CODE_WORDS else STAGE, scale, mebi, aggregate, foreign)
     if whole:
         rank = PLAIN if whole & {"total", "submission", "counted"} and not present & {"model"} else STAGE
+        if present - _TOTAL_WORDS or (whole == {"artifact"} and present & _CODEC_WORDS):
+            rank = VAGUE  # "compressed artifact" may leave the code out
         if present & {"model"} and not present & {"code", "total"}:
             return Meaning(Quantity.MODEL, STAGE, scale, mebi, aggregate, foreign)
         return Meaning(Quantity.TOTAL, rank, scale, mebi, aggregate, foreign)
     if model:
         return Meaning(Quantity.MODEL, PLAIN if "model" in present else STAGE, scale, mebi, aggregate, foreign)
-    if present <= {"size", "bytes", "mb", "mib", "kb", "max", "mean", "min", "seed", "file", "std", "final", "b", "on", "disk"}:
+    if present <= {
+        "size",
+        "bytes",
+        "mb",
+        "mib",
+        "kb",
+        "max",
+        "mean",
+        "min",
+        "seed",
+        "file",
+        "std",
+        "final",
+        "b",
+        "on",
+        "disk",
+    }:
         return Meaning(Quantity.TOTAL, SLIDING, scale, mebi, aggregate, foreign)
     return Meaning(None, foreign=foreign, setting=bool(present & _SETTINGS))
 
 
-_CODE_WORDS = frozenset("code bytes size kb mb kib train gpt py script max mean seed".split())
+_CODEC_WORDS = word_set("int gptq zlib lzma zstd brotli quantized compressed packed mixed model")
+_TOTAL_WORDS = word_set("""total submission artifact counted size bytes mb mib kb kib b final max mean min best seed seeds across all reported of the our model
+    code plus and int gptq zlib lzma zstd brotli quantized compressed packed mixed on disk file three observed in us measured sizes this by
+    per exact level actual canonical std largest""")
+_CODE_WORDS = word_set("code bytes size kb mb kib train gpt py script max mean seed")
 
 
 def _time(found: tuple[str, ...], present: frozenset[str], aggregate: str, foreign: bool) -> Meaning:
@@ -279,17 +318,34 @@ def _time(found: tuple[str, ...], present: frozenset[str], aggregate: str, forei
     if "max" in present and not present & {"train", "eval"}:
         return Meaning(None, setting=True)  # MAX_WALLCLOCK_SECONDS is the cap
     if "eval" in present or "inference" in present:
-        rank = PLAIN if present <= _EVAL_WORDS else STAGE if present <= _EVAL_WORDS | _STAGES | {"score", "scored"} else VAGUE
+        rank = (
+            PLAIN
+            if present <= _EVAL_WORDS
+            else STAGE
+            if present <= _EVAL_WORDS | _STAGES | {"score", "scored"}
+            else VAGUE
+        )
         return Meaning(Quantity.EVAL, rank if "train" not in present else EARLY, scale, False, aggregate, foreign)
     if "train" in present:
         return Meaning(Quantity.TRAIN, PLAIN if present <= _TRAIN_WORDS else VAGUE, scale, False, aggregate, foreign)
-    if "wallclock" in present and present <= {"wallclock", "s", "ms", "minutes", "hours", "time", "h", "mean", "max", "clock"}:
+    if "wallclock" in present and present <= {
+        "wallclock",
+        "s",
+        "ms",
+        "minutes",
+        "hours",
+        "time",
+        "h",
+        "mean",
+        "max",
+        "clock",
+    }:
         return Meaning(Quantity.TRAIN, SLIDING, scale, False, aggregate, foreign)
     return Meaning(None, foreign=foreign, setting=True)
 
 
-_EVAL_WORDS = frozenset("eval inference time s ms minutes hours h min total wallclock mean max std clock seed final by per_seed".split())
-_TRAIN_WORDS = frozenset("train time s ms minutes hours h min total wallclock mean max std clock seed by actual loop".split())
+_EVAL_WORDS = word_set("eval inference time s ms minutes hours h min total wallclock mean max std clock seed final by ")
+_TRAIN_WORDS = word_set("train time s ms minutes hours h min total wallclock mean max std clock seed by actual loop")
 
 
 def _not_min(aggregate: str, present: frozenset[str]) -> str:

@@ -28,7 +28,7 @@ def _lazy(module: str) -> Renderer:
 # Loaded on first use: a run that prints JSON need not wait for the HTML templates.
 FORMATS: dict[str, Renderer] = {
     "terminal": _lazy("terminal"),
-    "markdown": _lazy("markdown"),
+    "md": _lazy("markdown"),
     "json": _lazy("json_"),
     "sarif": _lazy("sarif"),
     "github": _lazy("github"),

@@ -58,7 +58,12 @@ def earlier(audits: Sequence[Audit], previous: Sequence[Audit]) -> Iterator[tupl
     fresh = [a for a in audits if repo_folder(a.submission.folder) not in by_folder]
     for a in audits:
         found = by_folder.get(repo_folder(a.submission.folder))
-        if found is None and len(left) == len(fresh) == 1 and a.submission.pr and a.submission.pr == left[0].submission.pr:
+        if (
+            found is None
+            and len(left) == len(fresh) == 1
+            and a.submission.pr
+            and a.submission.pr == left[0].submission.pr
+        ):
             found = left[0]
         yield a, found
 

@@ -52,7 +52,7 @@ def _command(kind: str, f: Finding, audit: Audit) -> str:
 
 
 def _message(f: Finding, audit: Audit, at: Location | None) -> str:
-    parts = [plain(f.message)]
+    parts = [plain(f.message, LONGEST)]
     if at is None:
         parts.append(f"Record folder: {plain(audit.submission.folder)}")
     elif at.layer:

@@ -34,7 +34,7 @@ DOTS = {
     Status.NOT_APPLICABLE: "⚫",
 }
 _MARKUP = re.compile(r"[\\`*\[\]<>&|~$]|(?<![^\W_])_|_(?![^\W_])")
-_MENTION = re.compile(r"@(?=[\w-])|#(?=\d)|\bGH-(?=\d)|(?<=www)\.|:(?=//)|:(?=[\w+-]+:)")
+_MENTION = re.compile(r"@(?=[\w-])|#(?=\d)|\bGH-(?=\d)|(?i:www)(?=\.)|:(?=//)|:(?=[\w+-]+:)")
 
 
 def render(audits: Sequence[Audit], options: Options = DEFAULT) -> str:
@@ -54,7 +54,9 @@ def render(audits: Sequence[Audit], options: Options = DEFAULT) -> str:
         kept.append(block)
         room -= cost
     if left_out:
-        kept.append(f"\n**{left_out} of {len(blocks)} folded sections were left out: a comment holds 65,000 characters.** The JSON and HTML reports hold all.")
+        kept.append(
+            f"\n**{left_out} of {len(blocks)} folded sections were left out: a comment holds 65,000 characters.** The JSON and HTML reports hold all."
+        )
     return quiet("\n".join([*kept, foot])) + "\n"
 
 
@@ -66,9 +68,8 @@ def _summary(audits: Sequence[Audit]) -> Iterator[str]:
         yield f"<sub>{esc(words.tally(a))}</sub>"
         return
     verdict = words.worst(audits)
-    yield f"## {DOTS[verdict]} {_word(verdict)}: the worst of {len(audits)} record folders"
+    yield f"## {DOTS[verdict]} {_word(verdict)}: {words.headline_of_all(audits)}"
     if not audits:
-        yield "No record folder was found in this change."
         return
     yield ""
     yield "| verdict | record folder | in short |"
@@ -135,19 +136,28 @@ def _details(audit: Audit, options: Options, several: bool) -> Iterator[str]:
     label = f" · {html_code(audit.submission.folder.rsplit('/', 1)[-1], 80)}" if several else ""
     marks = {id(f): name for name, f in named(audit)}
     for f in words.worst_first(audit.alarms):
-        yield _fold(f"{DOTS[f.status]} {html_code(f.rule)} {esc(words.title(f.rule))}{label}", _alarm(audit, f, marks[id(f)], options))
+        yield _fold(
+            f"{DOTS[f.status]} {html_code(f.rule)} {esc(words.title(f.rule))}{label}",
+            _alarm(audit, f, marks[id(f)], options),
+        )
     waived = words.waived(audit)
     if waived:
         lines = [f"- {DOTS[f.status]} {code(f.rule)} {esc(f.message)}<br>let pass: {esc(f.waiver)}" for f in waived]
         yield _fold(f"Let pass by a maintainer: {len(waived)}{label}", lines)
     undecided = words.with_status(audit, Status.UNVERIFIABLE)
     unseen = [f"- {code(f.rule)} {esc(words.title(f.rule))}: {esc(f.message)}" for f in undecided]
-    unseen += [f"- not looked at: {esc(g.what)}{f' ({code(g.file)})' if g.file else ''}: {esc(g.why)}" for g in audit.coverage]
+    unseen += [
+        f"- not looked at: {esc(g.what)}{f' ({code(g.file)})' if g.file else ''}: {esc(g.why)}" for g in audit.coverage
+    ]
     if unseen:
         yield _fold(f"Not decided: {len(undecided)}; not looked at: {len(audit.coverage)}{label}", unseen)
     held = words.with_status(audit, Status.OK)
     if held:
-        lines = [f"- {code(f.rule)} {esc(f.message)}" for f in held] if options.verbose else [", ".join(code(r) for r in dict.fromkeys(f.rule for f in held))]
+        lines = (
+            [f"- {code(f.rule)} {esc(f.message)}" for f in held]
+            if options.verbose
+            else [", ".join(code(r) for r in dict.fromkeys(f.rule for f in held))]
+        )
         yield _fold(f"{DOTS[Status.OK]} Looked at and holds: {len(held)}{label}", lines)
 
 
@@ -162,7 +172,7 @@ def _alarm(audit: Audit, f: Finding, mark: str, options: Options) -> Iterator[st
         if at.text.strip():
             yield _fence(f"{at.line or '':>5} | {plain(at.text.rstrip(), 240)}")
     if len(f.locations) > 5:
-        yield f"\nand {len(f.locations) - 5} more places"
+        yield f"\nmore places: {len(f.locations) - 5}"
     if f.evidence:
         yield "\n| evidence | value | where |\n| --- | --- | --- |"
         for fact in f.evidence[:60]:
@@ -242,7 +252,9 @@ def code(text: str, limit: int = 240) -> str:
 
 def html_code(text: str, limit: int = 240) -> str:
     """The same for places where Markdown is not read (a summary) or would be misread (a table)."""
-    inner = _entities(plain(text, limit)).replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
+    inner = (
+        _entities(plain(text, limit)).replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;&#8203;")
+    )
     return f"<code>{inner}</code>"
 
 

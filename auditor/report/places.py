@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from auditor.audit import Audit
 from rules.evidence import Location
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}\Z")
+LONGEST = 300  # characters of a path or value in a link
 
 
 def repo_folder(folder: str) -> str:
@@ -38,6 +42,10 @@ def uri(path: str) -> str:
     return quote(path.encode("utf-8", "replace"), safe="/-._~")
 
 
+def _quote(text: str) -> str:
+    return quote(text.encode("utf-8", "replace"), safe="")
+
+
 def shown(at: Location) -> str:
     """`file:line`, with a remark when the line counts in unpacked text."""
     where = f"{at.file}:{at.line}" if at.line else at.file
@@ -47,12 +55,12 @@ def shown(at: Location) -> str:
 def web_link(repo_url: str, audit: Audit, at: Location) -> str:
     """The address of a line on the repository's web page at the audited commit, or ""."""
     base = web_url(repo_url)
-    if not base or not audit.submission.head or not at.file:
+    if not base or not _COMMIT.match(audit.submission.head) or not at.file or len(at.file) > LONGEST:
         return ""
     path = uri(repo_path(audit.submission.folder, at.file))
     anchor = f"#L{at.line}" if at.line and not at.layer else ""
     plain = "?plain=1" if anchor and at.file.lower().endswith(".md") else ""
-    return f"{base}/blob/{quote(audit.submission.head, safe='')}/{path}{plain}{anchor}"
+    return f"{base}/blob/{_quote(audit.submission.head)}/{path}{plain}{anchor}"
 
 
 def dispute_link(template: str, audit: Audit, rule: str, fingerprint: str) -> str:
@@ -60,7 +68,7 @@ def dispute_link(template: str, audit: Audit, rule: str, fingerprint: str) -> st
     s = audit.submission
     values = {"rule": rule, "folder": s.folder, "pr": str(s.pr or ""), "head": s.head, "fingerprint": fingerprint}
     for name, value in values.items():
-        template = template.replace("{" + name + "}", quote(value.encode("utf-8", "replace"), safe=""))
+        template = template.replace("{" + name + "}", _quote(value[:LONGEST]))
     return web_url(template)
 
 

@@ -32,6 +32,7 @@ CHALLENGE = "https://github.com/openai/parameter-golf"  # where the rules were s
 RESULTS = 25_000
 LOCATIONS = 1_000
 TAGS = 20
+LONGEST = 2_000  # characters of one sentence
 RANK = {Severity.FATAL: 100.0, Severity.ELIGIBILITY: 70.0, Severity.PACKAGING: 40.0, Severity.ADVISORY: 10.0}
 
 Json = dict[str, Any]
@@ -83,7 +84,10 @@ def _driver(audits: Sequence[Audit], order: dict[str, int], options: Options) ->
     versions = [a.tool_version for a in audits]
     driver: Json = {
         "name": "scorefirst",
-        "rules": [_descriptor(law[i], options) if i in law else {"id": plain(i), "shortDescription": {"text": plain(i)}} for i in order],
+        "rules": [
+            _descriptor(law[i], options) if i in law else {"id": plain(i), "shortDescription": {"text": plain(i)}}
+            for i in order
+        ],
     }
     if versions:
         driver["version"] = versions[0]
@@ -94,7 +98,12 @@ def _driver(audits: Sequence[Audit], order: dict[str, int], options: Options) ->
 
 def _descriptor(rule: Rule, options: Options) -> Json:
     authority = rule.authority()
-    tags = [rule.severity.value, rule.kind.value, *(f"track:{t}" for t in rule.tracks), *([f"authority:{authority}"] if authority else [])]
+    tags = [
+        rule.severity.value,
+        rule.kind.value,
+        *(f"track:{t}" for t in rule.tracks),
+        *([f"authority:{authority}"] if authority else []),
+    ]
     tags += [f"dispute:{d}" for d in rule.disputes]
     first, _, _ = rule.doc.partition("\n\n")
     doc = rule.doc or rule.title
@@ -103,7 +112,7 @@ def _descriptor(rule: Rule, options: Options) -> Json:
         "name": "".join(w[:1].upper() + w[1:] for w in rule.id.split("-")[1:]) or rule.id,
         "shortDescription": {"text": _message(rule.title)},
         "fullDescription": {"text": _message(" ".join(first.split()) or rule.title)},
-        "help": {"text": _braces(doc), "markdown": _braces(doc)},
+        "help": {"text": doc, "markdown": doc},
         "helpUri": _help_uri(rule, options),
         "defaultConfiguration": {"level": "note", "rank": RANK[rule.severity]},
         "properties": {
@@ -128,7 +137,10 @@ def _help_uri(rule: Rule, options: Options) -> str:
 
 def _result(audit: Audit, name: str, f: Finding, order: dict[str, int]) -> Json:
     places = list(f.locations) or [_anywhere(audit)]
-    related = [(fact.label, fact.at) for fact in f.evidence if fact.at and fact.at.file and fact.at not in f.locations]
+    main = {(at.file, at.line, at.layer) for at in places}
+    related = [
+        (e.label, e.at) for e in f.evidence if e.at and e.at.file and (e.at.file, e.at.line, e.at.layer) not in main
+    ]
     result: Json = {
         "ruleId": plain(f.rule),
         "ruleIndex": order[f.rule],
@@ -141,7 +153,8 @@ def _result(audit: Audit, name: str, f: Finding, order: dict[str, int]) -> Json:
     if f.status in (Status.DISPUTED, Status.NEEDS_HUMAN):
         result["kind"] = "review"
     else:
-        result["level"] = words.level(f)
+        # GitHub raises an alert for a suppressed result too; let it not fail a check.
+        result["level"] = "note" if f.waiver else words.level(f)
     room = LOCATIONS - len(result["locations"])
     if related[:room]:
         result["relatedLocations"] = [_location(audit, at, label, i) for i, (label, at) in enumerate(related[:room], 1)]
@@ -152,7 +165,7 @@ def _result(audit: Audit, name: str, f: Finding, order: dict[str, int]) -> Json:
 
 def _says(f: Finding) -> str:
     """The message, and what a reader of an alert needs beside it: each on its own line."""
-    lines = [plain(f.message)]
+    lines = [plain(f.message, LONGEST)]
     for d in f.disputes:
         known = words.dispute(d)
         sides = f" One side: {plain(known.side_a)} The other: {plain(known.side_b)}" if known else ""
@@ -168,7 +181,10 @@ def _properties(audit: Audit, f: Finding) -> Json:
         "severity": f.severity.value,
         "folder": plain(audit.submission.folder),
         "head": plain(audit.submission.head),
-        "evidence": [{"label": plain(e.label), "value": plain(e.value), "at": plain(shown(e.at)) if e.at else ""} for e in f.evidence],
+        "evidence": [
+            {"label": plain(e.label), "value": plain(e.value), "at": plain(shown(e.at)) if e.at else ""}
+            for e in f.evidence
+        ],
         "disputes": [plain(d) for d in f.disputes],
     }
 
@@ -186,7 +202,11 @@ def _location(audit: Audit, at: Location, label: str = "", number: int | None = 
     }
     if at.layer:
         label = f"{label}: " if label else ""
-        label += f"line {at.line} of the text after {at.layer} unpacking steps: {plain(at.text)}" if at.line else "unpacked text"
+        label += (
+            f"line {at.line} of the text after {at.layer} unpacking steps: {plain(at.text)}"
+            if at.line
+            else "unpacked text"
+        )
     if label:
         place["message"] = {"text": _message(plain(label))}
     if number is not None:
@@ -203,7 +223,13 @@ def _anywhere(audit: Audit) -> Location:
 
 def _notifications(audit: Audit, order: dict[str, int]) -> Iterator[Json]:
     folder = plain(audit.submission.folder)
-    here = [{"physicalLocation": {"artifactLocation": {"uri": uri(repo_folder(audit.submission.folder)), "uriBaseId": "%SRCROOT%"}}}]
+    here = [
+        {
+            "physicalLocation": {
+                "artifactLocation": {"uri": uri(repo_folder(audit.submission.folder)), "uriBaseId": "%SRCROOT%"}
+            }
+        }
+    ]
     for f in words.with_status(audit, Status.UNVERIFIABLE):
         yield {
             "level": "error" if words.crashed(f) else "note",
@@ -236,8 +262,4 @@ def _submission(audit: Audit) -> Json:
 
 def _message(text: str) -> str:
     """Text as a SARIF message: no placeholders (3.11.5) and no embedded links (3.11.6)."""
-    return _braces(text).replace("](", "] (")
-
-
-def _braces(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+    return text.replace("{", "{{").replace("}", "}}").replace("](", "] (")

@@ -20,6 +20,7 @@ from rules.evidence import Location
 from rules.finding import Finding, Status
 
 PLACES = 3  # quoted lines for one finding, unless verbose
+LONGEST = 1_000  # characters of one message
 COLORS = {
     Status.VIOLATION: "bold red",
     Status.LIKELY: "bold yellow",
@@ -75,7 +76,7 @@ def _audit(audit: Audit, before: Audit | None, options: Options) -> Iterator[Par
         yield from _finding(f, options.verbose)
         yield ""
     for f in words.waived(audit):
-        yield _block(_heading(f, "waived"), [("= waived by decision:", Text(plain(f.waiver)))], 1)
+        yield _block(_heading(f, "waived"), [("= waived by decision:", Text(plain(f.waiver, LONGEST)))], 1)
         yield ""
     if options.verbose:
         for f in words.with_status(audit, Status.UNVERIFIABLE, Status.OK, Status.NOT_APPLICABLE):
@@ -99,7 +100,7 @@ def _finding(f: Finding, verbose: bool) -> Iterator[Part]:
         yield from _place(p, gutter)
     notes: list[tuple[str, RenderableType]] = []
     if len(places) > len(quoted):
-        notes.append(("=", Text(f"and {len(places) - len(quoted)} more places (-v shows them)", "dim")))
+        notes.append(("=", Text(f"more places: {len(places) - len(quoted)} (-v shows them)", "dim")))
     if f.evidence:
         notes.append(("=", _facts(f)))
     if f.status.is_alarm:
@@ -107,7 +108,7 @@ def _finding(f: Finding, verbose: bool) -> Iterator[Part]:
     for d in f.disputes:
         notes.extend(_dispute(d))
     if f.instead:
-        notes.append(("= instead:", Text(plain(f.instead))))
+        notes.append(("= instead:", Text(plain(f.instead, LONGEST))))
     for label, note in notes:
         yield _block(None, [(label, note)], gutter)
     if f.show_again:
@@ -118,7 +119,7 @@ def _finding(f: Finding, verbose: bool) -> Iterator[Part]:
 def _heading(f: Finding, also: str = "") -> Text:
     color = COLORS[f.status]
     mark = f"{f.status}[{plain(f.rule)}]" + (f" ({also})" if also else "")
-    return _join((mark, color), (": ", "bold"), (plain(f.message), "bold" if f.status.is_alarm else ""))
+    return _join((mark, color), (": ", "bold"), (plain(f.message, LONGEST), "bold" if f.status.is_alarm else ""))
 
 
 def _place(at: Location, gutter: int) -> Iterator[Part]:
@@ -160,7 +161,7 @@ def _unseen(audit: Audit, verbose: bool) -> Iterator[Part]:
         names = ", ".join(plain(r) for r in dict.fromkeys(undecided))
         yield _block(None, [("not decided:", Text(f"{names} (-v says what would decide them)"))], 0)
     if audit.coverage and not verbose:
-        what = "; ".join(plain(f"{g.what}: {g.why}") for g in audit.coverage[:3])
+        what = "; ".join(plain(f"{g.what}: {g.why}", 300) for g in audit.coverage[:3])
         more = f"; and {len(audit.coverage) - 3} more (-v)" if len(audit.coverage) > 3 else ""
         yield _block(None, [("not looked at:", Text(what + more))], 0)
     for g in audit.coverage if verbose else ():

@@ -7,8 +7,12 @@ a reviewer should see that something was hidden there.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
+# Blanks and colour codes that may stand before a command; `\n` cannot match, so a line is one try.
+_LED = re.compile(r"^((?:[^\S\n]|\x1b\[[0-9;]{0,12}m)*)::", re.M)
+_ODD = re.compile(r"[^\x20-\x7e]+")
 MAX_MARKS = 3  # accents on one letter; more of them only serve to paint over the neighbours
 
 
@@ -21,7 +25,7 @@ def plain(text: str, limit: int = 0) -> str:
     if limit and len(text) > 8 * limit:  # do not walk through megabytes to show a line
         text = text[: 8 * limit]
     if not (text.isascii() and text.isprintable()):
-        text = "".join(_visible(text))
+        text = _ODD.sub(lambda m: "".join(_visible(m[0])), text)
     return shorten(text, limit) if limit else text
 
 
@@ -34,10 +38,11 @@ def _visible(text: str) -> list[str]:
     out: list[str] = []
     marks = 0
     for c in text:
-        marks = marks + 1 if unicodedata.category(c)[0] == "M" else 0
+        category = unicodedata.category(c)
+        marks = marks + 1 if category[0] == "M" else 0
         if c == "\t":
             out.append("    ")
-        elif c in "\r\n\v\f\x85\u2028\u2029" or unicodedata.category(c) == "Zs":
+        elif c in "\r\n\v\f\x85\u2028\u2029" or category == "Zs":
             out.append(" ")
         elif marks > MAX_MARKS or not c.isprintable():
             out.append(spell(c))
@@ -58,13 +63,7 @@ def quiet(report: str) -> str:
     GitHub's runner reads `::command::` at the start of a printed line (after blanks) and
     `##[command]` anywhere in it. A quoted log line could so hide our own annotations.
     """
-    lines = report.replace("##[", "## [").split("\n")
-    return "\n".join(_unled(line) for line in lines)
-
-
-def _unled(line: str) -> str:
-    bare = line.lstrip()
-    return line[: len(line) - len(bare)] + ": :" + bare[2:] if bare.startswith("::") else line
+    return _LED.sub(r"\1: :", report.replace("##[", "## ["))
 
 
 def number(value: float, digits: int = 0) -> str:

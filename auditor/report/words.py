@@ -6,7 +6,7 @@ One place decides how an audit is put into words, so that the formats cannot dis
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from auditor.audit import Audit
@@ -73,9 +73,10 @@ def headline(audit: Audit) -> str:
         case Status.LIKELY:
             return f"Probably breaks {_rules(n[audit.verdict])}: strong evidence, but not decisive."
         case Status.NEEDS_HUMAN:
-            return f"A person must look: {_rules(n[audit.verdict])} cannot be decided by a program."
+            return f"A person must look: {_rules(n[audit.verdict])} cannot be decided by a program{_blind(n)}."
         case Status.DISPUTED:
-            return f"No rule is clearly broken; {_rules(n[audit.verdict])} {_verb(n[audit.verdict])} on an open dispute."
+            resting = f"{_rules(n[audit.verdict])} {_verb(n[audit.verdict])} on an open dispute"
+            return f"{resting}; no violation was found{_blind(n)}."
         case Status.UNVERIFIABLE:
             return f"No alarm in what was looked at; {_rules(n[audit.verdict])} could not be decided."
         case Status.OK:
@@ -84,8 +85,36 @@ def headline(audit: Audit) -> str:
             return "No rule binds this submission."
 
 
+def headline_of_all(audits: Sequence[Audit]) -> str:
+    """The worst verdict of several record folders as one sentence."""
+    if not audits:
+        return "No record folder was found."
+    verdict = worst(audits)
+    n = sum(a.verdict is verdict for a in audits)
+    folders = f"{n} of {len(audits)} record folders"
+    match verdict:
+        case Status.VIOLATION:
+            return f"{folders} {'breaks' if n == 1 else 'break'} a rule, on decisive evidence."
+        case Status.LIKELY:
+            return f"{folders} probably {'breaks' if n == 1 else 'break'} a rule."
+        case Status.NEEDS_HUMAN:
+            return f"{folders} {'needs' if n == 1 else 'need'} a person to look."
+        case Status.DISPUTED:
+            return f"{folders} {_verb(n)} on an open dispute."
+        case Status.UNVERIFIABLE:
+            return f"No alarm; in {folders} some rules could not be decided."
+        case _:
+            return "No alarm in " + ("the record folder." if len(audits) == 1 else f"{len(audits)} record folders.")
+
+
 def _rules(n: int) -> str:
     return "1 rule" if n == 1 else f"{n} rules"
+
+
+def _blind(n: Mapping[Status, int]) -> str:
+    """What a verdict short of an accusation must not hide: how much could not be seen."""
+    unseen = n[Status.UNVERIFIABLE]
+    return f", and {_rules(unseen)} could not be decided" if unseen else ""
 
 
 def _verb(n: int) -> str:
@@ -141,7 +170,10 @@ def rule(name: str) -> Rule | None:
 def dispute(name: str) -> Dispute | None:
     """The open dispute that a finding names (`D-06`), or None."""
     wanted = name.casefold()
-    return next((d for d in registry.all_disputes() if d.id.casefold() == wanted or d.id.casefold().startswith(wanted + "-")), None)
+    return next(
+        (d for d in registry.all_disputes() if d.id.casefold() == wanted or d.id.casefold().startswith(wanted + "-")),
+        None,
+    )
 
 
 def title(name: str) -> str:
@@ -154,4 +186,4 @@ def subject(audit: Audit) -> str:
     """What was audited, in a few words: `#1234 at 3f2a9c1b, record track, 2026-04-27`."""
     s = audit.submission
     named = " ".join([*([f"#{s.pr}"] if s.pr else []), *([f"at {s.head[:10]}"] if s.head else [])])
-    return ", ".join(w for w in (named, f"{s.track} track", s.date[:10]) if w)
+    return ", ".join(w for w in (named, f"{s.track[:40]} track", s.date[:10]) if w)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from auditor.submission.base import MAX_DEPTH, MAX_FILE, MAX_FILES, NothingToAudit, Submission, Unreadable, UsageError
-from auditor.submission.folders import Found, Touched, choose, is_below, not_its_own, track
+from auditor.submission.folders import Found, OnMain, Touched, choose, is_below, not_its_own, track
 from auditor.submission.listing import MAX_LINK, POINTER_SIZES, clashes, follow, pointer_size, refuse
 from auditor.submission.names import is_safe, show, unshow
 from auditor.submission.trees import Report
@@ -29,6 +29,9 @@ _SPECIAL = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a 
 
 def submissions(path: Path, source: str, folder: str = "") -> Iterator[Submission]:
     """The directory itself when it is a record folder, else each record folder inside it.
+
+    Nothing here says what is new: a checkout gives every record folder that it holds, and folders in
+    odd places only when there is none under records/.
 
     Raises UsageError when `path` is no directory, NothingToAudit when no record folder is found.
     """
@@ -147,8 +150,8 @@ class _View:
     def existed(self, folder: str) -> bool:
         return False
 
-    def landed(self, folder: str) -> bool:
-        return False
+    def on_main(self, folder: str) -> OnMain:
+        return OnMain.NEVER
 
 
 def _is_named(path: str, wanted: str) -> bool:

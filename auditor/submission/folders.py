@@ -9,18 +9,22 @@ added folder counts (folders that were only edited are kept on the way):
 4. elsewhere: a directory with a changed train_gpt*.py that has, there or in a directory above it
    (the root left out), a changed README or log. More than three of those are somebody's workshop;
 5. the root, `records` or a track directory itself: with a changed submission.json, or with a changed
-   train_gpt*.py and an added README or log. The challenge's own README and script say nothing.
+   train_gpt*.py and an added README or training log (there or in logs/). An edit of the challenge's
+   own README and script says nothing.
 
 A deletion alone never makes a folder. What lies below a folder belongs to it, so that `NAME/code/`
 or a second copy `NAME/NAME/` is part of NAME. One exception: a NAME without a program or
 submission.json of its own, above directories that have both, is a shelf, and those are the
-submissions.
+submissions. Directories whose name begins with `.` or `_` are put aside by their owners.
 
-A folder is *inherited* when main had exactly this content before: it came in with a merge or a
-copy and is left out as long as anything else is found in steps 1 to 3. If nothing else is, it
-stays, because a submission that main took over by squashing looks the same.
+A folder is *inherited* when main has, or had, exactly this content. If main had it before the head
+was committed, it came in with a merge or a copy and is left out. If main got it later, it may be
+this very submission, taken over by squashing, or the copy of a neighbour's: it is left out while
+steps 1 to 3 find anything else, and is the submission when they do not.
+
 A folder that stood on the base in another state is *modified*: somebody's record, edited. It is
-audited too, after the added ones, since a change of a record can change what it claims.
+audited too, after the added ones, since a change of a record can change what it claims; more than
+five of them are a change of form (line endings, a rename), and are only named.
 Within each group folders come in the order of their names.
 """
 
@@ -29,16 +33,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from rules.evidence import Track
 
 MAX_WORKSHOP = 3
+MAX_EDITED = 5
 
 _SCRIPT = re.compile(r"train_gpt[^/]*\.py")
 _README = re.compile(r"readme[^/]*", re.IGNORECASE)
 _LOG = re.compile(r"[^/]*\.log|[^/]*(log|train|seed)[^/]*\.txt", re.IGNORECASE)
+_TRAINING_LOG = re.compile(r"[^/]*(train|seed)[^/]*\.(log|txt)|logs/[^/]*\.(log|txt)", re.IGNORECASE)
 _TRACKS = {"track_10min_16mb": Track.RECORD, "track_non_record_16mb": Track.NON_RECORD}
+
+
+class OnMain(Enum):
+    """Whether main has, or had, a folder with exactly this content, and since when."""
+
+    NEVER = 0
+    BEFORE = 1  # before the head was committed
+    AFTER = 2  # since then
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,31 +82,37 @@ class View(Protocol):
     def existed(self, folder: str) -> bool:
         """True when the folder stands on the base."""
 
-    def landed(self, folder: str) -> bool:
-        """True when main had this folder with exactly this content before."""
+    def on_main(self, folder: str) -> OnMain:
+        """Whether main has this folder with exactly this content."""
 
 
 def choose(touched: Sequence[Touched], view: View) -> tuple[Found, ...]:
     """The record folders of a change, added ones first; see this module's text for the rules."""
     live: dict[str, Found] = {}
-    inherited: dict[str, Found] = {}
+    taken_over: dict[str, Found] = {}
+    came_in: set[str] = set()
     for step, candidates in enumerate((_own_track, _other_track, _declared, _scripted, _containers)):
-        if step == 3 and inherited and not live:
+        if step == 3 and taken_over and not live:
             break
         for path in sorted(set(candidates(touched, view))):
-            if any(is_below(path, f) for f in (*live, *inherited) if f) or path in live:
+            if path in live or any(is_below(path, f) for f in (*live, *taken_over, *came_in) if f):
                 continue
-            found = Found(path, modified=not is_container(path) and view.existed(path), inherited=view.landed(path))
-            (inherited if found.inherited else live)[path] = found
+            state = view.on_main(path)
+            found = Found(
+                path, modified=not is_container(path) and view.existed(path), inherited=state is not OnMain.NEVER
+            )
+            if state is OnMain.BEFORE:
+                came_in.add(path)
+            else:
+                (taken_over if found.inherited else live)[path] = found
         if any(not f.modified for f in live.values()):
             break
-    chosen = live or inherited
-    return tuple(sorted(chosen.values(), key=lambda f: (f.modified, f.path)))
+    return tuple(sorted((live or taken_over).values(), key=lambda f: (f.modified, f.path)))
 
 
-def workshop(touched: Sequence[Touched], view: View) -> tuple[str, ...]:
+def workshop(touched: Sequence[Touched]) -> tuple[str, ...]:
     """Directories with programs and logs outside records/, when there are too many to be submissions."""
-    places = tuple(sorted(set(_experiments(touched, view))))
+    places = tuple(sorted(set(_experiments(touched))))
     return places if len(places) > MAX_WORKSHOP else ()
 
 
@@ -154,37 +175,47 @@ def _other_track(touched: Sequence[Touched], view: View) -> Iterator[str]:
 
 def _declared(touched: Sequence[Touched], view: View) -> Iterator[str]:
     for p in _split(touched):
-        folder = "/".join(p[:-1])
-        if _hidden(p[:-1]) or is_container(folder):
-            continue
-        if p[-1] == "submission.json" or (len(p) == 3 and p[0] == "records" and p[2].endswith(".py")):
-            yield folder
+        above = p[:-1]
+        program = len(p) == 3 and p[0] == "records" and p[2].endswith(".py")
+        if (program or p[-1] == "submission.json") and not _hidden(above) and not is_container("/".join(above)):
+            yield _outermost_of_its_name(above)
 
 
 def _scripted(touched: Sequence[Touched], view: View) -> Iterator[str]:
-    if not workshop(touched, view):
-        yield from _experiments(touched, view)
+    found = set(_experiments(touched))
+    yield from found if len(found) <= MAX_WORKSHOP else ()
 
 
-def _experiments(touched: Sequence[Touched], view: View) -> Iterator[str]:
+def _experiments(touched: Sequence[Touched]) -> Iterator[str]:
     told = {"/".join(p[:-1]) for p in _split(touched) if _README.fullmatch(p[-1]) or _LOG.fullmatch(p[-1])}
     for p in _split(touched):
-        if _SCRIPT.fullmatch(p[-1]) and not _hidden(p[:-1]):
-            above = ("/".join(p[:i]) for i in range(len(p) - 1, 0, -1))
-            yield from (f for f in [next((f for f in above if f in told and not is_container(f)), "")] if f)
+        if not _SCRIPT.fullmatch(p[-1]) or _hidden(p[:-1]) or _is_track(p[:2]):
+            continue
+        above = (p[:i] for i in range(len(p) - 1, 0, -1))
+        nearest = next((f for f in above if "/".join(f) in told and not is_container("/".join(f))), None)
+        if nearest is not None:
+            yield _outermost_of_its_name(nearest)
 
 
 def _containers(touched: Sequence[Touched], view: View) -> Iterator[str]:
-    here: dict[str, set[str]] = {}
+    # Two signs are needed: a program, and words about a run of it.
+    signs: dict[str, set[str]] = {}
     for t in touched:
         folder, _, name = t.path.rpartition("/")
         if name == "submission.json":
-            here.setdefault(folder, set()).update(("script", "words"))
-        elif _SCRIPT.fullmatch(name):
-            here.setdefault(folder, set()).add("script")
-        elif t.added and (_README.fullmatch(name) or _LOG.fullmatch(name)):
-            here.setdefault(folder.removesuffix("/logs") if folder != "logs" else "", set()).add("words")
-    yield from (f for f, signs in here.items() if is_container(f) and len(signs) == 2)
+            signs.setdefault(folder, set()).update(("script", "words"))
+        if _SCRIPT.fullmatch(name):
+            signs.setdefault(folder, set()).add("script")
+        if t.added and (_README.fullmatch(name) or _TRAINING_LOG.fullmatch(name)):
+            signs.setdefault(folder, set()).add("words")
+        if t.added and (folder == "logs" or folder.endswith("/logs")) and _TRAINING_LOG.fullmatch(f"logs/{name}"):
+            signs.setdefault(folder[:-5].rstrip("/"), set()).add("words")
+    yield from (f for f, found in signs.items() if is_container(f) and len(found) == 2)
+
+
+def _outermost_of_its_name(parts: Sequence[str]) -> str:
+    """`a/NAME` for `a/NAME/b/NAME`: a folder that was copied into itself."""
+    return "/".join(parts[: list(parts).index(parts[-1]) + 1])
 
 
 def _shelf(name: str, view: View) -> Iterator[str]:
@@ -203,4 +234,5 @@ def _split(touched: Sequence[Touched]) -> Iterator[list[str]]:
 
 
 def _hidden(parts: Sequence[str]) -> bool:
-    return any(p.startswith(".") for p in parts)
+    """True inside directories that their names put aside: `.cache`, `_template`, `_archive`."""
+    return any(p.startswith((".", "_")) for p in parts)

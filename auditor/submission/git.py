@@ -16,6 +16,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
 from auditor.submission.base import MAX_FILE, Unreadable, UsageError
-from auditor.submission.names import show
+from auditor.submission.names import show, unshow
 from auditor.submission.target import check_ref
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ def git(*args: str | Path, protocols: str = "none", timeout: float = 60.0, what:
 
 class TooLarge(Unreadable):
     """The object is larger than the caller wanted to read."""
+
+
+class Damaged(Unreadable):
+    """git cannot read the object, or answered something else than what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +157,10 @@ class Repo:
     def refs(self) -> dict[str, str]:
         """Every branch and pull request of the clone: name → object, in git's order of names."""
         form = "--format=%(objectname) %(refname)"
-        lines = self._ask("for-each-ref", form, "refs/heads", "refs/remotes", "refs/pull").splitlines()
-        return {name: oid for oid, _, name in (line.partition(" ") for line in lines)}
+        lines = self._ask("for-each-ref", form, "refs/heads", "refs/remotes", "refs/pull").split(
+            "\n"
+        )  # not splitlines: a name may hold U+2028
+        return {name: oid for oid, _, name in (line.partition(" ") for line in lines if line)}
 
     @cached_property
     def pulls(self) -> dict[int, str]:
@@ -178,18 +185,18 @@ class Repo:
     def commit(self, oid: str) -> Commit | None:
         """A commit, or None when the clone does not hold it (a shallow clone)."""
         if oid not in self._commits:
-            found = self._object(oid, MAX_FILE)
-            self._commits[oid] = _parse_commit(oid, found[1]) if found and found[0] == "commit" else None
+            data = self._of_kind(oid, "commit")
+            self._commits[oid] = None if data is None else _parse_commit(oid, data)
         return self._commits[oid]
 
     def tree(self, oid: str) -> tuple[Entry, ...] | None:
-        """The entries of a directory in git's order, or None when the clone does not hold it."""
+        """The entries of a directory in git's order, or None when the clone does not hold it (or it is huge)."""
         if oid not in self._trees:
             if len(self._trees) > _CACHED_TREES:
                 self._trees.clear()
-            found = self._object(oid, MAX_FILE)
+            data = self._of_kind(oid, "tree")
             try:
-                self._trees[oid] = tuple(_parse_tree(found[1])) if found and found[0] == "tree" else None
+                self._trees[oid] = None if data is None else tuple(_parse_tree(data))
             except ValueError:
                 raise UsageError(f"{self.path}: directory {oid} is damaged") from None
         return self._trees[oid]
@@ -203,6 +210,23 @@ class Repo:
             raise Unreadable(f"object {oid} is a {found[0]}, not a file")
         return found[1]
 
+    def find(self, root: str, path: str) -> Entry | None:
+        """What stands at a raw path below the directory `root`; "" is `root` itself."""
+        here = Entry(0o040000, "", root)
+        for part in path.split("/") if path else ():
+            below = self.tree(here.oid) if here.is_tree else None
+            step = next((e for e in below or () if e.name == part), None)
+            if step is None:
+                return None
+            here = step
+        return here
+
+    def read_path(self, name: str, path: str) -> bytes | None:
+        """The bytes of one file (shown path from the root) at a branch, tag or commit; None when there is no such file."""
+        commit = self.commit(self.resolve(name))
+        found = self.find(commit.tree, unshow(path)) if commit else None
+        return self.blob(found.oid) if found and found.mode >> 12 == 0o10 else None
+
     def sizes(self, oids: Sequence[str]) -> Iterator[int | None]:
         """The size of each object in bytes; None for one that the clone does not hold."""
         for i in range(0, len(oids), _CHUNK):
@@ -210,20 +234,30 @@ class Repo:
             with self._lock:
                 out = self._send("--batch-check", part)
                 answers = [out.readline().split() for _ in part]
-                if not all(answers):
+                if [a[:1] for a in answers] != [[oid.encode()] for oid in part]:
                     self.close()
                     raise UsageError(f"{self.path}: git cannot read the object store")
             yield from (int(a[2]) if len(a) == 3 else None for a in answers)
+
+    def _of_kind(self, oid: str, kind: str) -> bytes | None:
+        """The bytes of a commit or directory; None when it is not there."""
+        try:
+            found = self._object(oid, MAX_FILE) if oid else None
+        except TooLarge:
+            return None
+        except Damaged as e:
+            raise UsageError(f"{self.path}: {e}") from None
+        return found[1] if found and found[0] == kind else None
 
     def _object(self, oid: str, limit: int) -> tuple[str, bytes] | None:
         with self._lock:
             out = self._send("--batch", (oid,))
             header = out.readline().split()
-            if len(header) == 2 and header[1] == b"missing":
+            if header == [oid.encode(), b"missing"]:
                 return None
-            if len(header) != 3:
+            if len(header) != 3 or header[0] != oid.encode():
                 self.close()
-                raise UsageError(f"{self.path}: git cannot read object {oid}")
+                raise Damaged(f"git cannot read object {oid}")
             size = int(header[2])
             if size > limit:
                 self.close()  # cheaper and safer than reading past the body
@@ -231,7 +265,7 @@ class Repo:
             body = out.read(size + 1)
             if len(body) != size + 1:
                 self.close()
-                raise UsageError(f"{self.path}: object {oid} is damaged")
+                raise Damaged(f"object {oid} is damaged")
             return header[1].decode(), body[:-1]
 
     def _send(self, kind: str, oids: Sequence[str]) -> IO[bytes]:
@@ -288,10 +322,8 @@ def _stop(live: dict[str, subprocess.Popen[bytes]], pid: int) -> None:
             continue
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                try:
+                with suppress(OSError):  # the process may have gone first
                     pipe.close()
-                except OSError:  # the process went first
-                    pass
         try:
             process.wait(2)
         except subprocess.TimeoutExpired:
@@ -318,6 +350,8 @@ def _parse_tree(data: bytes) -> Iterator[Entry]:
     while at < len(data):
         space = data.index(b" ", at)
         nul = data.index(b"\0", space)
+        if nul + 21 > len(data):
+            raise ValueError("the last entry is cut off")
         yield Entry(
             int(data[at:space], 8),
             data[space + 1 : nul].decode("utf-8", "surrogateescape"),

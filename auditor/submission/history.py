@@ -7,6 +7,7 @@ stood before: up to the parent of the oldest first-parent commit of main that co
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +16,7 @@ from auditor.submission.base import UsageError
 from auditor.submission.git import Commit, Repo
 
 MAX_COMMITS = 200_000
+_LOOKED_AT = 10_000  # commits of one change in which a folder's beginning is looked for
 _NEVER = MAX_COMMITS + 1
 
 
@@ -24,15 +26,14 @@ class Span:
 
     `base` is the merge base, "" when there is none. `against` is the commit to compare with: the
     base, else main's tip ("" on main's own first commit). `limit` indexes main's first-parent
-    chain: main as it stood before the change. `complete` is False when commits are missing from
-    the clone. Times are seconds since 1970.
+    chain: main as it stood before the change. `commits` are those that the head adds, oldest
+    first by their authors' dates. `complete` is False when commits are missing from the clone.
     """
 
     base: str
     against: str
     limit: int
-    commits: int
-    oldest: int
+    commits: tuple[Commit, ...]
     complete: bool
 
 
@@ -40,7 +41,8 @@ class History:
     """The first-parent chain of a main branch, and which of its commits brought in what."""
 
     def __init__(self, repo: Repo, tip: str) -> None:
-        self.repo = repo
+        # The Repo keeps its histories, so a plain reference back would keep its processes alive.
+        self.repo: Repo = weakref.proxy(repo)
         self.chain: list[Commit] = []
         at = repo.commit(tip)
         while at is not None:
@@ -59,17 +61,16 @@ class History:
                     found = repo.commit(oid)
                     todo += found.parents if found else ()
 
-    def span(self, head: str) -> Span:
-        """What `head` adds to main, or added when it was merged."""
+    def span(self, head: str, look_back: bool = True) -> Span:
+        """What `head` adds to main or, with `look_back`, what it added when it was merged."""
         limit = len(self.chain) - 1
-        merged = self.brought.get(head)
+        merged = self.brought.get(head) if look_back else None
         if merged is not None:
             on_chain = self.chain[merged].oid == head
             # A merge commit of main itself adds nothing; any other commit of the chain adds itself.
             limit = merged if on_chain and len(self.chain[merged].parents) > 1 else merged - 1
         seen, todo, edge, complete = {head}, [head], set(), True
-        oldest: list[int] = []
-        commits = 0
+        commits: list[Commit] = []
         while todo:
             oid = todo.pop()
             if self.brought.get(oid, _NEVER) <= limit:
@@ -79,22 +80,35 @@ class History:
             if found is None:
                 complete = False
                 continue
-            commits += 1
-            oldest.append(found.authored)
-            if commits > MAX_COMMITS:
+            commits.append(found)
+            if len(commits) > MAX_COMMITS:
                 raise UsageError(f"{self.repo.path}: {head} adds more than {MAX_COMMITS:,} commits")
             fresh = [p for p in found.parents if p not in seen]
             seen.update(fresh)
             todo += fresh
         # Several edges arise when main was merged into the branch; the last one on main contains the others.
         base = max(edge, key=self._age, default="")
-        return Span(
-            base, base or self._at(limit), limit, commits, min((t for t in oldest if t > 0), default=0), complete
-        )
+        ordered = tuple(sorted(commits, key=lambda c: (c.authored, c.oid)))
+        return Span(base, base or self._at(limit), limit, ordered, complete)
 
-    def landed(self, tree: str, limit: int) -> bool:
-        """True when main had a record folder with exactly this content, by chain index `limit` or before."""
-        return self._folders.get(tree, _NEVER) <= limit
+    def began(self, span: Span, folder: str) -> int:
+        """When work on a folder (raw path) began: the author's date of the oldest commit of the change in
+        which it stands in another state than on the base. 0 when no commit with a date has it.
+
+        The first commit of all would be too early: branches carry notes and drafts from long before.
+        """
+        before = self.repo.commit(span.against) if span.against else None
+        known = self.repo.find(before.tree, folder) if before else None
+        for commit in span.commits[:_LOOKED_AT]:
+            here = self.repo.find(commit.tree, folder)
+            if here and commit.authored and (known is None or here.oid != known.oid):
+                return commit.authored
+        return 0
+
+    def landed(self, tree: str, limit: int) -> int | None:
+        """When main, up to chain index `limit`, first had a record folder with exactly this content; None for never."""
+        first = self._folders.get(tree, _NEVER)
+        return self.chain[first].committed if first <= limit else None
 
     @cached_property
     def _folders(self) -> dict[str, int]:

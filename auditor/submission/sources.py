@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from auditor.submission import disk, github, gitsource
 from auditor.submission.base import Submission, UsageError
@@ -36,15 +35,20 @@ def resolve(target: Target, repo: Repo | None = None) -> Iterator[Submission]:
     own = repo if repo is not None and repo.path == clone else Repo(clone)
     try:
         head = pull_head(own, pr) if pr is not None else own.resolve(target.ref or "HEAD")
-        yield from gitsource.submissions(own, history(own, target.base), head, target.source, pr, target.folder)
+        yield from gitsource.submissions(own, history(own, target.base), head, target, pr)
     finally:
         if own is not repo:
             own.close()
 
 
-def all_prs(repo: Repo) -> list[tuple[int, str]]:
-    """(number, head commit) of every pull request that the clone holds, in order of number."""
-    return sorted(repo.pulls.items())
+def all_prs(repo: Repo, open_only: bool = False) -> list[tuple[int, str]]:
+    """(number, head commit) of every pull request that the clone holds, in order of number.
+
+    With `open_only`, heads that are part of the main branch are left out. A clone does not know
+    of pull requests that were squashed or closed; those stay in.
+    """
+    merged = history(repo).brought if open_only else {}
+    return sorted((n, head) for n, head in repo.pulls.items() if head not in merged)
 
 
 def pull_head(repo: Repo, number: int) -> str:

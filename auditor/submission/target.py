@@ -27,6 +27,30 @@ class Target:
     url: str = ""
     folder: str = ""
 
+    @classmethod
+    def from_options(
+        cls,
+        path: str | None = None,
+        repo: Path | None = None,
+        pr: int | None = None,
+        ref: str | None = None,
+        base: str | None = None,
+        folder: str | None = None,
+    ) -> Target:
+        """A checked target from what a command line holds; `path` may be a folder or a URL."""
+        is_url = path is not None and "://" in path
+        place = cls(
+            path=Path(path) if path and not is_url else None,
+            repo=repo,
+            pr=pr,
+            ref=ref or "",
+            base=base or "",
+            url=path if path and is_url else "",
+            folder=folder or "",
+        )
+        place.check()
+        return place
+
     def check(self) -> None:
         """Raise UsageError unless exactly one place is named."""
         inside = self.pr is not None or bool(self.ref or self.base)

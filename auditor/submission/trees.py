@@ -30,18 +30,6 @@ class Change:
     old: str = ""  # the object on the base
 
 
-def find(repo: Repo, root: str, path: str) -> Entry | None:
-    """What stands at a raw path below the directory `root`; "" is `root` itself."""
-    here = Entry(0o040000, "", root)
-    for part in path.split("/") if path else ():
-        below = repo.tree(here.oid) if here.is_tree else None
-        step = next((e for e in below or () if e.name == part), None)
-        if step is None:
-            return None
-        here = step
-    return here
-
-
 def walk(
     repo: Repo, root: str, report: Report, limit: int, skip: Callable[[str], bool] = lambda _: False
 ) -> Iterator[tuple[str, Entry]]:
@@ -124,7 +112,7 @@ def _children(repo: Repo, oid: str, prefix: str, report: Report, depth: int) -> 
         return {}
     entries = repo.tree(oid)
     if entries is None:
-        report(prefix, "the clone does not hold this directory")
+        report(prefix, "the clone does not hold this directory, or it is too large")
         return {}
     named: dict[str, Entry] = {}
     for e in entries:

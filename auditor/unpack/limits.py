@@ -5,7 +5,7 @@ from __future__ import annotations
 MAX_INPUT = 24_000_000  # bytes of a file that is looked at
 MAX_DECODED = 64_000_000  # bytes that all decoding steps of one file may produce together
 MAX_DEPTH = 8  # wrappers inside wrappers
-MAX_WORK = 3_000_000  # units: about one per syntax node evaluated, one per 64 bytes moved
+MAX_WORK = 1_500_000  # units: about one per syntax node evaluated, one per 64 bytes moved
 MAX_CALLS = 40  # nested calls of the file's own helper functions
 MAX_ITEMS = 2_000_000  # length of a list that is built while following the code
 MAX_BITS = 64_000_000  # size of an integer
@@ -13,6 +13,10 @@ MAX_BITS = 64_000_000  # size of an integer
 
 class Stop(Exception):
     """Unpacking of this file ends here. The text is half a sentence: what was met and which limit."""
+
+
+class Exhausted(Stop):
+    """The work limit was passed, as opposed to a limit on bytes or depth."""
 
 
 class Corrupt(Exception):
@@ -32,7 +36,7 @@ class Budget:
         """Charge `units` of work."""
         self.work_left -= units
         if self.work_left < 0:
-            raise Stop(f"following its code takes more than {self.work_limit:,} steps")
+            raise Exhausted(f"following its code takes more than {self.work_limit:,} steps")
 
     def moved(self, size: int) -> None:
         """Charge an operation that copies `size` bytes or characters; refuse one above the byte limit."""

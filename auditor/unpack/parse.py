@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from auditor.unpack.lexer import Literal, literals
 
 MAX_TEXT = 64_000_000  # characters
-MAX_TOKENS = 500_000  # rough count of separators outside long literals: bounds memory and time
+MAX_TOKENS = 200_000  # rough count of separators outside long literals: bounds memory and time
 _LONG = re.compile(r"\"[^\"\\\n]{1000,}+\"|'[^'\\\n]{1000,}+'")
 _GENERIC = re.compile(r"(?m)^([ \t]*(?:async[ \t]+def|def|class)[ \t]+\w+)(\[[^\[\]\n]{0,200}\])(?=[ \t]*[(:])")
 _ALIAS = re.compile(r"(?m)^([ \t]*)type[ \t]+(\w+)[ \t]*(?:\[[^\[\]\n]{0,200}\])?[ \t]*(=)(?!=)")

@@ -109,6 +109,7 @@ class Code:
 
     source: Value
     mode: str = "exec"
+    name: str = ""
 
 
 @dataclass(slots=True, eq=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from auditor.audit import Audit
@@ -12,10 +10,9 @@ from tests.report import samples
 
 
 @pytest.fixture(autouse=True)
-def small_law(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_law(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "all_rules", lambda: samples.RULES)
     monkeypatch.setattr(registry, "all_disputes", lambda: samples.DISPUTES)
-    yield
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ _NOT_LOG = re.compile(
     r"environment.*|todo.*|.*prompt.*|tokens?|merges|.*\.patch)\.(?:txt|out|log)$"
 )
 _BARE = re.compile(r"(?i)^(?:(?:train|run|eval|console|nohup|slurm|log|stdout|output)[\w.-]{0,60}|.*_log)$")
+_PLACEHOLDER = re.compile(r"(?i)\bplaceholder\b")  # "replace this file by the log": figures without a run
 
 
 def is_log_name(path: str) -> bool:
@@ -49,30 +50,39 @@ def runs_in(data: bytes, file: str) -> tuple[Run, ...]:
     """Every run in one file, in order. Empty when the file is no log of one. Never raises on any bytes."""
     text, note = decode(data)
     drafts = [d for d in scan(split(text), file) if _is_run(d)]
-    runs = tuple(_finished(d, note) for d in drafts)
+    if _PLACEHOLDER.search(text[:2_000]):
+        drafts = [d for d in drafts if d.train_lines]
+    runs: list[tuple[int, Run]] = []
+    for d in drafts:
+        run = _finished(d, note)
+        _keep_fuller(runs, d.first_line, run)
     if len(runs) < 2:
-        return runs
+        return tuple(r for _, r in runs)
     return tuple(
-        replace(r, problems=(f"the file holds {len(runs)} runs; this one starts at line {d.first_line}", *r.problems))
-        for d, r in zip(drafts, runs, strict=True)
+        replace(r, problems=(f"the file holds {len(runs)} runs; this one starts at line {line}", *r.problems))
+        for line, r in runs
     )
+
+
+def _keep_fuller(runs: list[tuple[int, Run]], line: int, run: Run) -> None:
+    """Add a run, or put it in the place of a copy of itself that says less (console and log file in one)."""
+    twin = next((i for i, (_, r) in enumerate(runs) if same_run(r, run)), None)
+    if twin is None:
+        runs.append((line, run))
+    elif _weight(run) > _weight(runs[twin][1]):
+        runs[twin] = (line, run)
 
 
 def read_runs(files: Iterable[tuple[str, bytes]]) -> tuple[Run, ...]:
     """The runs of a folder out of (path, bytes) of its logs, in the order given."""
     seen: set[bytes] = set()
-    found: list[Run] = []
+    found: list[tuple[int, Run]] = []
     for path, data in files:
-        if data in seen:
-            continue
-        seen.add(data)
-        for run in _one_per_seed(runs_in(data, path)):
-            twin = next((i for i, r in enumerate(found) if same_run(r, run)), None)
-            if twin is None:
-                found.append(run)
-            elif _weight(run) > _weight(found[twin]):
-                found[twin] = run
-    return pair(found)
+        if data not in seen:
+            seen.add(data)
+            for run in _one_per_seed(runs_in(data, path)):
+                _keep_fuller(found, 0, run)
+    return pair(run for _, run in found)
 
 
 def _one_per_seed(runs: tuple[Run, ...]) -> list[Run]:
@@ -108,11 +118,12 @@ def _is_run(d: Draft) -> bool:
 
 def _finished(d: Draft, note: str) -> Run:
     last_training_clock(d)
-    final = ev.choose(d.evaluations)
     code, model, total = d.sizes.chosen()
     artifact = total or model
-    seed = d.seed or _seed_in_name(d.file)
-    timed = ph.phases(d.timed, d.timers, d.evaluations, final, artifact.at.line if artifact else None)
+    artifact_line = artifact.at.line if artifact else None
+    final = ev.choose(d.evaluations, artifact_line)
+    seed = d.seed or _seed_in_name(d.file, short=True)
+    timed = ph.phases(d.timed, d.timers, d.evaluations, final, artifact_line)
     return Run(
         file=d.file,
         family=d.family or ("evaluation" if d.finals else "other"),
@@ -149,12 +160,14 @@ def _device(d: Draft) -> Words | None:
     return Words(f"{n}x {first.value}" if n else first.value, first.at)
 
 
-_SEED_NAME = re.compile(r"(?i)(?:^|[_/.-])(?:seed|s)[_-]?(\d{1,6})(?=[_.-]|$)")
+_SEED_NAME = re.compile(r"(?i)(?:^|[^a-z])seed[_-]?(\d{1,10})(?!\d)")
+_SHORT_SEED_NAME = re.compile(r"(?:^|[_-])s(\d{2,6})(?=[_.-]|$)")
 
 
-def _seed_in_name(file: str) -> Number | None:
-    """The seed that the file's name gives, for logs that do not print it; without a line."""
-    m = _SEED_NAME.search(file.rsplit("/", 1)[-1])
+def _seed_in_name(file: str, short: bool) -> Number | None:
+    """The seed that the file's name gives, without a line; `_s1337` counts only where `short`."""
+    name = file.rsplit("/", 1)[-1]
+    m = _SEED_NAME.search(name) or (_SHORT_SEED_NAME.search(name) if short else None)
     return count(m[1], Location(file)) if m else None
 
 
@@ -164,8 +177,9 @@ def _problems(d: Draft, note: str, final: int) -> Iterable[str]:
     if d.nan_line or d.nan_train:
         yield f"a loss is not a finite number (line {d.nan_line or d.nan_train})"
     if final < 0 and d.train_lines:
-        done = "after training" if d.stopped else "and before training stops"
-        yield f"truncated: the log ends at line {d.last_line} {done}, without a final evaluation"
-    named = _seed_in_name(d.file)
+        ended = d.stopped or (d.planned_steps is not None and d.steps is not None and d.steps.value >= d.planned_steps)
+        when = "after training" if ended else "before training ends"
+        yield f"truncated: the log stops at line {d.last_line}, {when}, without a final evaluation"
+    named = _seed_in_name(d.file, short=False)
     if d.seed and named and d.seed.value != named.value:
         yield f"the log says seed {d.seed.value:.0f}, the file name says {named.value:.0f}"

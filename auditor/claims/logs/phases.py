@@ -24,11 +24,11 @@ _TIME = re.compile(
     rf"({LITERAL})\s?(ms|secs?|seconds|s|min|m)\b"
 )
 _FINISHED = re.compile(
-    r"(?i)\b(?:done|complete[d]?|collected|calibrated|generated|loaded|finished|took|warmup|quantized|compressed|serialize_wallclock)\b|_done\b|"
+    r"(?i)\b(?:done|complete[d]?|collected|calibrated|generated|loaded|finished|took|quantized|compressed|serialize_wallclock)\b|(?<![a-z])warmup\b|_done\b|"
     r"elapsed[=:]|total_time|_time[:=]|\bin \d|pre-filled|time[:=]|wallclock:"
 )
 _NOT_ONE = re.compile(
-    r"(?i)max_wallclock|reserv|timeout|\bbudget|\[\s{0,6}\d[\d,]{0,12}/|epoch[: ]|\bchunk[_ :]|train_time|step_avg|\beta\b|progress|"
+    r"(?i)max_wallclock|reserv|timeout|\bbudget|\[\s{0,6}\d[\d,]{0,12}/|epoch[: ]|\bchunk[_ :=]|train_time|step_avg|\beta\b|progress|"
     r"\bdownload|install|fetch|estimate|\d%|steps/s|\brank ?[:=]? ?[1-9]|wait[=:]|warmup_step|\bper[_ ](?:step|seed|chunk|doc)|phase_breakdown|"
     r"short_docs|long_docs|batch \d"
 )
@@ -43,9 +43,10 @@ _KINDS: tuple[tuple[PhaseKind, str, re.Pattern[str]], ...] = (
     (PhaseKind.CALIBRATION, "generated", re.compile(r"(?i)\bgenerated \d|\bar[_ ](?:gen|selfgen)|self-?gen")),
     (PhaseKind.CALIBRATION, "", re.compile(r"(?i)hessian|calibrat|calib\b|act_stats")),
     (PhaseKind.SERIALISE, "", re.compile(r"(?i)quantiz|quantis|serializ|compress|gptq:? ?done|qep_gptq|prune|\bpack(?:ed|ing)\b|similarity sort|entropy cod")),
-    (PhaseKind.ADAPT, "", re.compile(r"(?i)^[\w .:\[\]-]{0,24}ttt|^eggroll|^lcq:|^reptile|test-time|adaptation")),
     (PhaseKind.EVAL, "", re.compile(r"(?i)^(?:total|inner)_\w*eval\w*_(?:time|wallclock)")),
+    (PhaseKind.ADAPT, "", re.compile(r"(?i)^[\w .:\[\]-]{0,24}ttt|^eggroll|^lcq:|^reptile|test-time|adaptation")),
 )
+_ADAPTED = re.compile(r"(?i)ttt|adapt|lora")
 _CALIBRATES = re.compile(r"(?i)gptq|calib|hessian|self-?gen")
 _SOURCES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("generated", re.compile(r"(?i)autoregressive|self-?gen|\bAR\b|generated|generating|random tokens")),
@@ -77,8 +78,9 @@ def read(text: str, raw: str, file: str, line: int) -> Timed | None:
     took = seconds(m[1], m[2], place(file, line, raw))
     if took is None or took.value < 0:
         return None
-    name = text[: m.start()].strip(" \t:=([,-.") or text[: m.end()]
-    return Timed(found[0], name[:100], took, found[1], line, bool(_SUMMARY.search(text)))
+    name = text[: m.start()].strip(" \t:=([,-._") or text[: m.end()]
+    summary = bool(_SUMMARY.search(name)) or text[m.end() : m.end() + 6] == " total"
+    return Timed(found[0], name[:100], took, found[1], line, summary)
 
 
 def source(text: str) -> str:
@@ -171,6 +173,10 @@ def _repeats(kept: Sequence[Timed], t: Timed) -> bool:
 
 def _inside(t: Timed, timers: Sequence[int], scored: Sequence[tuple[int, Phase]]) -> bool:
     """Whether the stretch may lie inside the timer of the next timed evaluation."""
+    if t.kind is PhaseKind.ADAPT and t.summary and any(
+        line < t.order and p.seconds.value <= t.seconds.value and _ADAPTED.search(p.name) for line, p in scored
+    ):
+        return True  # a total printed after the scored pass that it contains
     following = next(((line, p) for line, p in scored if line >= t.order), None)
     if t.kind not in (PhaseKind.ADAPT, PhaseKind.WARMUP) or following is None:
         return False
@@ -182,5 +188,4 @@ def _inside(t: Timed, timers: Sequence[int], scored: Sequence[tuple[int, Phase]]
         return evaluation.seconds.value >= t.seconds.value
     if t.kind is PhaseKind.WARMUP:
         return t.data == "validation" and "outside" not in t.name and evaluation.seconds.value >= t.seconds.value
-    adapted = re.search(r"(?i)ttt|adapt|lora", evaluation.name)
-    return bool(adapted) and evaluation.seconds.value >= t.seconds.value
+    return bool(_ADAPTED.search(evaluation.name)) and evaluation.seconds.value >= t.seconds.value

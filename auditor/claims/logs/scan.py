@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from auditor.claims.logs import evaluations as ev
@@ -23,7 +23,7 @@ _NOISE = (
     "slot_batch", "ngram_chunk", "cache_eval [", "tc[", "warmup:", "ttt [", "passthrough_tensor", "layer_bits", "  ttt_chunk", "selective_prune",
 )  # fmt: skip
 _NEEDED = (
-    "bpb", "BPB", "val", "vl:", "loss", "tl:", "bytes", "size", "seed", "Seed", "SEED", "shards", "param", "Param", "world_size", "ws:", "wall", "Wall",
+    "bpb", "BPB", "val", "vl:", "loss", "Loss", "tl:", "Time", "bytes", "size", "seed", "Seed", "SEED", "shards", "param", "Param", "world_size", "ws:", "wall", "Wall",
     "stop", "Training", "token", "GPU", "Hessian", "GPTQ", "gptq", "done", "elapsed", "warmup", "time", "artifact", "Artifact", "budget:",
     "Hyper", "quantiz", "Serial", "device", "Device", "calib", "complete", "code:", "Python", " in ", "NVIDIA", "bpb:sp", "collected", "nan",
     "prefill", "pre-filled", "precompute", "timer", "budget", "Config", "config", "submission",
@@ -41,12 +41,13 @@ _STOP_OTHER = re.compile(
     rf"(?:(?P<n2>\d[\d,]*) steps,? ?(?:in )?)?(?P<t>{LITERAL}) ?(?P<u>ms|seconds|s|min|m)\b(?:.{{0,20}}?\((?P<n3>\d[\d,]*) steps)?)"
 )
 _SEED = re.compile(r"(?i)(?:^|[\s,({\"])\"?(?:random_|global_)?seed\"?\s{0,2}[:=]\s{0,2}(\d{1,10})\b")
-_SEED_TITLE = re.compile(r"(?i)^\W{0,80}(?:running |run |training )?seed[ :=]{1,3}(\d{1,10})\W{0,80}$")
+_SEED_TITLE = re.compile(r"(?i)^\W{0,80}(?:running |run |training )?seed[ :=]{1,3}(\d{1,10})(?:\W{0,80}$|\W{1,6}start)")
 _VAL_TOKENS = re.compile(
     r"(?i)\b(?:val[_ ]tokens|validation tokens|val_token_count)\s{0,2}[:=]\s{0,3}(\d[\d,_]{2,20})\b|\bval_loader:.{0,400}?\btokens[:=]\s?(\d[\d,]{2,20})\b|"
     r"^val(?:idation)?[: ].{0,60}?\b(\d[\d,]{5,20}) tokens"
 )
-_SHARDS = re.compile(r"\b(?:train_shards|shards)\s?[:=]\s?(\d{1,7})\b")
+_SCORED_TOKENS = re.compile(r"\(eval on (\d[\d,]{2,20})\)")
+_SHARDS = re.compile(r"\btrain_shards\s?[:=]\s?(\d{1,7})\b|^(?:train|data)[\w:]{0,40} (?:\S{1,60} )?shards[:=](\d{1,7})\b")
 _TOKENIZER = re.compile(r"\btokenizer(?:_path)?\s?[:=]\s{0,2}(\S{1,300})|^bpb:sp=(\S{1,300})")
 _PARAMS = re.compile(
     r"(?i)(?<![\w.])(?:model_params|num_params|n_params|total_params|total params|trainable params|model parameters|total parameters|params|parameters)\s{0,2}[:=]\s{0,6}(\d[\d,_]{3,20})(?![\d.]*\s?[MB]\b)(?!\.\d)"
@@ -60,7 +61,6 @@ _GPU_NAME = re.compile(
     r"(?i)^(?:gpu|cuda device|device|hardware|gpus?)(?:[ _]?(?P<i>\d{1,2}|name|type))?\s?[:=]\s?(?P<name>[^,;|]{0,40}\b(?:NVIDIA|H100|H200|A100|B200|RTX|GTX|Tesla|L40S?|A10G?|T4|V100|MI300X|GB10|Apple M\d)[^,;|(\n]{0,60})"
 )
 _START = re.compile(r"val_bpb:enabled|Hyperparameters:\s*$|--- Hyperparameters|(?:Running )?Python \d|train_loader:dataset|model_params:\d|params:\d|step:0/\d|0/\d+ val_loss")
-_TOKENS_ONLY = re.compile(r"\bval_token_limit\b")
 
 
 @dataclass(slots=True)
@@ -76,6 +76,7 @@ class Draft:
     train_shards: Number | None = None
     tokenizer: Words | None = None
     params: Number | None = None
+    params_named: bool = False  # the figure stands under `model_params`
     world_size: Number | None = None
     cap: Number | None = None
     gpus: dict[str, Words] = field(default_factory=dict)
@@ -88,24 +89,27 @@ class Draft:
     timers: list[int] = field(default_factory=list)
     calibrates_on: str = ""
     train_lines: int = 0
+    loop: tuple[str | None, str | None] = (None, None)  # how the first line of the training loop is written
+    loop_line: int = 0  # where the training loop was last seen
     last_train: tuple[str, str, int] | None = None  # text, raw, line
     planned_steps: int | None = None
     nan_line: int | None = None
     nan_train: int = 0
     last_line: int = 0
 
-    @property
-    def finals(self) -> list[Evaluation]:
-        """Evaluations after training."""
-        return [e for e in self.evaluations if not e.training]
+    periodic: int = 0  # evaluations of the training loop so far
+    finals: int = 0  # evaluations after it so far
 
     @property
     def has_content(self) -> bool:
-        return self.train_lines > 0 or bool(self.evaluations)
+        return self.train_lines > 0 or self.periodic > 0 or self.finals > 0
 
-    @property
-    def is_complete(self) -> bool:
-        return any(e.val_bpb or e.val_loss for e in self.finals)
+    def add(self, found: Iterable[Evaluation]) -> None:
+        for e in found:
+            if (e.val_bpb or e.val_loss) and len(self.evaluations) < MAX_EVALUATIONS:
+                self.evaluations.append(e)
+                self.periodic += e.training
+                self.finals += not e.training
 
 
 def scan(lines: list[str], file: str) -> list[Draft]:
@@ -118,7 +122,8 @@ def scan(lines: list[str], file: str) -> list[Draft]:
         if head.startswith(_NOISE):
             continue
         if in_block:
-            pair = st.block_line(raw) if raw[:1] in " \t" and head else None
+            inner = raw if raw[:1] in " \t" else tx.bare(raw)
+            pair = st.block_line(inner) if head and inner != head else None
             if pair:
                 _set(draft, pair, raw, number)
                 _facts(draft, raw.strip(), raw, number)
@@ -132,7 +137,7 @@ def scan(lines: list[str], file: str) -> list[Draft]:
             continue
         for piece in tx.pieces(raw):
             text = tx.bare(piece)
-            if _START.match(text) and draft.has_content and _begins_anew(draft, text):
+            if draft.has_content and _begins_anew(draft, text):
                 draft = Draft(file, number)
                 drafts.append(draft)
             if st.is_block_head(text):
@@ -140,7 +145,7 @@ def scan(lines: list[str], file: str) -> list[Draft]:
             draft.last_line = number
             _line(draft, text, raw, number)
     for d in drafts:
-        d.evaluations = ev.fold(d.evaluations)
+        d.evaluations = ev.fold([ev.within_loop(e, d.loop_line) for e in d.evaluations])
     return _joined(drafts)
 
 
@@ -154,10 +159,20 @@ def _readable(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _begins_anew(draft: Draft, text: str) -> bool:
-    """Whether a start mark opens another run, rather than repeat itself within this one."""
-    if text.startswith(("step:0/", "0/")):
-        return draft.train_lines > 1 or bool(draft.finals)
-    return draft.train_lines > 1 or draft.is_complete or sum(e.training for e in draft.evaluations) > 1
+    """Whether this line opens another run, rather than repeat a start mark within this one."""
+    if _START.match(text):
+        if text.startswith(("step:0/", "0/")):
+            return draft.train_lines > 1 or draft.finals > 0
+        return draft.train_lines > 1 or draft.finals > 0 or draft.periodic > 1
+    if not draft.finals:
+        return False
+    title = _SEED_TITLE.match(text)
+    if title:
+        return draft.seed is None or int(title[1]) != draft.seed.value
+    if draft.train_lines < 6 or text[:1] not in "sS0123456789[iI":
+        return False
+    m = _TRAIN_STEP.match(text)  # the training loop starts over after a final evaluation
+    return bool(m and int(m["step"]) <= 1 and (m["form"], m["of"]) == draft.loop and _TRAIN_LOSS.search(m["rest"]))
 
 
 def _joined(drafts: list[Draft]) -> list[Draft]:
@@ -168,7 +183,7 @@ def _joined(drafts: list[Draft]) -> list[Draft]:
             if out:
                 continue
         before = out[-1] if out else None
-        if before and before.train_lines and not before.is_complete and not d.train_lines and _same_seed(before, d):
+        if before and before.train_lines and not d.train_lines and _same_seed(before, d):
             absorb(before, d)
         elif before and not before.has_content:
             absorb(d, before)
@@ -191,7 +206,7 @@ def absorb(a: Draft, b: Draft) -> None:
         a.settings.setdefault(key, words)
     if not a.gpus:
         a.gpus = b.gpus
-    a.evaluations += b.evaluations
+    a.add(b.evaluations)
     a.timed += b.timed
     a.timers += b.timers
     a.sizes.totals += b.sizes.totals
@@ -217,11 +232,10 @@ def _line(draft: Draft, text: str, raw: str, number: int) -> None:
     if "stop" in text or text[:8].lower() in ("training", "phase:tr"):
         _stop(draft, text, raw, number)
     if ("bpb" in text or "BPB" in text or "val_loss" in text or "vl:" in text) and not _is_code(text):
-        if len(draft.evaluations) < MAX_EVALUATIONS:
-            found = ev.read(text, raw, draft.file, number)
-            draft.evaluations += [e for e in found if e.val_bpb or e.val_loss]
-            if found and ev.has_nan(text):
-                draft.nan_line = draft.nan_line or number
+        found = ev.read(text, raw, draft.file, number)
+        draft.add(found)
+        if found and not draft.nan_line and ev.has_nan(text):
+            draft.nan_line = number
     elif len(draft.timed) < MAX_PHASES:
         if ph.opens_timer(text):
             draft.timers.append(number)
@@ -258,6 +272,10 @@ def _train_step(draft: Draft, text: str, raw: str, number: int) -> bool:
     if not m["form"] and not m["of"]:
         return False
     draft.train_lines += 1
+    if draft.train_lines == 1:
+        draft.loop = (m["form"], m["of"])
+    if draft.loop == (m["form"], m["of"]):
+        draft.loop_line = number
     draft.last_train = (text, raw, number)
     if not draft.family:
         form = (m["form"] or "").lower()
@@ -300,19 +318,23 @@ def _facts(draft: Draft, text: str, raw: str, number: int) -> None:
     if draft.seed is None and "seed" in low and (m := _SEED.search(text) or _SEED_TITLE.match(text)):
         draft.seed = count(m[1], at())
     if draft.val_tokens is None and "val" in low and "oken" in low and (m := _VAL_TOKENS.search(text)):
-        draft.val_tokens = count(m[1] or m[2] or m[3], at())
+        scored = _SCORED_TOKENS.search(text)
+        draft.val_tokens = count(scored[1] if scored else m[1] or m[2] or m[3], at())
     if draft.train_shards is None and "shards" in text and "val_" not in text and (m := _SHARDS.search(text)):
-        draft.train_shards = count(m[1], at())
+        draft.train_shards = count(m[1] or m[2], at())
     if draft.tokenizer is None and ("tokenizer" in text or text.startswith("bpb:sp")) and (m := _TOKENIZER.search(text)):
         draft.tokenizer = Words(m[1] or m[2], at())
-    if draft.params is None and "param" in low and (m := _PARAMS.search(text)):
-        draft.params = count(m[1], at())
+    if "param" in low and (draft.params is None or not draft.params_named) and (m := _PARAMS.search(text)):
+        named = m[0].startswith("model_params")
+        if draft.params is None or named:
+            draft.params, draft.params_named = count(m[1], at()), named
     if ("world_size" in text or "ws:" in text) and draft.world_size is None and (m := _WORLD.search(text)):
         draft.world_size = count(m[1] or m[2], at())
     if draft.seed is None and text.startswith("params:") and (m := re.search(r"\bs:(\d{1,10})$", text)):
         draft.seed = count(m[1], at())
     if draft.cap is None and ("wall" in low or "budget" in low) and (m := _CAP.search(text)):
-        draft.cap = figure(m[1] or m[2] or m[3] or m[4], at())
+        cap = figure(m[1] or m[2] or m[3] or m[4], at())
+        draft.cap = cap if cap and cap.value > 0 else None  # 0 switches the cap off
     if "NVIDIA" in text or "evice" in text or "GPU" in text or "gpu" in text or text.startswith("| "):
         _gpu(draft, text, raw, number)
 
@@ -329,14 +351,17 @@ def _gpu(draft: Draft, text: str, raw: str, number: int) -> None:
 
 def last_training_clock(draft: Draft) -> None:
     """Take steps and time from the last line of the training loop where no line says it stopped."""
-    if draft.last_train is None or (draft.steps and draft.train_seconds):
-        return
-    text, raw, number = draft.last_train
-    at = place(draft.file, number, raw)
-    m = _TRAIN_STEP.match(text)
-    if m and draft.steps is None:
-        draft.steps = count(m["step"], at)
-        draft.planned_steps = int(m["of"]) if m["of"] else None
-    t = _TRAIN_TIME.search(text)
-    if t and draft.train_seconds is None:
-        draft.train_seconds = seconds(t[1], t[2], at)
+    if draft.last_train and not (draft.steps and draft.train_seconds):
+        text, raw, number = draft.last_train
+        at = place(draft.file, number, raw)
+        m = _TRAIN_STEP.match(text)
+        if m and draft.steps is None:
+            draft.steps = count(m["step"], at)
+            draft.planned_steps = int(m["of"]) if m["of"] else None
+        t = _TRAIN_TIME.search(text)
+        if t and draft.train_seconds is None:
+            draft.train_seconds = seconds(t[1], t[2], at)
+    last = max((e for e in draft.evaluations if e.step is not None), key=lambda e: e.step or 0, default=None)
+    if last and not draft.stopped and (draft.steps is None or (last.step or 0) > draft.steps.value):
+        number_of = last.val_bpb or last.val_loss
+        draft.steps = Number(float(last.step or 0), number_of.at) if number_of else draft.steps

@@ -6,26 +6,30 @@ import re
 from dataclasses import dataclass, field
 
 from auditor.claims.logs.figures import count, figure, place
-from rules.evidence import Number
+from rules.evidence import Location, Number
 
 _INT = r"(\d[\d,_]{2,20})(?![\d.])"
 _BYTES = rf"{_INT}(?:\s?(?:bytes|B)\b)?"
 _TOTAL = re.compile(
     rf"(?i)(?:total[_ ](?:[\w/+-]{{1,20}}[_ ])?(?:submission|artifact)|final[_ ]submission|submission[_ ]total|total[_ ]trinity submission)"
-    rf"(?:[_ ](?:size|bytes))*(?P<tag>(?:[ _][\w+./()-]{{1,60}}){{0,4}}?)\s?[:=]\s?{_BYTES}"
+    rf"(?:[_ ](?:size|bytes))*(?P<tag>(?:[ _][^:=]{{1,90}}?)?)\s?[:=]\s?{_BYTES}"
 )
 _TOTAL_OTHER = re.compile(
+    rf"(?i)\btotal[:=]\s?{_INT}(?=[\s(/|B,]|$)|\bbudget:{_INT}/1[56]\d{{6}}\b|= {_INT} total\b|code = {_INT}B\b"
+)
+_ARTIFACT = re.compile(
     rf"(?i)\b(?:artifact(?:[_ ](?:size|bytes))?|total_bytes|bytes_total|size_total|total_size|submission_size|submission_bytes|submission size)\s{{0,2}}[:=]\s{{0,12}}{_BYTES}"
-    rf"|\btotal[:=]\s?{_INT}(?=[\s(/|B,]|$)|\bbudget:{_INT}/1[56]\d{{6}}\b"
 )
 _MODEL = re.compile(
     rf"(?i)(?:serialized[_ ](?:model)?|compressed[_ ]model(?:_bytes)?|quant(?:ized)?[_ ]model|quant_(?:file_)?bytes|compressed_blob_bytes|model[_ ]bytes|model[_ ]size|[\w+]{{3,30}} model)"
-    rf"(?P<tag>(?:[ _]?[\w+./()-]{{1,60}}){{0,3}}?)\s?[:=]\s{{0,12}}(?:\S{{1,80}}\sbytes:)?{_BYTES}|\bmodel:{_INT}\b(?=.*\bcode:)"
+    rf"(?P<tag>[^:=]{{0,90}}?)\s?[:=]\s{{0,12}}(?:\S{{1,80}}\sbytes:)?{_BYTES}|\bmodel:{_INT}\b(?=.*\bcode:)"
 )
 _CODE = re.compile(
     rf"(?i)\bcode(?:[_ ](?:size|bytes))*(?:\s?\((?P<tag>[^)]{{1,60}})\))?\s{{0,2}}[:=]\s{{0,12}}{_BYTES}(?!\.)"
 )
+_CODE_PLUS = re.compile(rf"(?P<tag>)\+ {_INT}\s?B? code =")
 _WORDS = ("size", "bytes", "artifact", "submission", "Serialized", "serialized", "code:", "Total", "total:", "budget:", "Artifact", "Size")
+MAX_ARTIFACT = 1e8  # a `total_bytes` beyond this counts text, not an artifact
 _RAW = re.compile(r"(?i)\braw\b|fp32|bf16|uncompressed|\bnpz\b|\.pt\b")
 _MEGA = re.compile(r"(?i)\b(?:total|artifact)[\w ]{0,40}[:=]\s{0,12}(\d{1,3}\.\d{1,6}) ?MB\b")
 _NOT_ONE = re.compile(
@@ -51,26 +55,32 @@ class Sizes:
         m = _TOTAL.search(text)
         if m and not _NOT_ONE.search(text[: m.end(2)].replace("under the", "")):
             self._note(self.totals, m["tag"] or "", m[2], at)
-        elif not _NOT_ONE.search(text):
-            o = _TOTAL_OTHER.search(text)
-            if o:
-                self._note(self.totals, "other", o[1] or o[2] or o[3], at)
-            elif (g := _MEGA.search(text)) and (n := figure(g[1], at, 1e6)):
-                self.rough.append(n)
+        else:
+            self._read_other(text, at)
         m = _MODEL.search(text)
-        if m and not text.lower().startswith("total") and not _NOT_ONE.search(text[: m.end()]):
-            self._note(self.models, m["tag"] or "", m[2] or m[3], at)
-        m = _CODE.search(text)
+        if m and not text.lower().startswith("total") and not re.search(r"\bcode\b", m["tag"] or "") and not _NOT_ONE.search(text[: m.end()]):
+            raw_label = m[0].lower().startswith("serialized") and not m["tag"]
+            self._note(self.models, m["tag"] or ("" if raw_label else "model"), m[2] or m[3], at)
+        m = _CODE_PLUS.search(text) or _CODE.search(text)
         if m and not re.search(r"(?i)exit code|return code|status", text):
             self._note(self.codes, m["tag"] or "", m[2], at)
 
-    @staticmethod
-    def _note(into: list[tuple[str, Number]], tag: str, literal: str, at: object) -> None:
-        from rules.evidence import Location
+    def _read_other(self, text: str, at: Location) -> None:
+        """Totals under other words than the challenge's own script uses."""
+        o, a = _TOTAL_OTHER.search(text), _ARTIFACT.search(text)
+        if o or a:
+            m = o or a
+            assert m is not None
+            if not _NOT_ONE.search(text[: m.end()]) and not _RAW.search(text[: m.end()]):
+                literal = next(g for g in m.groups() if g)
+                self._note(self.totals, "other" if o else "artifact", literal, at, MAX_ARTIFACT)
+        elif not _NOT_ONE.search(text) and (g := _MEGA.search(text)) and (n := figure(g[1], at, 1e6)):
+            self.rough.append(n)
 
-        assert isinstance(at, Location)
+    @staticmethod
+    def _note(into: list[tuple[str, Number]], tag: str, literal: str, at: Location, limit: float = 1e12) -> None:
         n = count(literal, at)
-        if n and 0 < n.value < 1e12 and len(into) < 200:
+        if n and 0 < n.value < limit and len(into) < 200:
             into.append((tag.strip(" _").lower(), n))
 
     def chosen(self) -> tuple[Number | None, Number | None, Number | None]:
@@ -96,15 +106,14 @@ class Sizes:
         return code, model, total
 
     def _total(self, raws: list[Number]) -> Number | None:
-        """The last total that is not simply raw weights plus code, the tagged ones first."""
+        """The last total that is not simply raw weights plus code, the plainest label first."""
         codes = {n.value for _, n in self.codes}
         raw = {r.value + c for r in raws for c in codes}
         clean = [(t, n) for t, n in self.totals if not _RAW.search(t)]
-        named = [n for t, n in clean if t and t != "other"]
+        named = [n for t, n in clean if t not in ("", "other", "artifact")]
         bare = [n for t, n in clean if not t]
-        other = [n for t, n in clean if t == "other"]
         real = [n for n in bare if n.value not in raw]
-        for group in (named, real, [n for n in other if n.value not in raw], self.rough, bare if len(self.models) < 2 else []):
-            if group:
-                return group[-1]
-        return None
+        other = [n for t, n in clean if t == "other" and n.value not in raw]
+        artifact = [n for t, n in clean if t == "artifact" and n.value not in raw]
+        alone = bare if len(self.models) < 2 else []
+        return next((group[-1] for group in (named, real, other, artifact, self.rough, alone) if group), None)

@@ -1,0 +1,52 @@
+"""Every example that claims can decide, through the whole auditor: files in, finding out."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.gather import gather
+from rules.judge import ask, judge
+from rules.registry import all_disputes, all_rules, examples, find
+from rules.rule import Dispute, Example, Rule
+from rules.samples import record
+from tests.support import submission
+
+CASES = [
+    pytest.param(entry, valid, example, id=f"{entry.id}-{'valid' if valid else 'invalid'}-{example.name}")
+    for entry in (*all_rules(), *all_disputes())
+    for valid, example in examples(entry)
+    if example.stage in ("claims", "package")
+]
+
+
+@pytest.mark.parametrize(("entry", "valid", "example"), CASES)
+def test_example(entry: Rule | Dispute, valid: bool, example: Example) -> None:
+    evidence = gather(submission(example.files, example.track, example.date, example.outside))
+    assert not [g for g in evidence.gaps if "crashed" in g.why]
+    rules = [entry] if isinstance(entry, Rule) else [r for name in entry.rules if isinstance(r := find(name), Rule)]
+    findings = [f for rule in rules for f in ask(rule, evidence)]
+    worst = min(findings, key=lambda f: f.status.rank)
+    assert worst.status is example.status, "\n".join(f"{f.status}: {f.message} {f.evidence}" for f in findings)
+    if example.dispute:
+        assert any(example.dispute in f.disputes for f in findings if f.status is worst.status)
+    if not valid and worst.status.is_alarm:
+        assert worst.evidence, "an alarm rests on evidence"
+
+
+def test_there_are_examples_for_each_rule_that_claims_decide() -> None:
+    decided = {r.id for r in all_rules() if r.checks}
+    covered = {p.values[0].id for p in CASES}
+    assert decided <= covered
+    assert len(decided) >= 20
+
+
+def test_a_crashed_stage_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise RuntimeError("broken reader")
+
+    for name in ("read_claims", "read_scripts"):
+        with monkeypatch.context() as m:
+            m.setattr(f"auditor.gather.{name}", crash)
+            evidence = gather(submission(record()))
+        assert any("broken reader" in g.why for g in evidence.gaps)
+        assert not [f for f in judge(evidence) if f.status.is_alarm]
