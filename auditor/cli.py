@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from auditor.audit import Audit
+from auditor.audit import Audit, Waiver
 from auditor.exit_codes import exit_code
 from auditor.submission.base import AuditorError, NothingToAudit, UsageError
 from auditor.submission.target import Target
@@ -65,9 +65,7 @@ WaiverFile = Annotated[
     Path | None, typer.Option("--waivers", help="A maintainer's waiver file (TOML).", metavar="FILE")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what passed and what could not be decided, too.")]
-Only = Annotated[
-    list[str] | None, typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")
-]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")]
 
 
 @app.command()
@@ -141,12 +139,17 @@ def judge(
 
     Example: `scorefirst judge audit.json --edition 2026-03-20`
     """
+    from msgspec import MsgspecError
+
     from auditor import api
     from auditor.report.json_ import load
 
     law = "latest" if edition == "own" else edition
     check_edition(law)
-    stored = load(file.read_bytes() if file.is_file() else missing(file), str(file))
+    try:
+        stored = load(read(file))
+    except (ValueError, MsgspecError) as e:
+        raise UsageError(f"{file} is no JSON report of this tool: {e}") from None
     audits = []
     for a in stored:
         if a.evidence is None:
@@ -173,9 +176,7 @@ def rules(
         str | None,
         typer.Option("--authority", help="readme, organizer, organizer-quoted, precedent, community, derived."),
     ] = None,
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="prohibition, requirement, permission or dispute.")
-    ] = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="prohibition, requirement, permission or dispute.")] = None,
     stage: Annotated[
         str | None, typer.Option("--stage", help="Rules that this stage can decide: claims, source, trace.")
     ] = None,
@@ -388,16 +389,17 @@ def check_edition(name: str) -> None:
             raise UsageError(str(e)) from None
 
 
-def load_waivers(file: Path | None):  # type: ignore[no-untyped-def]
+def load_waivers(file: Path | None) -> tuple[Waiver, ...]:
     from auditor import waivers
 
-    if file is None:
-        return ()
-    return waivers.parse(file.read_text(encoding="utf-8") if file.is_file() else missing(file), str(file))
+    return () if file is None else waivers.parse(read(file).decode("utf-8", "replace"), str(file))
 
 
-def missing(file: Path):  # type: ignore[no-untyped-def]
-    raise UsageError(f"{file}: no such file")
+def read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as e:
+        raise UsageError(f"cannot read {file}: {e.strerror}") from None
 
 
 @contextmanager

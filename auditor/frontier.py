@@ -8,7 +8,7 @@ logs) where they are known. Facts from the challenge's README and the logs of th
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 
@@ -57,11 +57,10 @@ def seed_statistics(e: Evidence) -> SeedStatistics:
     )
 
 
-def _compare(e: Evidence, values: Sequence[float], day: str):  # type: ignore[no-untyped-def]
+def _compare(e: Evidence, values: Sequence[float], day: str) -> Iterator[Comparison]:
     ours = statistics.mean(values)
     tokens = next((r.val_tokens.value for r in view.claim_runs(e) if r.val_tokens), None)
     per_token = LN2 * CANONICAL_BYTES / tokens if tokens else None
-    seen = set()
     for listed, name in ((False, "frontier"), (True, "listed record")):
         row = standing(day, pr=e.package.pr, listed=listed)
         if row is None:
@@ -71,9 +70,6 @@ def _compare(e: Evidence, values: Sequence[float], day: str):  # type: ignore[no
             if row.pr
             else f"{name} of its day, {row.name} at {row.val_bpb:.4f}"
         )
-        if row in seen and not listed:
-            continue
-        seen.add(row)
         theirs = row.seeds or (row.val_bpb,)
         gain = row.val_bpb - ours
         if not listed:

@@ -13,7 +13,7 @@ from auditor.claims.collect import read_claims
 from auditor.frontier import seed_statistics
 from auditor.scripts import read_scripts
 from auditor.submission.base import Submission
-from rules.evidence import Claims, Evidence, Gap, SeedStatistics
+from rules.evidence import Claims, Evidence, Gap, Mention, Script, SeedStatistics
 
 T = TypeVar("T")
 
@@ -40,10 +40,11 @@ def gather(submission: Submission) -> Evidence:
             gaps.append(Gap(name, f"this stage crashed ({e!r}); please report it"))
             return nothing
 
-    scripts, mentions, more = stage("scripts", lambda: read_scripts(submission), ((), (), ()))
-    gaps += more
-    claims, more_gaps = stage("claims", lambda: read_claims(submission), (Claims(), ()))
-    gaps += more_gaps
+    no_scripts: tuple[tuple[Script, ...], tuple[Mention, ...], tuple[Gap, ...]] = ((), (), ())
+    no_claims: tuple[Claims, tuple[Gap, ...]] = (Claims(), ())
+    scripts, mentions, unread = stage("scripts", lambda: read_scripts(submission), no_scripts)
+    claims, missed = stage("claims", lambda: read_claims(submission), no_claims)
+    gaps += [*unread, *missed]
     package = replace(submission.package, scripts=scripts, mentions=mentions)
     evidence = Evidence(package=package, claims=claims)
     statistics = stage("statistics", lambda: seed_statistics(evidence), SeedStatistics())

@@ -74,13 +74,17 @@ def claim_in_logs(e: Evidence, edition: Edition) -> Iterator[Finding]:
         return
     best = min(n.value for n in results)
     gap = best - claim.value
-    anywhere = any(ev.val_bpb and ev.val_bpb.value <= claim.value + claim.step for r in e.claims.runs for ev in r.evaluations)
+    anywhere = any(
+        ev.val_bpb and ev.val_bpb.value <= claim.value + claim.step for r in e.claims.runs for ev in r.evaluations
+    )
     absent = len(view.seed_claims(e)) - len(results)
     instead = "claim what the shipped logs show, or ship the logs that show the claim"
     if gap <= claim.step:
         yield RULE.finding(Status.OK, f"no log shows {claim.value:g} exactly; the best shows {best:.5f}", *facts)
     elif gap <= 5e-4:
-        yield RULE.finding(Status.NEEDS_HUMAN, f"no log shows {claim.value:g}; the best shows {best:.5f}", *facts, instead=instead)
+        yield RULE.finding(
+            Status.NEEDS_HUMAN, f"no log shows {claim.value:g}; the best shows {best:.5f}", *facts, instead=instead
+        )
     elif anywhere:
         yield RULE.finding(
             Status.NEEDS_HUMAN,

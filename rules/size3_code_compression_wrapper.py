@@ -93,7 +93,7 @@ VALID = (
 INVALID = (
     Example(
         "payload from outside the folder",
-        record(script="import lzma\nexec(lzma.decompress(open('/data/train.xz','rb').read()))\n"),
+        record(script="import lzma\nexec(lzma.decompress(open('../train.xz','rb').read()))\n"),
         Status.NEEDS_HUMAN,
     ),
 )

@@ -88,7 +88,8 @@ _FREE = (
 
 
 def _free(name: str) -> bool:
-    return any(part in _FREE for part in name.replace("-", "_").split("_")) or name.endswith(("_id", "seed"))
+    words = name.replace("-", "_").split("_")
+    return any(w in _FREE for w in words) or name.endswith(("_id", "seed", "path", "file", "dir", "name"))
 
 
 def differing(a: Run, b: Run) -> Iterator[tuple[str, str, str, Location]]:

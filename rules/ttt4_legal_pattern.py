@@ -53,7 +53,7 @@ RULE = Rule(
         Source(
             "#77",
             "2026-03-19",
-            "0hq",
+            "organizers",
             "merged: adapters trained on scored chunks of the same document",
             Authority.PRECEDENT,
         ),

@@ -17,7 +17,7 @@ split, and the objects that its step changes are not used again.
 
 ## Legal look-alikes
 - The same warm-up on random tokens or on zeros.
-- A forward pass without gradients, to fill caches of compiled kernels.
+- A warm-up on a copy of the model with made-up tokens.
 
 ## Known evasions
 - The adapter is restored, but the optimiser with its moments is kept.

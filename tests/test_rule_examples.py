@@ -47,6 +47,6 @@ def test_a_crashed_stage_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None
     for name in ("read_claims", "read_scripts"):
         with monkeypatch.context() as m:
             m.setattr(f"auditor.gather.{name}", crash)
-            evidence = gather(submission(record()))
+            evidence = gather(submission(record((1.0900, 1.0904, 1.0908))))
         assert any("broken reader" in g.why for g in evidence.gaps)
         assert not [f for f in judge(evidence) if f.status.is_alarm]

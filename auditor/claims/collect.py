@@ -9,7 +9,7 @@ from auditor.claims.logs import is_log_name, read_runs
 from auditor.claims.metadata import read_metadata
 from auditor.claims.readme import read_readme
 from auditor.submission.base import Submission, Unreadable
-from rules.evidence import Claims, FileFact, FileKind, Gap, Location, Statement, Words
+from rules.evidence import Claims, FileFact, FileKind, Gap, Location, Words
 
 MAX_LOGS = 80
 MAX_LOG_BYTES = 64_000_000  # of all logs of one folder together
@@ -31,23 +31,26 @@ def read_claims(submission: Submission) -> tuple[Claims, tuple[Gap, ...]]:
             gaps.append(Gap("file", str(e), f.path))
             return None
 
-    metadata = _statement(_nearest(submission, "submission.json"), read, read_metadata)
+    metadata_file = _nearest(submission, "submission.json")
+    data = read(metadata_file) if metadata_file else None
+    metadata = read_metadata(data, metadata_file.path) if metadata_file and data is not None else None
     readme_file = _nearest(submission, "readme.md", "readme.txt", "readme", "readme.rst")
     text = read(readme_file) if readme_file else None
     readme = read_readme(text, readme_file.path) if readme_file and text is not None else None
     commands = read_commands(text, readme_file.path) if readme_file and text is not None else ()
     self_claims = _self_claims(text, readme_file.path) if readme_file and text is not None else ()
 
-    logs, spent = [], 0
+    logs: list[tuple[str, bytes]] = []
+    spent = 0
     named = [f for f in submission.files if is_log_name(f.path) and f.kind is FileKind.FILE]
     for f in sorted(named, key=lambda f: (f.path.count("/"), f.path)):
         spent += f.size or 0
         if len(logs) >= MAX_LOGS or spent > MAX_LOG_BYTES:
             gaps.append(Gap("logs", f"only the first {len(logs)} of {len(named)} log files were read", f.path))
             break
-        data = read(f)
-        if data is not None:
-            logs.append((f.path, data))
+        content = read(f)
+        if content is not None:
+            logs.append((f.path, content))
     runs = read_runs(logs)
     return Claims(metadata, readme, runs, commands, (), self_claims), tuple(gaps)
 
@@ -58,11 +61,6 @@ def _nearest(submission: Submission, *names: str) -> FileFact | None:
     return min(
         found, key=lambda f: (f.path.count("/"), names.index(f.path.rsplit("/", 1)[-1].casefold())), default=None
     )
-
-
-def _statement(f, read, parse) -> Statement | None:  # type: ignore[no-untyped-def]
-    data = read(f) if f else None
-    return parse(data, f.path) if data is not None else None
 
 
 def _self_claims(data: bytes, file: str) -> tuple[Words, ...]:

@@ -27,10 +27,15 @@ _KEYS = {"Number": {"value", "at", "step"}, "Comparison": {"baseline", "margin",
 
 def render(audits: Sequence[Audit], options: Options = DEFAULT) -> str:
     """One object for one folder, a list for several (or none)."""
-    documents = [_plain(msgspec.to_builtins(contract.document(a, options.keep_evidence))) for a in audits]
+    documents = [to_object(a, options.keep_evidence) for a in audits]
     data = documents[0] if len(documents) == 1 else documents
     # `##[` would be a command to a CI runner that prints the file; the escape means the same text.
     return json.dumps(data, indent=2, ensure_ascii=True, allow_nan=False).replace("##[", "##\\u005b") + "\n"
+
+
+def to_object(audit: Audit, keep_evidence: bool = False) -> dict[str, Any]:
+    """One audit as the plain object of the contract."""
+    return dict(_plain(msgspec.to_builtins(contract.document(audit, keep_evidence))))
 
 
 def load(text: str | bytes) -> tuple[Audit, ...]:

@@ -8,9 +8,10 @@ import re
 from dataclasses import dataclass
 
 from auditor.unpack.parse import parse
+from auditor.unpack.wordset import wordset
 
-_LEARN = frozenset("backward value_and_grad grad jvp vjp".split())
-_STEP = frozenset("step zero_grad apply_gradients update apply_updates optimizer optimizers optim".split())
+_LEARN = wordset("backward value_and_grad grad jvp vjp")
+_STEP = wordset("step zero_grad apply_gradients update apply_updates optimizer optimizers optim")
 _SCORE = re.compile(r"val_bpb|val_loss|bits_per_byte|\bbpb\b|eval_val", re.IGNORECASE)
 _PREPARE = re.compile(r"fineweb_(train|val)_|\.bin$|SentencePieceTrainer|load_dataset|docs_selected", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -42,7 +43,9 @@ def content(text: str) -> Content:
         names, strings, weight = _vocabulary(tree)
     trains = bool(names & _LEARN) and bool(names & _STEP)
     evaluates = any(_SCORE.search(n) for n in names) or any(_SCORE.search(s) for s in strings)
-    writes = ("tofile" in names or "SentencePieceTrainer" in names) and any(_PREPARE.search(s) for s in (*strings, *names))
+    writes = ("tofile" in names or "SentencePieceTrainer" in names) and any(
+        _PREPARE.search(s) for s in (*strings, *names)
+    )
     return Content(trains, evaluates, writes, weight)
 
 

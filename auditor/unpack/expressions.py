@@ -12,7 +12,9 @@ from auditor.unpack.methods import check_format, compare
 from auditor.unpack.values import (
     UNKNOWN,
     Choice,
+    Class,
     Function,
+    Instance,
     Path,
     Ref,
     Scope,
@@ -271,7 +273,9 @@ def _named(m: Machine, node: ast.NamedExpr, scope: Scope) -> Value:
     return value
 
 
-def _comprehension(m: Machine, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, scope: Scope) -> Value:
+def _comprehension(
+    m: Machine, node: ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp, scope: Scope
+) -> Value:
     inner = Scope({"": "comprehension"}, scope)
     out: list[Value] = []
     sure = _generate(m, node, node.generators, 0, inner, out)
@@ -284,7 +288,9 @@ def _comprehension(m: Machine, node: ast.ListComp | ast.GeneratorExp | ast.SetCo
     return out
 
 
-def _generate(m: Machine, node: Any, loops: list[ast.comprehension], depth: int, scope: Scope, out: list[Value]) -> bool:
+def _generate(
+    m: Machine, node: Any, loops: list[ast.comprehension], depth: int, scope: Scope, out: list[Value]
+) -> bool:
     """Fill `out`; False if the items depend on something unknown."""
     if depth == len(loops):
         if isinstance(node, ast.DictComp):
@@ -361,9 +367,9 @@ def assign(m: Machine, target: ast.expr, value: Value, scope: Scope) -> None:
         assign(m, target.value, value, scope)
     elif isinstance(target, ast.Attribute):
         owner = evaluate(m, target.value, scope)
-        if isinstance(owner, objects.Instance | Scope):
+        if isinstance(owner, Instance | Scope):
             owner.names[target.attr] = value
-        elif isinstance(owner, objects.Class):
+        elif isinstance(owner, Class):
             owner.scope.names[target.attr] = value
     elif isinstance(target, ast.Subscript):
         owner = evaluate(m, target.value, scope)

@@ -109,10 +109,7 @@ class Folder:
             content = tag(bytes(content), content)
         if not append or before is None or (before == "" or before == b""):
             self.written[full] = content
-        elif isinstance(before, str) and isinstance(content, str):
-            self._budget.moved(len(before) + len(content))
-            self.written[full] = tag(before + content, before, content)
-        elif isinstance(before, bytes) and isinstance(content, bytes):
+        elif any(isinstance(before, t) and isinstance(content, t) for t in (str, bytes)):
             self._budget.moved(len(before) + len(content))
             self.written[full] = tag(before + content, before, content)
         else:

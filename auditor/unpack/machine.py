@@ -13,14 +13,14 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from auditor.unpack import expressions, objects, sinks, statements
+from auditor.unpack import decoding, expressions, functions, objects, sinks, statements
 from auditor.unpack.folder import Folder
-from auditor.unpack.functions import CONSTANTS, TABLE, canonical
 from auditor.unpack.limits import MAX_CALLS, MAX_DEPTH, Budget, Corrupt, Stop
 from auditor.unpack.methods import PURE, binary, call_method
 from auditor.unpack.parse import parse
 from auditor.unpack.source import read_source
 from auditor.unpack.suspicion import may_run_text
+from auditor.unpack.table import CONSTANTS, TABLE, canonical
 from auditor.unpack.values import (
     MAX_ALTERNATIVES,
     UNKNOWN,
@@ -47,6 +47,21 @@ from auditor.unpack.values import (
 SHORT = 200  # characters: a shorter plain string that is executed is glue, not a program
 MAX_CHILDREN = 200  # texts that one text executes
 SMALL = 50_000  # characters: an unpacked text of this size is followed even if it runs nothing itself
+__all__ = ["Machine", "Node", "Raised", "decoding", "functions"]  # importing the last two fills TABLE
+_ITERABLE = (
+    str,
+    bytes,
+    bytearray,
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    range,
+    itertools.cycle,
+    itertools.count,
+    itertools.repeat,
+)
 _TOLERANT = frozenset({"functools.partial", "builtins.print"})
 _OWN_ERRORS = (ValueError, LookupError, ArithmeticError, StopIteration)
 
@@ -116,7 +131,7 @@ class Machine:
     """Follows the code of one file. Not reusable."""
 
     def __init__(self, folder: Folder, budget: Budget, root: Node) -> None:
-        self.folder = folder
+        self.folder: Folder = folder
         self.budget = budget
         self.node = root
         self.scope = Scope()
@@ -131,6 +146,7 @@ class Machine:
         self.trying = 0  # > 0 inside a try block
         self.strange = 0  # calls that were not understood
         self.stopped: Node | None = None  # the text in which a limit was met
+        self.refused = ""  # why Python would not even read the file
         self.notes: list[str] = []  # halves of sentences about how far the search went
         self.broke = False  # a loop may have been left in doubt
 
@@ -281,7 +297,9 @@ class Machine:
         self.budget.work(2)
         given = [function, *args, *kwargs.values()]
         if any(isinstance(v, Choice) for v in given):
-            return self.each(lambda f, *a: self.call(f, list(a[: len(args)]), dict(zip(kwargs, a[len(args) :], strict=True))), given)
+            return self.each(
+                lambda f, *a: self.call(f, list(a[: len(args)]), dict(zip(kwargs, a[len(args) :], strict=True))), given
+            )
         if isinstance(function, Function):
             return self.call_function(function, args, kwargs)
         if isinstance(function, Partial):
@@ -433,9 +451,7 @@ class Machine:
         items: Iterable[Value]
         if isinstance(value, Handle | Buffer):
             items = objects.method(self, value, "readlines", [], {})
-        elif isinstance(value, str | bytes | bytearray | list | tuple | dict | set | frozenset | range) or isinstance(
-            value, itertools.cycle | itertools.count | itertools.repeat
-        ):
+        elif isinstance(value, _ITERABLE):
             items = value
         else:
             raise TypeError("not iterable")

@@ -12,28 +12,28 @@ from typing import Any
 from auditor.unpack.limits import MAX_BITS, MAX_ITEMS, Budget, Stop
 from auditor.unpack.source import text_codec
 from auditor.unpack.values import Mutable, Value, is_plain, tag
+from auditor.unpack.wordset import wordset
 
-_TEXTUAL = frozenset(
+_TEXTUAL = wordset(
     "capitalize center count endswith expandtabs find index isalnum isalpha isascii isdigit islower isspace istitle "
     "isupper join ljust lower lstrip partition replace rfind rindex rjust rpartition rsplit rstrip split splitlines "
-    "startswith strip swapcase title translate upper zfill removeprefix removesuffix".split()
+    "startswith strip swapcase title translate upper zfill removeprefix removesuffix"
 )
 PURE: dict[type, frozenset[str]] = {
-    str: _TEXTUAL | frozenset("encode format format_map casefold isdecimal isidentifier isnumeric isprintable".split()),
+    str: _TEXTUAL | wordset("encode format format_map casefold isdecimal isidentifier isnumeric isprintable"),
     bytes: _TEXTUAL | frozenset({"decode", "hex"}),
-    bytearray: _TEXTUAL
-    | frozenset("decode hex append extend pop insert reverse clear copy remove __setitem__".split()),
-    list: frozenset("append extend insert pop reverse clear copy remove index count __setitem__ sort".split()),
+    bytearray: _TEXTUAL | wordset("decode hex append extend pop insert reverse clear copy remove __setitem__"),
+    list: wordset("append extend insert pop reverse clear copy remove index count __setitem__ sort"),
     tuple: frozenset({"index", "count"}),
-    dict: frozenset("get keys values items pop setdefault update copy clear popitem __setitem__".split()),
-    set: frozenset("add discard remove pop copy clear union update issubset issuperset".split()),
+    dict: wordset("get keys values items pop setdefault update copy clear popitem __setitem__"),
+    set: wordset("add discard remove pop copy clear union update issubset issuperset"),
     frozenset: frozenset({"copy", "union", "issubset", "issuperset"}),
     range: frozenset({"index", "count"}),
-    int: frozenset("to_bytes bit_length bit_count conjugate as_integer_ratio".split()),
-    bool: frozenset("to_bytes bit_length".split()),
-    float: frozenset("is_integer hex as_integer_ratio".split()),
+    int: wordset("to_bytes bit_length bit_count conjugate as_integer_ratio"),
+    bool: wordset("to_bytes bit_length"),
+    float: wordset("is_integer hex as_integer_ratio"),
 }
-_NAMED_STEPS = frozenset("replace translate swapcase upper lower".split())
+_NAMED_STEPS = wordset("replace translate swapcase upper lower")
 _PLAIN_CODECS = frozenset({"utf-8", "ascii", "iso8859-1"})
 _DIGITS = re.compile(r"\d{7}")
 
@@ -123,8 +123,8 @@ def _precheck(budget: Budget, owner: Any, name: str, args: list[Value], kwargs: 
         args[0] = items
         budget.moved(size * len(items) + sum(len(i) for i in items))
     elif name == "translate" and args and isinstance(args[0], dict):
-        widest = max((len(v) for v in args[0].values() if isinstance(v, str)), default=1)
-        budget.moved(size * max(1, widest))
+        widest = max([1, *(len(v) for v in dict(args[0]).values() if isinstance(v, str))])
+        budget.moved(size * widest)
     elif name in ("split", "rsplit", "splitlines"):
         budget.work(size // 16)
     elif name in ("encode", "decode"):
@@ -141,7 +141,7 @@ def check_format(template: Any, values: list[Value], budget: Budget) -> None:
     text = template if isinstance(template, str) else template.decode("latin-1")
     if _DIGITS.search(text) or re.search(r"\{[^{}:!]*\.", text):
         raise TypeError("a format that is not followed")
-    nested = "*" in text or re.search(r"\{[^{}]*:[^{}]*\{", text)
+    nested = "*" in text or any(":" in piece and "}" not in piece for piece in text.split("{")[1:-1])
     for v in values:
         if not deep_plain(v, budget) or (nested and isinstance(v, int) and abs(v) > 1_000_000):
             raise TypeError("a format that is not followed")

@@ -6,9 +6,9 @@ import ast
 import posixpath
 from typing import TYPE_CHECKING
 
-from auditor.unpack.functions import CONSTANTS, TABLE, canonical
 from auditor.unpack.limits import Stop
 from auditor.unpack.methods import has_method
+from auditor.unpack.table import CONSTANTS, TABLE, canonical
 from auditor.unpack.values import (
     UNKNOWN,
     Archive,
@@ -77,14 +77,14 @@ def _of_reference(m: Machine, owner: Ref, name: str) -> Value:
 
 
 def _of_path(owner: Path, name: str) -> Value:
-    parts = {
-        "parent": lambda: Path(posixpath.dirname(owner.path)),
-        "name": lambda: posixpath.basename(owner.path),
-        "suffix": lambda: posixpath.splitext(owner.path)[1],
-        "stem": lambda: posixpath.splitext(posixpath.basename(owner.path))[0],
-        "parents": lambda: _parents(owner.path),
-    }
-    return parts[name]() if name in parts else Bound(owner, name)
+    last = posixpath.basename(owner.path)
+    if name == "parent":
+        return Path(posixpath.dirname(owner.path))
+    if name == "parents":
+        return _parents(owner.path)
+    return {"name": last, "suffix": posixpath.splitext(last)[1], "stem": posixpath.splitext(last)[0]}.get(
+        name, Bound(owner, name)
+    )
 
 
 def _parents(path: str) -> list[Path]:
@@ -336,5 +336,3 @@ def subscript(m: Machine, owner: Value, index: Value) -> Value:
             return tag(out, owner, step="reverse" if isinstance(index, slice) and index.step == -1 else "")
         return out
     return UNKNOWN
-
-

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from auditor.unpack.content import content
+from auditor.unpack.decoding import read_zip
 from auditor.unpack.folder import ROOT, Folder
-from auditor.unpack.functions import read_zip
 from auditor.unpack.limits import MAX_INPUT, MAX_WORK, Budget, Corrupt, Exhausted, Stop
 from auditor.unpack.machine import Machine, Node
 from auditor.unpack.parse import parse
@@ -38,7 +38,8 @@ class Unpacked:
     plain source it is the source. `layers` lead from the file to it. `loads` are sibling files that were
     read, `runs` those of them that are executed as they stand (then `text` is the loader). `parts` are
     further texts it carries. `problem` is one sentence, "" if all went well; `notes` are remarks on code
-    that is made at run time. `encoding` is how `shipped_text` was decoded.
+    that is made at run time. `syntax_error` says why Python refuses the program, "" if it does not
+    (`problem` names that too). `encoding` is how `shipped_text` was decoded.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Unpacked:
     parts: tuple[Part, ...] = ()
     problem: str = ""
     notes: tuple[str, ...] = ()
+    syntax_error: str = ""
     encoding: str = "utf-8"
 
 
@@ -69,6 +71,7 @@ def unpack(data: bytes, path: str, sibling: Callable[[str], bytes | None]) -> Un
         return Unpacked("", "", problem=f"{path} {source.problem}")
     root = Node(source.text, encoding=source.encoding)
     machine = Machine(Folder(path, data, _guarded(sibling), budget), budget, root)
+    machine.refused = source.problem
     problem = _follow(machine, root, packed)
     first = source.problem or root.problem
     problem = f"{path} {first}" if first else f"{path} {problem}" if problem else ""
@@ -128,7 +131,9 @@ def _run_zip(machine: Machine, members: dict[str, bytes]) -> None:
     for name, content_ in members.items():
         machine.folder.write(f"/zip/{name}", tag(content_, step="zip"))
     machine.places.append("/zip")
-    machine.run_value(machine.folder.read("/zip/__main__.py"), Scope({"__file__": machine.folder.script}), "__main__.py")
+    machine.run_value(
+        machine.folder.read("/zip/__main__.py"), Scope({"__file__": machine.folder.script}), "__main__.py"
+    )
 
 
 def _walk(node: Node) -> list[Node]:
@@ -156,7 +161,9 @@ def _result(machine: Machine, root: Node, path: str, problem: str) -> Unpacked:
         elif sentence not in notes:
             notes.append(sentence)
     between = [n for n in program.above if content(n.text).weight < WRAPPER or n is program or n is root]
-    parts = [Part(_part_name(n, i), n.text, _layers(n)) for i, n in enumerate(nodes) if i and n not in between and not n.glue]
+    parts = [
+        Part(_part_name(n, i), n.text, _layers(n)) for i, n in enumerate(nodes) if i and n not in between and not n.glue
+    ]
     trainers = sum(content(n.text).rank[0] == 3 for n in nodes) if len(nodes) > 1 else 0
     if trainers > 1:
         notes.append(f"{path} carries {trainers} texts that train and evaluate; one of them is taken as the program")
@@ -169,8 +176,14 @@ def _result(machine: Machine, root: Node, path: str, problem: str) -> Unpacked:
         parts=tuple(parts),
         problem=problem,
         notes=tuple(notes),
+        syntax_error=machine.refused if program is root and machine.refused else _syntax_error(program.text),
         encoding=root.encoding,
     )
+
+
+def _syntax_error(text: str) -> str:
+    parsed = parse(text)
+    return f"{parsed.problem} (line {parsed.line})" if parsed.tree is None and parsed.line else ""
 
 
 def _preference(node: Node) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from auditor.unpack import objects
-from auditor.unpack.functions import CONSTANTS, canonical
+from auditor.unpack.table import CONSTANTS, canonical
 from auditor.unpack.values import (
     UNKNOWN,
     Choice,
@@ -55,7 +55,11 @@ def hiding(name: str, given: list[Value]) -> str:
     if top in _NETWORK:
         return f"is fetched from the network ({name})"
     for v in given:
-        if isinstance(v, str | bytes | bytearray) and len(v) >= LONG and name not in ("builtins.isinstance", "builtins.hash"):
+        if (
+            isinstance(v, str | bytes | bytearray)
+            and len(v) >= LONG
+            and name not in ("builtins.isinstance", "builtins.hash")
+        ):
             shown = (name or "a call").removeprefix("builtins.")[:80]
             return f"passes through {shown}, which is not understood"
     return ""
@@ -264,7 +268,11 @@ def _files(m: Machine, *_: Value) -> Value:
 @sink("threading.Thread", "multiprocessing.Process")
 def _thread(m: Machine, *_: Value, target: Value = None, args: Value = (), kwargs: Value = None, **__: Value) -> Value:
     if target is not None:
-        m.call(target, list(args) if isinstance(args, list | tuple) else [UNKNOWN], kwargs if isinstance(kwargs, dict) else {})
+        m.call(
+            target,
+            list(args) if isinstance(args, list | tuple) else [UNKNOWN],
+            kwargs if isinstance(kwargs, dict) else {},
+        )
     return UNKNOWN
 
 
@@ -317,7 +325,9 @@ def _command(m: Machine, command: Value) -> Value:
             if isinstance(words[i + 1], str):
                 m.run_value(words[i + 1], Scope())
             break
-        if isinstance(word, str) and (word.endswith(".py") or (python and i and m.folder.absolute(word) in m.folder.written)):
+        if isinstance(word, str) and (
+            word.endswith(".py") or (python and i and m.folder.absolute(word) in m.folder.written)
+        ):
             if m.folder.exists(word):
                 m.run_path(word)
             break
@@ -345,5 +355,3 @@ def import_module(m: Machine, name: str) -> Scope | None:
                 m.learn(found[1], scope)
             return scope
     return None
-
-

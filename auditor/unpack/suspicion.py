@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 
-_NAMES = frozenset("exec eval compile __import__ __builtins__ __loader__ runpy builtins imp marshal".split())
-_ATTRIBUTES = frozenset(
+from auditor.unpack.wordset import wordset
+
+_NAMES = wordset("exec eval compile __import__ __builtins__ __loader__ runpy builtins imp marshal")
+_ATTRIBUTES = wordset(
     "exec_module load_module run_path run_module FunctionType CodeType import_module SourceFileLoader load_source "
     "spec_from_file_location spec_from_loader __builtins__ __subclasses__ execv execve execvp execvpe execl execlp "
     "execle spawnv spawnl spawnlp posix_spawn system popen executable source_to_code get_data runcode runsource "
     "InteractiveInterpreter "
-    "b85decode a85decode b64decode urlsafe_b64decode standard_b64decode b32decode b16decode unhexlify fromhex a2b_base64".split()
+    "b85decode a85decode b64decode urlsafe_b64decode standard_b64decode b32decode b16decode unhexlify fromhex a2b_base64"
 )
 _PROGRAMS = ("python", "torchrun")
 LONG = 300  # characters: with a word of more than 200 in it, nobody wrote the string by hand
@@ -20,9 +22,13 @@ FEW = 20  # statements: so short a file is simply followed
 
 def may_run_text(tree: ast.Module) -> bool:
     """False only for a program of some size without means to execute text and without an encoded literal."""
-    return len(tree.body) < FEW or has_means(tree) or any(
-        isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and _encoded(node.value)
-        for node in ast.walk(tree)
+    return (
+        len(tree.body) < FEW
+        or has_means(tree)
+        or any(
+            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and _encoded(node.value)
+            for node in ast.walk(tree)
+        )
     )
 
 

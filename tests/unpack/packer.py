@@ -59,7 +59,9 @@ COMPRESSORS: dict[str, Codec | None] = {
     "bz2-object": Codec(bz2.compress, "{bz2.BZ2Decompressor}().decompress({x})", "bz2"),
     "xz": Codec(lzma.compress, "{lzma.decompress}({x})", "lzma"),
     "lzma-alone": Codec(
-        lambda d: lzma.compress(d, format=lzma.FORMAT_ALONE), "{lzma.decompress}({x},format={lzma.FORMAT_ALONE})", "lzma"
+        lambda d: lzma.compress(d, format=lzma.FORMAT_ALONE),
+        "{lzma.decompress}({x},format={lzma.FORMAT_ALONE})",
+        "lzma",
     ),
     "lzma-raw2": Codec(
         lambda d: lzma.compress(d, format=lzma.FORMAT_RAW, filters=RAW),
@@ -75,7 +77,9 @@ COMPRESSORS: dict[str, Codec | None] = {
     "brotli": Codec(brotli.compress, "{brotli.decompress}({x})", "brotli"),
     "zstd": Codec(zstandard.compress, "{zstandard.decompress}({x})", "zstd"),
     "zstd-object": Codec(
-        zstandard.ZstdCompressor(write_content_size=False).compress, "{zstandard.ZstdDecompressor}().decompress({x})", "zstd"
+        zstandard.ZstdCompressor(write_content_size=False).compress,
+        "{zstandard.ZstdDecompressor}().decompress({x})",
+        "zstd",
     ),
 }
 
@@ -244,7 +248,12 @@ def pack(text: str, way: Way) -> str:
     """The source of a script that decodes and executes `text`."""
     imports, expr = expression(text.encode("utf-8"), way)
     name = hex(zlib.crc32(text.encode()))[2:]
-    return "\n".join([*imports, SINKS[way.sink].replace("{{", "{").replace("}}", "}").replace("{n}", name).replace("{d}", expr)]) + "\n"
+    return (
+        "\n".join(
+            [*imports, SINKS[way.sink].replace("{{", "{").replace("}}", "}").replace("{n}", name).replace("{d}", expr)]
+        )
+        + "\n"
+    )
 
 
 def steps(way: Way) -> list[str]:

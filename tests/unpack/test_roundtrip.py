@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from auditor.unpack import unpack
 from tests.unpack.packer import COMPRESSORS, ENCODINGS, NAMES, SINKS, Way, pack, steps
 
-PROGRAM = "# A program long enough not to be taken for glue between the parts of a wrapper.\n" * 3 + "import sys\nVALUE = 'ä€😀'\n\n\ndef main():\n    sys.stdout.write(ascii(VALUE))\n\n\nmain()\n"
+PROGRAM = (
+    "# A program long enough not to be taken for glue between the parts of a wrapper.\n" * 3
+    + "import sys\nVALUE = 'ä€😀'\n\n\ndef main():\n    sys.stdout.write(ascii(VALUE))\n\n\nmain()\n"
+)
 
 ways = st.builds(
     Way,
@@ -94,6 +97,9 @@ def test_the_packer_writes_scripts_that_really_run(sink: str, tmp_path: object) 
     source = pack(PROGRAM, Way(sink=sink, encoding="map", compressor="lzma-raw2"))
     ast.parse(source)
     run = subprocess.run(
-        [sys.executable, "-c", f"__file__='{tmp_path}/train_gpt.py'\n{source}"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", f"__file__='{tmp_path}/train_gpt.py'\n{source}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert run.stdout == ascii("ä€😀"), run.stderr

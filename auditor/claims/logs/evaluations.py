@@ -16,7 +16,7 @@ from rules.evidence import Evaluation, Number
 
 _READ = 1_500  # characters of a line that are looked at
 _PAIR = re.compile(
-    rf"([A-Za-z][\w.\-]{{0,60}})\"?(?:[ \t]{{0,2}}\([^()]{{1,30}}\))?[ \t]{{0,3}}[:=][ \t]{{0,20}}\"?({LITERAL}|nan|-?inf)(ms|secs?|s|min|m)?"
+    rf"(?<![A-Za-z0-9_])([A-Za-z][\w.\-]{{0,60}})\"?(?:[ \t]{{0,2}}\([^()]{{1,30}}\))?[ \t]{{0,3}}[:=][ \t]{{0,20}}\"?({LITERAL}|nan|-?inf)(ms|secs?|s|min|m)?"
     rf"|\b((?:val_)?(?:loss|bpb))[ \t]{{1,3}}(\d{{1,3}}\.\d{{2,12}})()",
     re.IGNORECASE,
 )
@@ -27,7 +27,20 @@ _NO_BPB = re.compile(
     r"baseline|expected|prev|sota|record|penalty|cost|ema|avg|probe|dev|std)_?bpb$|.*(?:delta|gain|gap)"
 )
 _LOSSES = ("val_loss", "vl", "eval_loss", "validation_loss", "test_loss", "loss")
-_TIMES = ("eval_time", "elapsed", "time", "t", "eval", "eval_s", "eval_seconds", "wall", "eval_time_ms", "took", "eval_ms", "elapsed_s")
+_TIMES = (
+    "eval_time",
+    "elapsed",
+    "time",
+    "t",
+    "eval",
+    "eval_s",
+    "eval_seconds",
+    "wall",
+    "eval_time_ms",
+    "took",
+    "eval_ms",
+    "elapsed_s",
+)
 _PROGRESS = re.compile(
     r"\[\s{0,6}\d[\d,]{0,12}\s?/\s?\d|\d%|progress|running|\bepoch\b|\bep\s?\d|\bbatch\s?\d|\bchunk[ :]\s?\d|search|"
     r"\brank\s?[:=]?\s?\d|\bnum_|_chunk\b|\bETA\b|\bAR \d+/\d|\bwindows?\s?\d|\bdoc\s?\d|\blr[:=]|\bbest_ckpt:save",
@@ -60,10 +73,14 @@ def read(text: str, raw: str, file: str, line: int) -> tuple[Evaluation, ...]:
     first = min(p[3] for p in (*metrics, *((loss,) if loss else ())))
     name = text[:first].strip(" \t:=|,;({[\"'*#>-–—.")
     training, step = _training(text, name)
-    if not training and ((_PROGRESS.search(text) and not _DONE.search(text)) or _NOT_ONE.search(name) or _PASS.search(name)):
+    if not training and (
+        (_PROGRESS.search(text) and not _DONE.search(text)) or _NOT_ONE.search(name) or _PASS.search(name)
+    ):
         return ()
     at = place(file, line, raw)
-    took = next((seconds(p[1], _time_unit(p), at) for key in _TIMES for p in pairs if p[0] == key and _time_unit(p)), None)
+    took = next(
+        (seconds(p[1], _time_unit(p), at) for key in _TIMES for p in pairs if p[0] == key and _time_unit(p)), None
+    )
     val_loss = figure(loss[1], at) if loss else None
     out = []
     exact = next((figure(p[1], at) for p in pairs if p[0] == "exact"), None)
@@ -86,7 +103,9 @@ def read(text: str, raw: str, file: str, line: int) -> tuple[Evaluation, ...]:
 def has_nan(text: str) -> bool:
     """Whether a loss or a bpb on this line is no finite number."""
     return any(
-        m[2] is not None and m[2].lstrip("-").lower() in ("nan", "inf") and ("loss" in m[1].lower() or "bpb" in m[1].lower())
+        m[2] is not None
+        and m[2].lstrip("-").lower() in ("nan", "inf")
+        and ("loss" in m[1].lower() or "bpb" in m[1].lower())
         for m in _PAIR.finditer(text[:_READ])
     )
 

@@ -31,6 +31,8 @@ def figure(literal: str, at: Location, unit: float = 1.0) -> Number | None:
     if not math.isfinite(value) or abs(value) > 1e18:
         return None
     mantissa, _, exponent = text.lower().partition("e")
+    if abs(int(exponent or 0)) > 40:
+        return None
     decimals = len(mantissa.partition(".")[2]) - int(exponent or 0)
     # Dividing by a whole number of units keeps 507778 ms at 507.778, where a product would not.
     scaled = value / round(1 / unit) if unit < 1 else value * unit

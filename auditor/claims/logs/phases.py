@@ -37,12 +37,22 @@ _INSIDE_TIMER = re.compile(r"(?i)^(?:beginning|starting) .{0,40}timer")
 
 # The first that matches names the kind. `data` is what the words themselves say.
 _KINDS: tuple[tuple[PhaseKind, str, re.Pattern[str]], ...] = (
-    (PhaseKind.WARMUP, "", re.compile(r"(?i)compile[ _-]?warm|warmup[ _]compile|pre-?warm|precompile|warming up|compile_time|autotune")),
+    (
+        PhaseKind.WARMUP,
+        "",
+        re.compile(r"(?i)compile[ _-]?warm|warmup[ _]compile|pre-?warm|precompile|warming up|compile_time|autotune"),
+    ),
     (PhaseKind.LOAD, "", re.compile(r"(?i)decompress|deserializ|dequant|decode_time|decoded")),
     (PhaseKind.WARMUP, "validation", re.compile(r"(?i)precompute|prefill|pre-filled|cache[_ ]buil[dt]")),
     (PhaseKind.CALIBRATION, "generated", re.compile(r"(?i)\bgenerated \d|\bar[_ ](?:gen|selfgen)|self-?gen")),
     (PhaseKind.CALIBRATION, "", re.compile(r"(?i)hessian|calibrat|calib\b|act_stats")),
-    (PhaseKind.SERIALISE, "", re.compile(r"(?i)quantiz|quantis|serializ|compress|gptq:? ?done|qep_gptq|prune|\bpack(?:ed|ing)\b|similarity sort|entropy cod")),
+    (
+        PhaseKind.SERIALISE,
+        "",
+        re.compile(
+            r"(?i)quantiz|quantis|serializ|compress|gptq:? ?done|qep_gptq|prune|\bpack(?:ed|ing)\b|similarity sort|entropy cod"
+        ),
+    ),
     (PhaseKind.EVAL, "", re.compile(r"(?i)^(?:total|inner)_\w*eval\w*_(?:time|wallclock)")),
     (PhaseKind.ADAPT, "", re.compile(r"(?i)^[\w .:\[\]-]{0,24}ttt|^eggroll|^lcq:|^reptile|test-time|adaptation")),
 )
@@ -51,7 +61,12 @@ _CALIBRATES = re.compile(r"(?i)gptq|calib|hessian|self-?gen")
 _SOURCES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("generated", re.compile(r"(?i)autoregressive|self-?gen|\bAR\b|generated|generating|random tokens")),
     ("validation", re.compile(r"(?i)\bval(?:idation)?(?:[ _]|\b)(?!bpb|loss)")),
-    ("train", re.compile(r"(?i)\btrain(?:ing)?[ _-](?:data|shard|batch|token|set|seq|stream)|from train\b|train_loader|fineweb_train")),
+    (
+        "train",
+        re.compile(
+            r"(?i)\btrain(?:ing)?[ _-](?:data|shard|batch|token|set|seq|stream)|from train\b|train_loader|fineweb_train"
+        ),
+    ),
 )
 
 
@@ -114,7 +129,11 @@ def phases(
         if t.kind is PhaseKind.EVAL:
             if not any(p.kind is PhaseKind.EVAL for _, p in scored) and not any(k.kind is PhaseKind.EVAL for k in kept):
                 kept.append(t)
-        elif not (t.summary and any(_same_work(k, t) for k in kept)) and not _repeats(kept, t) and not _inside(t, timers, scored):
+        elif (
+            not (t.summary and any(_same_work(k, t) for k in kept))
+            and not _repeats(kept, t)
+            and not _inside(t, timers, scored)
+        ):
             kept.append(t)
     out += [(t.order, Phase(t.kind, t.name, t.seconds, t.data)) for t in kept]
     out.sort(key=lambda pair: pair[0])
@@ -173,8 +192,10 @@ def _repeats(kept: Sequence[Timed], t: Timed) -> bool:
 
 def _inside(t: Timed, timers: Sequence[int], scored: Sequence[tuple[int, Phase]]) -> bool:
     """Whether the stretch may lie inside the timer of the next timed evaluation."""
-    if t.kind is PhaseKind.ADAPT and t.summary and any(
-        line < t.order and p.seconds.value <= t.seconds.value and _ADAPTED.search(p.name) for line, p in scored
+    if (
+        t.kind is PhaseKind.ADAPT
+        and t.summary
+        and any(line < t.order and p.seconds.value <= t.seconds.value and _ADAPTED.search(p.name) for line, p in scored)
     ):
         return True  # a total printed after the scored pass that it contains
     following = next(((line, p) for line, p in scored if line >= t.order), None)

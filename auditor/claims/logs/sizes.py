@@ -28,7 +28,20 @@ _CODE = re.compile(
     rf"(?i)\bcode(?:[_ ](?:size|bytes))*(?:\s?\((?P<tag>[^)]{{1,60}})\))?\s{{0,2}}[:=]\s{{0,12}}{_BYTES}(?!\.)"
 )
 _CODE_PLUS = re.compile(rf"(?P<tag>)\+ {_INT}\s?B? code =")
-_WORDS = ("size", "bytes", "artifact", "submission", "Serialized", "serialized", "code:", "Total", "total:", "budget:", "Artifact", "Size")
+_WORDS = (
+    "size",
+    "bytes",
+    "artifact",
+    "submission",
+    "Serialized",
+    "serialized",
+    "code:",
+    "Total",
+    "total:",
+    "budget:",
+    "Artifact",
+    "Size",
+)
 MAX_ARTIFACT = 1e8  # a `total_bytes` beyond this counts text, not an artifact
 _RAW = re.compile(r"(?i)\braw\b|fp32|bf16|uncompressed|\bnpz\b|\.pt\b")
 _MEGA = re.compile(r"(?i)\b(?:total|artifact)[\w ]{0,40}[:=]\s{0,12}(\d{1,3}\.\d{1,6}) ?MB\b")
@@ -58,7 +71,12 @@ class Sizes:
         else:
             self._read_other(text, at)
         m = _MODEL.search(text)
-        if m and not text.lower().startswith("total") and not re.search(r"\bcode\b", m["tag"] or "") and not _NOT_ONE.search(text[: m.end()]):
+        if (
+            m
+            and not text.lower().startswith("total")
+            and not re.search(r"\bcode\b", m["tag"] or "")
+            and not _NOT_ONE.search(text[: m.end()])
+        ):
             raw_label = m[0].lower().startswith("serialized") and not m["tag"]
             self._note(self.models, m["tag"] or ("" if raw_label else "model"), m[2] or m[3], at)
         m = _CODE_PLUS.search(text) or _CODE.search(text)

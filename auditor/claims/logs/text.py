@@ -9,6 +9,7 @@ share their line's number.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 LINE_CUT = 20_000  # characters; what stands beyond is not read
@@ -54,12 +55,16 @@ def split(text: str) -> list[str]:
 
 def bare(line: str) -> str:
     """The line without time stamps, ranks and logger names in front, and without blanks around."""
-    line = line.strip()
+    return unprefixed(line.strip()).strip()
+
+
+def unprefixed(line: str) -> str:
+    """The line without time stamps, ranks and logger names, its indentation behind them kept."""
     for _ in range(4):
         m = _PREFIX.match(line)
         if not m:
             break
-        line = line[m.end() :].lstrip()
+        line = line[m.end() :]
     return line
 
 
@@ -84,16 +89,26 @@ _CERTAIN = re.compile(
     r"step:\d+/\d+ |\d+/\d+ (?:val|train)_loss: |Hyperparameters:\s*$|model_params:\d|val_bpb:enabled|world_size:\d|"
     r"train_loader:dataset:|warmup_step:\d|seed:\d|stopping_early: ?\w+ ?train_time|Running Py"
 )
+_FIRST = frozenset("=sRHvmwt0123456789")  # first characters of the lines that `_CERTAIN` and `_END` match
 _REACH = 400  # lines of doc string or comment that may precede the first import
+_DEPTH = 12_000  # lines of program text after which no banner is looked for
 
 
 def skipped(lines: list[str]) -> Iterator[tuple[int, int]]:
     """Stretches [start, end) of indices into `lines` that are program text, in order."""
+    anchors = [i for i, line in enumerate(lines) if _ANCHOR.match(line)]
+    if not anchors:
+        return
+    stops = [i for i, line in enumerate(lines) if line[:1] in _FIRST and (_CERTAIN.match(line) or _is_banner(lines, i))]
     at = 0
-    while (first := next((i for i in range(at, len(lines)) if _ANCHOR.match(lines[i])), None)) is not None:
-        end = _code_end(lines, first)
-        anchors = sum(bool(_ANCHOR.match(lines[i])) for i in range(first, end))
-        if anchors >= 2 or end - first >= 10:
+    while (k := bisect_left(anchors, at)) < len(anchors):
+        first = anchors[k]
+        n = bisect_left(stops, first)
+        stop = stops[n] if n < len(stops) else len(lines)
+        end = _code_end(lines, first, stop)
+        if stop < len(lines) and stop - first < _DEPTH and _is_banner(lines, stop):
+            end = stop  # the banner ends the source surely; odd lines before it belong to the source
+        if bisect_left(anchors, end) - k >= 2 or end - first >= 10:
             yield _code_start(lines, first, at), end
         at = max(end, first + 1)
 
@@ -110,31 +125,17 @@ def _code_start(lines: list[str], first: int, floor: int) -> int:
     return start
 
 
-def _code_end(lines: list[str], first: int) -> int:
-    """The first line after `first` that is no program text; a line of `=` before the banner ends it surely."""
+def _code_end(lines: list[str], first: int, stop: int) -> int:
+    """The first line after `first`, `stop` at the latest, that is no program text."""
     quote = ""
-    i = first
-    while i < len(lines):
-        line = lines[i]
-        if line[:1] in "=sRHvmwt0123456789" and (_CERTAIN.match(line) or _is_banner(lines, i)):
-            break
-        if not quote and not _CODE.match(line):
-            break
-        for m in _TRIPLE.findall(line):
+    for i in range(first, stop):
+        if not quote and not _CODE.match(lines[i]):
+            return i
+        for m in _TRIPLE.findall(lines[i]):
             quote = "" if quote == m else quote or m
-        i += 1
-    return _to_banner(lines, i, first)
+    return stop
 
 
 def _is_banner(lines: list[str], i: int) -> bool:
+    """Whether the line of `=` stands here that the challenge's script prints after its own source."""
     return bool(_END.match(lines[i])) and i + 1 < len(lines) and bool(_PYTHON.match(lines[i + 1]))
-
-
-def _to_banner(lines: list[str], end: int, first: int) -> int:
-    """Move the end down to the banner, if only program text with odd lines lies between."""
-    for i in range(end, min(len(lines), first + 12_000)):
-        if _is_banner(lines, i):
-            return i
-        if _CERTAIN.match(lines[i]):
-            break
-    return end
