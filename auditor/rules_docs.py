@@ -13,9 +13,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from rules import programs, sample_scripts, samples
 from rules.registry import all_disputes, all_rules, examples
 from rules.rule import Dispute, Example, Kind, Rule, Source
+from rules.samples import programs, records, scripts
 
 Entry = Rule | Dispute
 
@@ -38,7 +38,7 @@ LANGUAGES = {".py": "python", ".c": "c", ".cpp": "cpp", ".cu": "cpp", ".json": "
 COMMON = (
     (programs.HEAD, "# … imports, load_tokens, Model and train, common to these examples\n"),
     (programs.MAIN, "# … main: train, save, load, evaluate, print val_loss\n"),
-    (sample_scripts.HEAD, "# … imports, load, GPT, nll, step and train, common to these examples\n"),
+    (scripts.HEAD, "# … imports, load, GPT, nll, step and train, common to these examples\n"),
 )
 
 
@@ -187,12 +187,12 @@ def _source_files(example: Example) -> Iterator[str]:
 
 
 def _changes(example: Example) -> Iterator[str]:
-    """What an example changes in the record folder of `rules.samples`, in which everything fits."""
-    base = samples.record()
+    """What an example changes in the record folder of `rules.samples.records`, in which everything fits."""
+    base = records.record()
     same = [n for n, text in example.files.items() if base.get(n) == text]
     gone = [n for n in base if n not in example.files]
     if not gone and len(same) == len(example.files) == len(base):
-        yield "The record folder of `rules/samples.py` as it is."
+        yield "The record folder of `rules/samples/records.py` as it is."
         return
     if gone:
         yield "Without " + ", ".join(f"`{n}`" for n in gone) + "."

@@ -98,10 +98,10 @@ def _loaded(path: str, programs: dict[str, Program]) -> str:
     return path
 
 
-def reach(entry: str, programs: dict[str, Program]) -> set[str]:
-    """Every file that the entry needs, directly or through others."""
+def reach(starts: list[str], programs: dict[str, Program]) -> set[str]:
+    """Every file that these files need, directly or through others; they themselves included."""
     seen: set[str] = set()
-    todo = [entry] if entry else []
+    todo = list(starts)
     while todo:
         at = todo.pop()
         if at not in seen:

@@ -22,6 +22,7 @@ def needed_files(tree: ast.Module, path: str, files: Iterable[str]) -> tuple[str
     names = {f for f in files if f != path}
     found: dict[str, None] = {}
     base = posixpath.dirname(path)
+    words = _path_words(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for a in node.names:
@@ -33,9 +34,9 @@ def needed_files(tree: ast.Module, path: str, files: Iterable[str]) -> tuple[str
                 full = f"{module}.{a.name}" if module else a.name
                 found.update(dict.fromkeys(_modules(full, base, node.level, names, exact=True)))
         elif isinstance(node, ast.Call):
-            found.update(dict.fromkeys(_of_call(node, base, names)))
+            found.update(dict.fromkeys(_of_call(node, base, names, words)))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.endswith(NATIVE):
-            found.update(dict.fromkeys(_named(node.value, base, names)))
+            found.update(dict.fromkeys(_named(node.value, base, names, words)))
     return tuple(f for f in found if f != path)
 
 
@@ -59,7 +60,7 @@ def _modules(name: str, base: str, level: int, names: set[str], exact: bool = Fa
             return
 
 
-def _of_call(node: ast.Call, base: str, names: set[str]) -> Iterator[str]:
+def _of_call(node: ast.Call, base: str, names: set[str], words: set[str]) -> Iterator[str]:
     last = dotted(node.func, {}).rpartition(".")[2]
     if last not in _LOADERS:
         return
@@ -70,25 +71,38 @@ def _of_call(node: ast.Call, base: str, names: set[str]) -> Iterator[str]:
                     yield from _modules(at.value, base, 0, names)
                 for word in at.value.split():
                     if word.endswith((".py", *NATIVE)) and (last in _RUNNERS or not word.endswith(".sh")):
-                        yield from _named(word, base, names)
+                        yield from _named(word, base, names, words)
 
 
-def _named(text: str, base: str, names: set[str]) -> Iterator[str]:
-    """The file that a path in the program means: by its full path, else by its last parts."""
+def _path_words(tree: ast.Module) -> set[str]:
+    """Every part of every short string that may be a path."""
+    out: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 300:
+            out.update(node.value.replace("\\", "/").split("/"))
+    return out
+
+
+def _named(text: str, base: str, names: set[str], words: set[str]) -> Iterator[str]:
+    """The file that a path in the program means.
+
+    A path may be put together from parts, so a file in a folder below also fits if the program
+    names each folder on the way.
+    """
     clean = posixpath.normpath(text.replace("\\", "/")).lstrip("/")
     for candidate in (posixpath.normpath(posixpath.join(base, clean)), clean):
         if candidate in names:
             yield candidate
             return
-    if clean.endswith(".so"):  # built from a source of the same name
-        stem = posixpath.basename(clean).removesuffix(".so").removeprefix("lib")
+    last = posixpath.basename(clean)
+    inside = base + "/" if base else ""
+    near = [n for n in sorted(names) if n.startswith(inside) and set(n[len(inside) :].split("/")[:-1]) <= words]
+    if last.endswith(".so"):  # built from a source of the same name
+        stem = last.removesuffix(".so").removeprefix("lib").strip("_")
         yield from (
             n
-            for n in sorted(names)
-            if n.endswith(NATIVE[:6]) and posixpath.splitext(posixpath.basename(n))[0] in (stem, stem.strip("_"))
+            for n in near
+            if n.endswith(NATIVE[:6]) and posixpath.splitext(posixpath.basename(n))[0].strip("_") == stem
         )
         return
-    last = posixpath.basename(clean)
-    same = [n for n in names if posixpath.basename(n) == last]
-    if len(same) == 1:
-        yield same[0]
+    yield from [n for n in near if posixpath.basename(n) == last][:1]

@@ -16,7 +16,7 @@ from auditor.claims.commands import read_commands
 from auditor.script_entry import Program, choose_entry, reach
 from auditor.script_imports import NATIVE, needed_files
 from auditor.script_mentions import python_uses
-from auditor.shell_words import COMPRESSORS, documented_installs, split_script, uses
+from auditor.shell_words import COMPRESSORS, documented_installs, joined_lines, split_script, uses
 from auditor.submission.base import Submission, Unreadable
 from auditor.unpack import Unpacked, unpack
 from auditor.unpack.content import Content, content
@@ -58,8 +58,9 @@ def read_scripts(submission: Submission) -> tuple[tuple[Script, ...], tuple[Ment
         gaps += [Gap("code that is made at run time", note, path) for note in u.notes]
     commands = _commands(submission, data)
     entry = choose_entry(programs, commands, _metadata(submission))
-    running = reach(entry, programs)
-    scripts = [s for p in programs.values() for s in _scripts(p, entry, running)]
+    running = reach([entry] if entry else [], programs)
+    preparing = reach([p.path for p in programs.values() if _prepares(p)], programs)
+    scripts = [s for p in programs.values() for s in _scripts(p, entry, running, preparing)]
     scripts += [_other_file(path, data[path], known) for path in data if not path.endswith(".py")]
     scripts.sort(key=lambda s: (s.role != "entry", s.path))
     mentions = [m for s in scripts if s.role in ("entry", "module", "prep") for m in _in_python(s)]
@@ -159,9 +160,9 @@ def _needs(u: Unpacked, path: str, known: frozenset[str]) -> tuple[str, ...]:
 # Scripts.
 
 
-def _scripts(p: Program, entry: str, running: set[str]) -> Iterator[Script]:
+def _scripts(p: Program, entry: str, running: set[str], preparing: set[str]) -> Iterator[Script]:
     role = "entry" if p.path == entry else "module" if p.path in running else "other"
-    if role == "other" and _prepares(p):
+    if role == "other" and p.path in preparing and not p.trains:
         role = "prep"
     u = p.unpacked
     yield Script(
@@ -249,6 +250,6 @@ def _in_shell(script: Script, trainers: set[str]) -> Iterator[Mention]:
 
 def _in_documents(submission: Submission) -> Iterator[Mention]:
     for path, data in _documents(submission):
-        for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+        for number, line in joined_lines(data.decode("utf-8", "replace")):
             for what in documented_installs(line):
                 yield Mention("install-doc", what, Location(path, number, line.strip()[:MAX_LINE]))

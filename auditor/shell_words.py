@@ -69,6 +69,19 @@ class Simple:
     document_line: int = 0
 
 
+def joined_lines(text: str) -> Iterator[tuple[int, str]]:
+    """(number of the first line, text) with lines that end in a backslash joined to the next."""
+    lines = text.split("\n")[:MAX_LINES]
+    i = 0
+    while i < len(lines):
+        first, line = i, lines[i].rstrip()
+        i += 1
+        while line.endswith("\\") and i < len(lines) and len(line) < MAX_LINE:
+            line = line[:-1].rstrip() + " " + lines[i].strip()
+            i += 1
+        yield first + 1, line
+
+
 def split_script(text: str) -> Iterator[Simple]:
     """The simple commands of a shell script in order; comments are dropped."""
     lines = text.split("\n")[:MAX_LINES]
@@ -165,7 +178,7 @@ def _short(words: tuple[str, ...]) -> str:
 
 
 _DOCUMENTED = re.compile(
-    r"\b((?:python3? -m )?(?:pip3?|pipx|uv pip|uv|conda|mamba|apt|apt-get|apk|yum|dnf|brew|npm) {1,3}(?:install|add)\b[^`\n|]{0,100})"
+    r"\b((?:python3? -m )?(?:pip3?|pipx|uv pip|uv|conda|mamba|apt|apt-get|apk|yum|dnf|brew|npm) {1,3}(?:install|add)\b[^`\n|&;#]{0,100})"
 )
 
 

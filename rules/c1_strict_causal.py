@@ -42,7 +42,7 @@ logits = logits + boost * starts_word[x][:, None] * word_bias     # x is what ha
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="C1-strict-causal",

@@ -42,7 +42,7 @@ nll = -p[y].log()
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="C2-normalized",

@@ -43,7 +43,7 @@ step(opt, nll(model, span).mean())              # for the tokens after this span
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="C3-score-before-update",

@@ -36,8 +36,8 @@ hessian = collect(model, sample(model, 64, 2048))  # or: text from the model its
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="CAL1-no-val-calibration",

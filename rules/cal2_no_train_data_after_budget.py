@@ -36,7 +36,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, PhaseKind
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source, fact
-from rules.samples import record
+from rules.samples.records import record
 
 RULE = Rule(
     id="CAL2-no-train-data-after-budget",

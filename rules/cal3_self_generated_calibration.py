@@ -33,8 +33,8 @@ text = generate(model, prompts)
 
 from rules.cal1_no_val_calibration import QUANT, QUANT_MAIN
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="CAL3-self-generated-calibration",

@@ -40,7 +40,7 @@ pairs = unpack(torch.load("artifact.bin")["pairs"])
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="DATA1-no-train-data-at-eval",

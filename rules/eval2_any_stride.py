@@ -37,8 +37,8 @@ for ws in range(0, n - seq + 1, stride):
 
 from rules.cal1_no_val_calibration import PLAIN
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="EVAL2-any-stride",

@@ -36,8 +36,8 @@ nll = sum((ce(x, t_i) * masked(t_i)).sum() / t_i for t_i in t) / k
 from rules.cal1_no_val_calibration import PLAIN
 from rules.evidence import Track
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="EVAL3-bound-based-scores",

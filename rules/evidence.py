@@ -222,7 +222,8 @@ class Run:
     `settings` is the hyper-parameter dump, names in lower case. `train_seconds` is the clock at
     which training stopped; `cap_seconds` the cap it was given. `steps` is where it stopped.
     `final` indexes `evaluations`: the one that the run reports as its result, chosen by the
-    parser (last exact final line); -1 if there is none. `problems` are plain sentences.
+    parser (the best one of the finished artifact, since several ways of scoring it are often tried
+    in a row); -1 if there is none. `problems` are plain sentences.
     """
 
     file: str

@@ -39,7 +39,7 @@ nn.init.orthogonal_(embed.weight)                       # what the run needs, th
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="EXT1-external-weights-compute",

@@ -39,8 +39,8 @@ nll = -p.gather(1, y[:, None]).log()
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="NG2-oracle-selection",

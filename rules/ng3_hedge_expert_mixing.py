@@ -37,8 +37,8 @@ log_w = log_w - eta * nll_of_experts           # for the next token
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="NG3-hedge-expert-mixing",

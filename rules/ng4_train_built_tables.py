@@ -38,8 +38,8 @@ counts = unpack(torch.load("final_model.pt")["pairs"])                          
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="NG4-train-built-tables",

@@ -35,8 +35,8 @@ nll = -logp[target]
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="NG5-latent-mixing",

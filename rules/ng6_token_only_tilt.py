@@ -46,8 +46,8 @@ nll = -(logp.gather(1, y[:, None])[:, 0] + beta * (y == hint) - torch.log1p(q * 
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="NG6-token-only-tilt",

@@ -39,8 +39,8 @@ or a byte-level model throughout, whose every prediction is a row of 256 numbers
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="PPM1-uniform-spread-byte-mixture",

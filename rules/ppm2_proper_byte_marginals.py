@@ -37,8 +37,8 @@ row = torch.zeros(257).index_add_(0, NEXT[alive, depth], p[alive]) / p[alive].su
 
 from rules.finding import Severity, Status
 from rules.ppm1_uniform_spread_byte_mixture import BYTES
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="PPM2-proper-byte-marginals",

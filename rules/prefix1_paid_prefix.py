@@ -37,7 +37,7 @@ artifact["pairs"] = pair_counts(train_tokens)     # paid for, and from training 
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="PREFIX1-paid-prefix",

@@ -35,7 +35,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, Location, Number, Run
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
-from rules.samples import log, record
+from rules.samples.records import log, record
 
 RULE = Rule(
     id="REPRO1-log-code-consistency",

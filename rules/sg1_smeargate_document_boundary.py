@@ -34,8 +34,8 @@ x = x + gate * F.pad(x[:-1], (0, 0, 1, 0)) * (ids != BOS)[:, None]
 
 from rules.cal1_no_val_calibration import PLAIN
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="SG1-smeargate-document-boundary",

@@ -43,7 +43,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, Number
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
-from rules.samples import SCRIPT, record
+from rules.samples.records import SCRIPT, record
 
 RULE = Rule(
     id="SIZE1-artifact",

@@ -34,7 +34,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, Location
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.samples import SCRIPT, record
+from rules.samples.records import SCRIPT, record
 
 RULE = Rule(
     id="SIZE3-code-compression-wrapper",

@@ -43,7 +43,7 @@ fit(delta, nll(model, window, delta))
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="SLOT1-scored-position-slot",

@@ -37,7 +37,7 @@ Beyond dispute is one parameter that is updated after each score and never reset
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="SLOT2-context-only-slot",

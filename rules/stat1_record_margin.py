@@ -34,7 +34,7 @@ from rules.editions import Edition
 from rules.evidence import Comparison, Evidence
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source
-from rules.samples import record
+from rules.samples.records import record
 
 RULE = Rule(
     id="STAT1-record-margin",

@@ -32,7 +32,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, Location, Run
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source
-from rules.samples import log, record
+from rules.samples.records import log, record
 
 RULE = Rule(
     id="STAT2-seeds",

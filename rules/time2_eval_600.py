@@ -37,7 +37,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, PhaseKind, Run
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source, fact
-from rules.samples import record
+from rules.samples.records import record
 
 RULE = Rule(
     id="TIME2-eval-600",

@@ -33,7 +33,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.samples import record
+from rules.samples.records import record
 
 RULE = Rule(
     id="TOK1-custom-tokenizer-proof",

@@ -37,8 +37,8 @@ ids = sp.encode(marked)
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="TOK2-lossy-normalisation",

@@ -35,8 +35,8 @@ assert sum(sizes) == len(document.encode())
 """
 
 from rules.finding import Severity, Status
-from rules.programs import program
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 
 RULE = Rule(
     id="TOK3-lossless-transform-with-sidecar",

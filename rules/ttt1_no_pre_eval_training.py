@@ -49,7 +49,7 @@ report(total)
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="TTT1-no-pre-eval-training",

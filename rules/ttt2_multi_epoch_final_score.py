@@ -43,7 +43,7 @@ for span in spans(doc):
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="TTT2-multi-epoch-final-score",

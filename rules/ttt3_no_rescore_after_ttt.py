@@ -38,7 +38,7 @@ report(evaluate_and_adapt(model, val))      # each span: score, add, then train
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="TTT3-no-rescore-after-ttt",

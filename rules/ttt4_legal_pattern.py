@@ -42,7 +42,7 @@ for i, chunk in enumerate(chunks):
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="TTT4-legal-pattern",

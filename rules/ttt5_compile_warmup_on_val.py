@@ -37,7 +37,7 @@ warm(model, copy_of_adapter, torch.randint(VOCAB, (SEQ + 1,), device=DEVICE))
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="TTT5-compile-warmup-on-val",

@@ -41,7 +41,7 @@ if held_out_loss < best:                  # the last training shard, never the v
 
 from rules.finding import Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.sample_scripts import HEAD
+from rules.samples.scripts import HEAD
 
 RULE = Rule(
     id="VAL1-no-val-in-training",

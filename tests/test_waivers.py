@@ -7,7 +7,7 @@ import pytest
 from auditor import api, waivers
 from auditor.submission.base import UsageError
 from rules.finding import Status
-from rules.samples import record
+from rules.samples.records import record
 from tests.support import submission
 
 GOOD = """

@@ -42,6 +42,13 @@ class Folder:
         self._made += 1
         return f"/tmp/{self._made}"
 
+    def name_of(self, text: str) -> str:
+        """The base name of a written file with this content, "" if there is none."""
+        for full, content in self.written.items():
+            if isinstance(content, str) and len(content) == len(text) and content == text:
+                return posixpath.basename(full)
+        return ""
+
     def relative(self, path: str) -> str:
         """The path inside the record folder, "" for a place outside it."""
         full = self.absolute(path)

@@ -37,7 +37,7 @@ class Literal:
     inner: list[Literal] = field(default_factory=list)
     closed: bool = True
     broken: bool = False  # the code between the braces holds a line break
-    escaped: bool = False  # the code between the braces holds a backslash outside literals
+    escaped: bool = False  # the code between the braces holds a backslash or a comment
 
     @property
     def formatted(self) -> bool:
@@ -134,5 +134,7 @@ def _bracket(t: re.Match[str], lit: Literal, inside: list[int]) -> None:
             inside.pop()
     elif t["newline"]:
         lit.broken = True
+    elif t["comment"]:
+        lit.escaped = True
     elif t["colon"] and not inside[-1]:
         inside[-1] = _SPEC

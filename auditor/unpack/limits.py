@@ -5,7 +5,7 @@ from __future__ import annotations
 MAX_INPUT = 24_000_000  # bytes of a file that is looked at
 MAX_DECODED = 64_000_000  # bytes that all decoding steps of one file may produce together
 MAX_DEPTH = 8  # wrappers inside wrappers
-MAX_WORK = 1_500_000  # units: about one per syntax node evaluated, one per 64 bytes moved
+MAX_WORK = 1_000_000  # units: about one per syntax node evaluated, one per 256 bytes moved
 MAX_CALLS = 40  # nested calls of the file's own helper functions
 MAX_ITEMS = 2_000_000  # length of a list that is built while following the code
 MAX_BITS = 64_000_000  # size of an integer
@@ -42,7 +42,7 @@ class Budget:
         """Charge an operation that copies `size` bytes or characters; refuse one above the byte limit."""
         if size > self.decoded_limit:
             raise Stop(f"one step of its code makes more than {self.decoded_limit:,} bytes")
-        self.work(1 + size // 64)
+        self.work(1 + size // 256)
 
     def decoded(self, size: int) -> None:
         """Charge `size` bytes that came out of a decoder."""

@@ -199,6 +199,7 @@ class Machine:
                 self.unread.append(Unread(self.node, self.line, Unknown(source.problem, opaque=True)))
             text, encoding = source.text, source.encoding
         if text:
+            name = name or self.folder.name_of(str(text))
             self._descend(Node(str(text), steps, name, self.line, self.node, encoding=encoding), scope)
         return UNKNOWN
 

@@ -119,9 +119,9 @@ def _precheck(budget: Budget, owner: Any, name: str, args: list[Value], kwargs: 
     elif name == "expandtabs":
         budget.moved(size + owner.count("\t" if isinstance(owner, str) else b"\t") * _int(args, kwargs, "tabsize", 8))
     elif name == "join":
-        items = args[0] if isinstance(args[0], str | bytes | list | tuple | dict) else list(args[0])
+        items: list[Any] = list(args[0])
         args[0] = items
-        budget.moved(size * len(items) + sum(len(i) for i in items))
+        budget.moved(size * len(items) + sum(map(size_of, items)))
     elif name == "translate" and args and isinstance(args[0], dict):
         widest = max([1, *(len(v) for v in dict(args[0]).values() if isinstance(v, str))])
         budget.moved(size * widest)

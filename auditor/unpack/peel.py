@@ -160,7 +160,7 @@ def _result(machine: Machine, root: Node, path: str, problem: str) -> Unpacked:
             problem = problem or sentence
         elif sentence not in notes:
             notes.append(sentence)
-    between = [n for n in program.above if content(n.text).weight < WRAPPER or n is program or n is root]
+    between = [n for n in program.above if n in (program, root) or (not n.name and content(n.text).weight < WRAPPER)]
     parts = [
         Part(_part_name(n, i), n.text, _layers(n)) for i, n in enumerate(nodes) if i and n not in between and not n.glue
     ]
@@ -191,7 +191,7 @@ def _preference(node: Node) -> tuple[int, int, int]:
     if not node.name.endswith(".py") and "." in node.name.rpartition("/")[2]:
         return -1, 0, 0  # a C source or the like
     kind, weight = content(node.text).rank
-    if weight < WRAPPER and any(not c.glue or content(c.text).weight > weight for c in node.children):
+    if kind < 3 and weight < WRAPPER and any(not c.glue or content(c.text).weight > weight for c in node.children):
         return -1, 0, weight
     return (3, len(node.above), weight) if kind == 3 else (kind, 0, weight)
 

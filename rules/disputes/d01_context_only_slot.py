@@ -24,8 +24,8 @@ An answer on #1336. For a single submission: change the scored tail of window j 
 """
 
 from rules.finding import Status
-from rules.programs import program
 from rules.rule import Authority, Dispute, Example, Source
+from rules.samples.programs import program
 
 DISPUTE = Dispute(
     id="D-01-context-only-slot",

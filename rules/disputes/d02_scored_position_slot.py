@@ -24,8 +24,8 @@ A sentence by an organizer. Requests in #1172, #1176, #1209, #1240 and #1336 hav
 
 from rules.disputes.d01_context_only_slot import SLOT
 from rules.finding import Status
-from rules.programs import program
 from rules.rule import Authority, Dispute, Example, Source
+from rules.samples.programs import program
 
 DISPUTE = Dispute(
     id="D-02-scored-position-slot",

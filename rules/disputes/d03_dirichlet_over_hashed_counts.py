@@ -23,8 +23,8 @@ smoothed formula.
 
 from rules import ng1_target_in_key
 from rules.finding import Status
-from rules.programs import program
 from rules.rule import Authority, Dispute, Example, Source
+from rules.samples.programs import program
 
 DISPUTE = Dispute(
     id="D-03-dirichlet-over-hashed-counts",

@@ -19,7 +19,9 @@ It prints both tests and both units. `disputed` where they disagree; no finding 
 A README that states one threshold with its unit.
 """
 
-from rules.rule import Authority, Dispute, Source
+from rules.finding import Status
+from rules.rule import Authority, Dispute, Example, Source
+from rules.samples.records import record
 
 DISPUTE = Dispute(
     id="D-05-record-threshold",
@@ -44,4 +46,8 @@ DISPUTE = Dispute(
         ),
     ),
     rules=("STAT1",),
+)
+
+EXAMPLES = (
+    Example("better, but not by 0.005 nats", record((1.1190, 1.1192, 1.1188)), Status.DISPUTED, dispute="D-05"),
 )

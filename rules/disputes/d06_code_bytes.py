@@ -21,7 +21,9 @@ Both totals, side by side. `violation` only where every way of counting is over 
 A sentence in the README on which file is measured, and a check of that file.
 """
 
-from rules.rule import Authority, Dispute, Source
+from rules.finding import Status
+from rules.rule import Authority, Dispute, Example, Source
+from rules.samples.records import record
 
 DISPUTE = Dispute(
     id="D-06-code-bytes",
@@ -65,4 +67,13 @@ DISPUTE = Dispute(
         ),
     ),
     rules=("SIZE1", "SIZE2", "SIZE3", "REPRO1"),
+)
+
+EXAMPLES = (
+    Example(
+        "the log counts a longer script than the one shipped",
+        record(model=15_990_000, code=60_000),
+        Status.DISPUTED,
+        dispute="D-06",
+    ),
 )

@@ -20,7 +20,9 @@ Solving and compressing after the limit are not calibration, nor is text from th
 A tolerance in seconds, or the words "calibration counts".
 """
 
-from rules.rule import Authority, Dispute, Source
+from rules.finding import Status
+from rules.rule import Authority, Dispute, Example, Source
+from rules.samples.records import record
 
 DISPUTE = Dispute(
     id="D-07-hessians-after-600",
@@ -61,4 +63,13 @@ DISPUTE = Dispute(
         ),
     ),
     rules=("CAL2", "TIME1"),
+)
+
+EXAMPLES = (
+    Example(
+        "Hessians end 3.5 s after the budget",
+        record(train_ms=599_600, hessian_seconds=3.9),
+        Status.DISPUTED,
+        dispute="D-07",
+    ),
 )

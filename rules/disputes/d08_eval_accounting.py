@@ -20,7 +20,9 @@ Both sums. `disputed` if only the larger one is over 600 s.
 A list of the phases that count.
 """
 
-from rules.rule import Authority, Dispute, Source
+from rules.finding import Status
+from rules.rule import Authority, Dispute, Example, Source
+from rules.samples.records import record
 
 DISPUTE = Dispute(
     id="D-08-eval-accounting",
@@ -51,4 +53,13 @@ DISPUTE = Dispute(
         ),
     ),
     rules=("TIME2",),
+)
+
+EXAMPLES = (
+    Example(
+        "fits without the diagnostic evaluation",
+        record(eval_ms=508_000, diagnostic_ms=140_000),
+        Status.DISPUTED,
+        dispute="D-08",
+    ),
 )

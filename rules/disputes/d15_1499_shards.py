@@ -18,7 +18,9 @@ ndokutovich answered on 05-02 for #1967: the runs read a prebuilt upload that wa
 Hashes of the training and validation documents, for each submission.
 """
 
-from rules.rule import Authority, Dispute, Source
+from rules.finding import Status
+from rules.rule import Authority, Dispute, Example, Source
+from rules.samples.records import record
 
 DISPUTE = Dispute(
     id="D-15-1499-shards",
@@ -45,4 +47,10 @@ DISPUTE = Dispute(
         Source("#2146", "2026-05-02", "cocohearts", "leaves out #2018 and #2130", Authority.ORGANIZER),
     ),
     rules=("LEAK1",),
+)
+
+EXAMPLES = (
+    Example(
+        "1,499 shards and all documents scored", record(shards=1499, tokens=47_851_520), Status.DISPUTED, dispute="D-15"
+    ),
 )

@@ -12,19 +12,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from auditor.claims.logs import evaluations as ev
-from auditor.claims.logs import phases as ph
-from auditor.claims.logs.figures import count
+from auditor.claims.logs.build import finished, is_run
 from auditor.claims.logs.pairing import pair, same_run
-from auditor.claims.logs.scan import Draft, last_training_clock, scan
+from auditor.claims.logs.scan import scan
 from auditor.claims.logs.text import decode, split
-from rules.evidence import Location, Number, Phase, PhaseKind, Run, Words
+from rules.evidence import Run
 
 __all__ = ["is_log_name", "read_run", "read_runs", "runs_in"]
 
 _EXTENSION = re.compile(r"(?i)\.(?:log|txt|out|jsonl|ndjson|stdout|console)(?:\.\d{1,3})?$")
 _NOT_LOG = re.compile(
-    r"(?i)^(?:.*requirements.*|license.*|notice.*|readme.*|cmakelists.*|.*vocab.*|manifest.*|.*sha256.*|.*pip[_-]?(?:freeze|list).*|"
+    r"(?i)^(?:.*requirements.*|license.*|notice.*|readme.*|cmakelists.*|.*vocab.*|manifest.*|.*sha256.*|"
+    r".*pip[_-]?(?:freeze|list).*|"
     r"environment.*|todo.*|.*prompt.*|tokens?|merges|.*\.patch)\.(?:txt|out|log)$"
 )
 _BARE = re.compile(r"(?i)^(?:(?:train|run|eval|console|nohup|slurm|log|stdout|output)[\w.-]{0,60}|.*_log)$")
@@ -43,18 +42,18 @@ def read_run(data: bytes, file: str) -> Run | None:
     """The run in this file, the last complete one of several; None when it is no log of one."""
     runs = runs_in(data, file)
     complete = [r for r in runs if r.final >= 0]
-    return (complete or list(runs) or [None])[-1]
+    return complete[-1] if complete else runs[-1] if runs else None
 
 
 def runs_in(data: bytes, file: str) -> tuple[Run, ...]:
     """Every run in one file, in order. Empty when the file is no log of one. Never raises on any bytes."""
     text, note = decode(data)
-    drafts = [d for d in scan(split(text), file) if _is_run(d)]
+    drafts = [d for d in scan(split(text), file) if is_run(d)]
     if _PLACEHOLDER.search(text[:2_000]):
         drafts = [d for d in drafts if d.train_lines]
     runs: list[tuple[int, Run]] = []
     for d in drafts:
-        run = _finished(d, note)
+        run = finished(d, note)
         _keep_fuller(runs, d.first_line, run)
     if len(runs) < 2:
         return tuple(r for _, r in runs)
@@ -86,26 +85,18 @@ def read_runs(files: Iterable[tuple[str, bytes]]) -> tuple[Run, ...]:
 
 
 def _one_per_seed(runs: tuple[Run, ...]) -> list[Run]:
-    """Of several runs in one file, the last complete one of each seed; an aborted one if none is."""
-    last: dict[float | None, Run] = {}
-    for run in runs:
-        seed = run.seed.value if run.seed else None
-        if run.final >= 0 or seed not in last:
-            last[seed] = run
-    kept = list(last.values())
-    complete = [r for r in kept if r.final >= 0]
-    return complete or kept[-1:]
+    """Of several runs in one file, the last complete one of each seed; an aborted one if none is.
+
+    Runs that state no seed are all kept, since nothing tells a repetition from another seed.
+    """
+    complete = [r for r in runs if r.final >= 0]
+    last = {r.seed.value: r for r in complete if r.seed}
+    kept = [r for r in complete if r.seed is None or last[r.seed.value] is r]
+    return kept or list(runs[-1:])
 
 
 def _weight(run: Run) -> int:
     """How much a log says, to keep the fuller one of two copies."""
-    return (
-        len(run.settings)
-        + len(run.evaluations)
-        + len(run.phases)
-        + 20
-        * sum(
-            x is not None
-            for x in (run.seed, run.val_tokens, run.train_shards, run.device, run.total_bytes, run.world_size)
-        )
-    )
+    facts = (run.seed, run.val_tokens, run.train_shards, run.device, run.total_bytes, run.world_size)
+    known = sum(x is not None for x in facts)
+    return len(run.settings) + len(run.evaluations) + len(run.phases) + 20 * known

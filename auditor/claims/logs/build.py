@@ -13,7 +13,7 @@ from auditor.claims.logs.training import last_clock
 from rules.evidence import Location, Number, Phase, PhaseKind, Run, Words
 
 
-def _is_run(d: Draft) -> bool:
+def is_run(d: Draft) -> bool:
     """Whether enough was found to call this a training or evaluation log."""
     facts = sum(
         x is not None for x in (d.seed, d.val_tokens, d.train_shards, d.params, d.world_size, d.cap, d.tokenizer)
@@ -29,8 +29,13 @@ def _is_run(d: Draft) -> bool:
     )
 
 
-def _finished(d: Draft, note: str) -> Run:
-    last_training_clock(d)
+def finished(d: Draft, note: str) -> Run:
+    """The run as evidence. `note` is what is to say about the file's encoding.
+
+    `family` names how the training loop is written (`training.FAMILIES`), "other" for any other
+    way, "evaluation" for a log without training.
+    """
+    last_clock(d)
     code, model, total = d.sizes.chosen()
     artifact = total or model
     artifact_line = artifact.at.line if artifact else None

@@ -35,7 +35,7 @@ class Draft:
     stopped: bool = False
     sizes: Sizes = field(default_factory=Sizes)
     evaluations: list[Evaluation] = field(default_factory=list)
-    timed: list[ph.Timed] = field(default_factory=list)
+    timed: list[Timed] = field(default_factory=list)
     timers: list[int] = field(default_factory=list)
     calibrates_on: str = ""
     train_lines: int = 0
@@ -46,15 +46,16 @@ class Draft:
     nan_line: int | None = None
     nan_train: int = 0
     last_line: int = 0
-
     periodic: int = 0  # evaluations of the training loop so far
     finals: int = 0  # evaluations after it so far
 
     @property
     def has_content(self) -> bool:
+        """Whether training or an evaluation has been seen, not only what stands before them."""
         return self.train_lines > 0 or self.periodic > 0 or self.finals > 0
 
     def add(self, found: Iterable[Evaluation]) -> None:
+        """Take in evaluations that have a figure, as long as there is room."""
         for e in found:
             if (e.val_bpb or e.val_loss) and len(self.evaluations) < MAX_EVALUATIONS:
                 self.evaluations.append(e)
@@ -62,19 +63,12 @@ class Draft:
                 self.finals += not e.training
 
 
+_SINGLE = ("seed", "val_tokens", "train_shards", "tokenizer", "params", "world_size", "cap", "steps", "train_seconds")
+
+
 def absorb(a: Draft, b: Draft) -> None:
     """Fill what `a` lacks from `b`, and put b's evaluations and times behind a's."""
-    for name in (
-        "seed",
-        "val_tokens",
-        "train_shards",
-        "tokenizer",
-        "params",
-        "world_size",
-        "cap",
-        "steps",
-        "train_seconds",
-    ):
+    for name in _SINGLE:
         if getattr(a, name) is None:
             setattr(a, name, getattr(b, name))
     for key, words in b.settings.items():

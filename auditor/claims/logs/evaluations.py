@@ -16,14 +16,16 @@ from rules.evidence import Evaluation, Number
 
 _READ = 1_500  # characters of a line that are looked at
 _PAIR = re.compile(
-    rf"(?<![A-Za-z0-9_])([A-Za-z][\w.\-]{{0,60}})\"?(?:[ \t]{{0,2}}\([^()]{{1,30}}\))?[ \t]{{0,3}}[:=][ \t]{{0,20}}\"?({LITERAL}|nan|-?inf)(ms|secs?|s|min|m)?"
+    rf"(?<![A-Za-z0-9_])([A-Za-z][\w.\-]{{0,60}})\"?(?:[ \t]{{0,2}}\([^()]{{1,30}}\))?[ \t]{{0,3}}[:=]"
+    rf"[ \t]{{0,20}}\"?({LITERAL}|nan|-?inf)(ms|secs?|s|min|m)?"
     rf"|\b((?:val_)?(?:loss|bpb))[ \t]{{1,3}}(\d{{1,3}}\.\d{{2,12}})()",
     re.IGNORECASE,
 )
 _STEP = re.compile(r"(?:\W{0,3}\b(?:step|iter|iteration|s)\W{0,4})(\d{1,9})|(\d{1,9})/\d{1,9}\b", re.IGNORECASE)
 _BPB = re.compile(r"(?:\w*[_.\-])?(?:bpb|bits_per_byte)(?:_exact)?$")
 _NO_BPB = re.compile(
-    r"(?:.*_)?(?:run|running|rb|batch|bb|train|delta|d|gain|best|chunk|target|improvement|gap|diff|est|cur|partial|ref|"
+    r"(?:.*_)?(?:run|running|rb|batch|bb|train|delta|d|gain|best|chunk|target|improvement|gap|diff|est|cur|partial|"
+    r"ref|"
     r"baseline|expected|prev|sota|record|penalty|cost|ema|avg|probe|dev|std)_?bpb$|.*(?:delta|gain|gap)"
 )
 _LOSSES = ("val_loss", "vl", "eval_loss", "validation_loss", "test_loss", "loss")
@@ -49,8 +51,10 @@ _PROGRESS = re.compile(
 _PASS = re.compile(r"(?i)(?<![a-z])pass[ _]?\d")
 _DONE = re.compile(r"\b(?:done|final|total|complete[d]?|result)\b|^final|_total\b", re.IGNORECASE)
 _NOT_ONE = re.compile(
-    r"(?i)(?<![a-z])(?:gap|gain|delta|improvement|target|baseline|expected|sota|budget|threshold|assert|warning|improved|vs\.?|"
-    r"compared?|using|selected|selecting|best_averaging|applying|saving|saved|wrote|previous|reference|leaderboard|mean|average|avg|"
+    r"(?i)(?<![a-z])(?:gap|gain|delta|improvement|target|baseline|expected|sota|budget|threshold|assert|warning|"
+    r"improved|vs\.?|"
+    r"compared?|using|selected|selecting|best_averaging|applying|saving|saved|wrote|previous|reference|leaderboard|"
+    r"mean|average|avg|"
     r"strategy|early_stop|reverting|std)(?![a-z])|^seed\W{0,3}\d{1,8}\W{0,3}$"
 )
 _TRAIN_WORDS = re.compile(r"train_loss|train_time|\btt:|step_avg|\btok/s")
@@ -186,7 +190,8 @@ def _finer(a: Number | None, b: Number | None) -> Number | None:
 
 # Names of evaluations that do not measure the artifact as submitted.
 _DIAGNOSTIC = re.compile(
-    r"(?i)diag|(?<!post[-_ ])pre[-_ ]?quant|post[-_ ]?(?:ema|swa|average|train)|(?<![a-z])ema(?![a-z])|^swa|swa_eval|candidate|raw|"
+    r"(?i)diag|(?<!post[-_ ])pre[-_ ]?quant|post[-_ ]?(?:ema|swa|average|train)|(?<![a-z])ema(?![a-z])|^swa|"
+    r"swa_eval|candidate|raw|"
     r"static|neural_only|nn_only|fp32|fp16|bf16|unquant|before|without|no_ttt|ablation|subset|sample|teacher|"
     r"\bfloat|checkpoint|calib|token-level|sanity|smoke|llm_bpb|model_bpb|ppm_only|nn_\w*bpb|ngram_only"
 )

@@ -9,9 +9,10 @@ from auditor.claims.logs.figures import LITERAL, count, figure, place
 from rules.evidence import Location, Words
 
 _SEED = re.compile(r"(?i)(?:^|[\s,({\"])\"?(?:random_|global_)?seed\"?\s{0,2}[:=]\s{0,2}(\d{1,10})\b")
-_SEED_TITLE = re.compile(r"(?i)^\W{0,80}(?:running |run |training )?seed[ :=]{1,3}(\d{1,10})(?:\W{0,80}$|\W{1,6}start)")
+SEED_TITLE = re.compile(r"(?i)^\W{0,80}(?:running |run |training )?seed[ :=]{1,3}(\d{1,10})(?:\W{0,80}$|\W{1,6}start)")
 _VAL_TOKENS = re.compile(
-    r"(?i)\b(?:val[_ ]tokens|validation tokens|val_token_count)\s{0,2}[:=]\s{0,3}(\d[\d,_]{2,20})\b|\bval_loader:.{0,400}?\btokens[:=]\s?(\d[\d,]{2,20})\b|"
+    r"(?i)\b(?:val[_ ]tokens|validation tokens|val_token_count)\s{0,2}[:=]\s{0,3}(\d[\d,_]{2,20})\b|"
+    r"\bval_loader:.{0,400}?\btokens[:=]\s?(\d[\d,]{2,20})\b|"
     r"^val(?:idation)?[: ].{0,60}?\b(\d[\d,]{5,20}) tokens"
 )
 _SCORED_TOKENS = re.compile(r"\(eval on (\d[\d,]{2,20})\)")
@@ -20,28 +21,32 @@ _SHARDS = re.compile(
 )
 _TOKENIZER = re.compile(r"\btokenizer(?:_path)?\s?[:=]\s{0,2}(\S{1,300})|^bpb:sp=(\S{1,300})")
 _PARAMS = re.compile(
-    r"(?i)(?<![\w.])(?:model_params|num_params|n_params|total_params|total params|trainable params|model parameters|total parameters|params|parameters)\s{0,2}[:=]\s{0,6}(\d[\d,_]{3,20})(?![\d.]*\s?[MB]\b)(?!\.\d)"
+    r"(?i)(?<![\w.])(?:model_params|num_params|n_params|total_params|total params|trainable params|"
+    r"model parameters|total parameters|params|"
+    r"parameters)\s{0,2}[:=]\s{0,6}(\d[\d,_]{3,20})(?![\d.]*\s?[MB]\b)(?!\.\d)"
 )
 _WORLD = re.compile(r"(?i)\bworld_size\s?[:=]\s{0,2}(\d{1,5})\b|\bws:(\d{1,5})\b")
 _CAP = re.compile(
-    rf"(?i)\bmax_wallclock_seconds\"?\s?[:=]\s{{0,2}}({LITERAL})|\bwall:({LITERAL})s\b|\b(?:wallclock|time) budget: ?({LITERAL}) ?s\b|\bwallclock[=:]({LITERAL})s\b"
+    rf"(?i)\bmax_wallclock_seconds\"?\s?[:=]\s{{0,2}}({LITERAL})|\bwall:({LITERAL})s\b|\b(?:wallclock|"
+    rf"time) budget: ?({LITERAL}) ?s\b|\bwallclock[=:]({LITERAL})s\b"
 )
 _SMI = re.compile(r"^\|\s{1,4}(\d{1,2})\s{1,3}((?:NVIDIA|Tesla|GeForce|Quadro|AMD)[\w .\-/]{0,60}?)\s{2,}\S")
 _GPU_NAME = re.compile(
-    r"(?i)^(?:gpu|cuda device|device|hardware|gpus?)(?:[ _]?(?P<i>\d{1,2}|name|type))?\s?[:=]\s?(?P<name>[^,;|]{0,40}\b(?:NVIDIA|H100|H200|A100|B200|RTX|GTX|Tesla|L40S?|A10G?|T4|V100|MI300X|GB10|Apple M\d)[^,;|(\n]{0,60})"
+    r"(?i)^(?:gpu|cuda device|device|hardware|gpus?)(?:[ _]?(?P<i>\d{1,2}|name|"
+    r"type))?\s?[:=]\s?(?P<name>[^,;|]{0,40}\b(?:NVIDIA|H100|H200|A100|B200|RTX|GTX|Tesla|L40S?|A10G?|T4|V100|"
+    r"MI300X|GB10|Apple M\d)[^,;|(\n]{0,60})"
 )
 
 
-def _facts(draft: Draft, text: str, raw: str, number: int) -> None:
+def read_facts(draft: Draft, text: str, raw: str, number: int) -> None:
     """The single figures of a run; the first line that states one wins."""
-    if len(text) > 4_000:
-        text = text[:4_000]
+    text = text[:4_000]
 
     def at() -> Location:
         return place(draft.file, number, raw)
 
     low = text.lower()
-    if draft.seed is None and "seed" in low and (m := _SEED.search(text) or _SEED_TITLE.match(text)):
+    if draft.seed is None and "seed" in low and (m := _SEED.search(text) or SEED_TITLE.match(text)):
         draft.seed = count(m[1], at())
     if draft.val_tokens is None and "val" in low and "oken" in low and (m := _VAL_TOKENS.search(text[:800])):
         scored = _SCORED_TOKENS.search(text)
@@ -77,5 +82,3 @@ def _gpu(draft: Draft, text: str, raw: str, number: int) -> None:
     g = _GPU_NAME.match(text)
     if g:
         draft.gpus.setdefault(g["i"] or "", Words(g["name"].strip(), place(draft.file, number, raw)))
-
-

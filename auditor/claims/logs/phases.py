@@ -20,16 +20,20 @@ from auditor.claims.logs.figures import LITERAL, place, seconds
 from rules.evidence import Evaluation, Number, Phase, PhaseKind
 
 _TIME = re.compile(
-    rf"(?i)(?:\bin|elapsed|time|took|seconds|post_time|done|\(|wallclock|wall_ms|warmup|completed?|(?<=[ =:])t)\s{{0,2}}[:=]?\s{{0,2}}"
+    rf"(?i)(?:\bin|elapsed|time|took|seconds|post_time|done|\(|wallclock|wall_ms|warmup|completed?|"
+    rf"(?<=[ =:])t)\s{{0,2}}[:=]?\s{{0,2}}"
     rf"({LITERAL})\s?(ms|secs?|seconds|s|min|m)\b"
 )
 _FINISHED = re.compile(
-    r"(?i)\b(?:done|complete[d]?|collected|calibrated|generated|loaded|finished|took|quantized|compressed|serialize_wallclock)\b|(?<![a-z])warmup\b|_done\b|"
+    r"(?i)\b(?:done|complete[d]?|collected|calibrated|generated|loaded|finished|took|quantized|compressed|"
+    r"serialize_wallclock)\b|(?<![a-z])warmup\b|_done\b|"
     r"elapsed[=:]|total_time|_time[:=]|\bin \d|pre-filled|time[:=]|wallclock:"
 )
 _NOT_ONE = re.compile(
-    r"(?i)max_wallclock|reserv|timeout|\bbudget|\[\s{0,6}\d[\d,]{0,12}/|epoch[: ]|\bchunk[_ :=]|train_time|step_avg|\beta\b|progress|"
-    r"\bdownload|install|fetch|estimate|\d%|steps/s|\brank ?[:=]? ?[1-9]|wait[=:]|warmup_step|\bper[_ ](?:step|seed|chunk|doc)|phase_breakdown|"
+    r"(?i)max_wallclock|reserv|timeout|\bbudget|\[\s{0,6}\d[\d,]{0,12}/|epoch[: ]|\bchunk[_ :=]|train_time|"
+    r"step_avg|\beta\b|progress|"
+    r"\bdownload|install|fetch|estimate|\d%|steps/s|\brank ?[:=]? ?[1-9]|wait[=:]|warmup_step|\bper[_ ](?:step|"
+    r"seed|chunk|doc)|phase_breakdown|"
     r"short_docs|long_docs|batch \d"
 )
 _SUMMARY = re.compile(r"(?i)\btotal|_total\b|all_done|wallclock|\boverall|with_compile|phase\d:elapsed")
@@ -50,7 +54,8 @@ _KINDS: tuple[tuple[PhaseKind, str, re.Pattern[str]], ...] = (
         PhaseKind.SERIALISE,
         "",
         re.compile(
-            r"(?i)quantiz|quantis|serializ|compress|gptq:? ?done|qep_gptq|prune|\bpack(?:ed|ing)\b|similarity sort|entropy cod"
+            r"(?i)quantiz|quantis|serializ|compress|gptq:? ?done|qep_gptq|prune|\bpack(?:ed|ing)\b|similarity sort|"
+            r"entropy cod"
         ),
     ),
     (PhaseKind.EVAL, "", re.compile(r"(?i)^(?:total|inner)_\w*eval\w*_(?:time|wallclock)")),
@@ -64,7 +69,8 @@ _SOURCES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "train",
         re.compile(
-            r"(?i)\btrain(?:ing)?[ _-](?:data|shard|batch|token|set|seq|stream)|from train\b|train_loader|fineweb_train"
+            r"(?i)\btrain(?:ing)?[ _-](?:data|shard|batch|token|set|seq|stream)|from train\b|train_loader|"
+            r"fineweb_train"
         ),
     ),
 )

@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import replace
 
 from auditor.claims.logs import evaluations as ev
 from auditor.claims.logs import phases as ph
 from auditor.claims.logs import settings as st
 from auditor.claims.logs import text as tx
-from auditor.claims.logs.figures import LITERAL, count, figure, place, seconds
-from auditor.claims.logs.sizes import Sizes
-from rules.evidence import Evaluation, Location, Number, Words
+from auditor.claims.logs.draft import MAX_SETTINGS, Draft, absorb
+from auditor.claims.logs.facts import SEED_TITLE, read_facts
+from auditor.claims.logs.figures import place
+from auditor.claims.logs.training import LOOP_STARTS, read_step, read_stop, starts_over
+from rules.evidence import PhaseKind, Words
 
-MAX_EVALUATIONS = 4_000
 MAX_PHASES = 1_000
 MAX_RUNS = 100
 
 # Lines of loops that are still going on: never looked at.
 _NOISE = (
-    "warmup_step", "ttt_chunk", "tttg:", "ttp:", "ttpp:", "ttpr:", "sliding_eval [", "ttt_epoch", "ttt_progress", "loop_warmup_step",
-    "slot_batch", "ngram_chunk", "cache_eval [", "tc[", "warmup:", "ttt [", "passthrough_tensor", "layer_bits", "  ttt_chunk", "selective_prune",
+    "warmup_step", "loop_warmup_step", "warmup:", "ttt_chunk", "ttt_epoch", "ttt_progress", "ttt [", "tttg:",
+    "ttp:", "ttpp:", "ttpr:", "tc[", "sliding_eval [", "slot_batch", "ngram_chunk", "cache_eval [",
+    "passthrough_tensor", "layer_bits", "selective_prune",
 )  # fmt: skip
+# A line without any of these words states nothing that is read, except settings.
 _NEEDED = (
-    "bpb", "BPB", "val", "vl:", "loss", "Loss", "tl:", "Time", "bytes", "size", "seed", "Seed", "SEED", "shards", "param", "Param", "world_size", "ws:", "wall", "Wall",
-    "stop", "Training", "token", "GPU", "Hessian", "GPTQ", "gptq", "done", "elapsed", "warmup", "time", "artifact", "Artifact", "budget:",
-    "Hyper", "quantiz", "Serial", "device", "Device", "calib", "complete", "code:", "Python", " in ", "NVIDIA", "bpb:sp", "collected", "nan",
-    "prefill", "pre-filled", "precompute", "timer", "budget", "Config", "config", "submission",
+    "bpb", "BPB", "val", "vl:", "loss", "Loss", "tl:", "Time", "bytes", "size", "seed", "Seed", "SEED",
+    "shards", "param", "Param", "ws:", "wall", "Wall", "stop", "Training", "token", "GPU", "Hessian", "GPTQ",
+    "gptq", "done", "elapsed", "warmup", "time", "artifact", "Artifact", "Hyper", "quantiz", "Serial", "device",
+    "Device", "calib", "complete", "code:", "Python", " in ", "NVIDIA", "collected", "nan", "prefill",
+    "pre-filled", "precompute", "budget", "Config", "config", "submission",
 )  # fmt: skip
-
 _START = re.compile(
-    r"val_bpb:enabled|Hyperparameters:\s*$|--- Hyperparameters|(?:Running )?Python \d|train_loader:dataset|model_params:\d|params:\d|step:0/\d|0/\d+ val_loss"
+    r"val_bpb:enabled|Hyperparameters:\s*$|--- Hyperparameters|(?:Running )?Python \d|train_loader:dataset|"
+    r"model_params:\d|params:\d|step:0/\d|0/\d+ val_loss"
 )
 
 
@@ -46,7 +50,7 @@ def scan(lines: list[str], file: str) -> list[Draft]:
                 continue
             if block and (pair := _block_pair(piece, head)):
                 _set(drafts[-1], pair, raw, number)
-                _facts(drafts[-1], head, raw, number)
+                read_facts(drafts[-1], head, raw, number)
                 block = number
                 continue
             block = block if number - block < 4 else 0  # warnings may stand inside a block
@@ -89,23 +93,19 @@ def _begins_anew(draft: Draft, text: str) -> bool:
         return draft.train_lines > 1 or draft.finals > 0 or draft.periodic > 1
     if not draft.finals:
         return False
-    title = _SEED_TITLE.match(text)
+    title = SEED_TITLE.match(text)
     if title:
         return draft.seed is None or int(title[1]) != draft.seed.value
-    if draft.train_lines < 6 or text[:1] not in "sS0123456789[iI":
-        return False
-    m = _TRAIN_STEP.match(text)  # the training loop starts over after a final evaluation
-    return bool(m and int(m["step"]) <= 1 and (m["form"], m["of"]) == draft.loop and _TRAIN_LOSS.search(m["rest"]))
+    return text[:1] in LOOP_STARTS and starts_over(draft, text)
 
 
 def _joined(drafts: list[Draft]) -> list[Draft]:
     """Put a piece that only evaluates to the training run before it, if no seed speaks against it."""
     out: list[Draft] = []
     for d in drafts:
-        if not d.has_content and not d.sizes.totals:
-            if out:
-                continue
         before = out[-1] if out else None
+        if before and not d.has_content and not d.sizes.totals:
+            continue
         if before and before.train_lines and not d.train_lines and _same_seed(before, d):
             absorb(before, d)
         elif before and not before.has_content:
@@ -121,7 +121,7 @@ def _same_seed(a: Draft, b: Draft) -> bool:
 
 
 def _set(draft: Draft, pair: tuple[str, str], raw: str, number: int) -> None:
-    if len(draft.settings) < st.MAX_SETTINGS:
+    if len(draft.settings) < MAX_SETTINGS:
         draft.settings.setdefault(pair[0], Words(pair[1], place(draft.file, number, raw)))
 
 
@@ -131,13 +131,14 @@ def _settings(draft: Draft, text: str, raw: str, number: int) -> None:
 
 
 def _line(draft: Draft, text: str, raw: str, number: int) -> None:
-    if _train_step(draft, text, raw, number):
+    """Offer one line to every reader. `text` is the line without time stamps, `raw` as it stands."""
+    if read_step(draft, text, raw, number):
         return
     if not draft.train_lines and not draft.finals:
         _settings(draft, text, raw, number)
-    _facts(draft, text, raw, number)
+    read_facts(draft, text, raw, number)
     if "stop" in text or text[:8].lower() in ("training", "phase:tr"):
-        _stop(draft, text, raw, number)
+        read_stop(draft, text, raw, number)
     if ("bpb" in text or "BPB" in text or "val_loss" in text or "vl:" in text) and not _is_code(text):
         found = ev.read(text, raw, draft.file, number)
         draft.add(found)
@@ -148,11 +149,10 @@ def _line(draft: Draft, text: str, raw: str, number: int) -> None:
             draft.timers.append(number)
         draft.calibrates_on = ph.source(text) or draft.calibrates_on
         timed = ph.read(text, raw, draft.file, number)
-        if timed and timed.kind is ph.PhaseKind.CALIBRATION and not timed.data:
-            timed = ph.Timed(timed.kind, timed.name, timed.seconds, draft.calibrates_on, timed.order, timed.summary)
+        if timed and timed.kind is PhaseKind.CALIBRATION:
+            draft.calibrates_on = timed.data or draft.calibrates_on
+            timed = replace(timed, data=draft.calibrates_on)
         if timed:
-            if timed.data == "generated":
-                draft.calibrates_on = "generated"
             draft.timed.append(timed)
     draft.sizes.read(text, raw, draft.file, number)
 
@@ -165,5 +165,3 @@ _CODE_SIGNS = re.compile(
 def _is_code(text: str) -> bool:
     """Whether a line outside the dumped source is still program text, e.g. out of a traceback."""
     return bool(_CODE_SIGNS.search(text[:600]))
-
-

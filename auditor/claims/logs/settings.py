@@ -11,8 +11,6 @@ _TOKEN = re.compile(r"([A-Za-z_]\w{0,60})[:=]([^\s:=]\S{0,400})$")
 _ENV = re.compile(r"(?:[#+$]\s?)?(?:env[:.]|condition:|export )?([A-Z][A-Z0-9_]{2,60})=(\S{0,200})$")
 _RESULT = re.compile(r"(?:val_|train_)?(?:loss|bpb|time)$|step_avg$|step$")
 
-MAX_SETTINGS = 600
-
 
 def is_block_head(line: str) -> bool:
     """Whether this line announces a block of `  name: value` lines (`Hyperparameters:`)."""

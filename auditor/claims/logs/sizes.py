@@ -11,17 +11,20 @@ from rules.evidence import Location, Number
 _INT = r"(\d[\d,_]{2,20})(?![\d.])"
 _BYTES = rf"{_INT}(?:\s?(?:bytes|B)\b)?"
 _TOTAL = re.compile(
-    rf"(?i)(?:total[_ ](?:[\w/+-]{{1,20}}[_ ])?(?:submission|artifact)|final[_ ]submission|submission[_ ]total|total[_ ]trinity submission)"
+    rf"(?i)(?:total[_ ](?:[\w/+-]{{1,20}}[_ ])?(?:submission|artifact)|final[_ ]submission|submission[_ ]total|"
+    rf"total[_ ]trinity submission)"
     rf"(?:[_ ](?:size|bytes))*(?P<tag>(?:[ _][^:=]{{1,90}}?)?)\s?[:=]\s?{_BYTES}"
 )
 _TOTAL_OTHER = re.compile(
     rf"(?i)\btotal[:=]\s?{_INT}(?=[\s(/|B,]|$)|\bbudget:{_INT}/1[56]\d{{6}}\b|= {_INT} total\b|code = {_INT}B\b"
 )
 _ARTIFACT = re.compile(
-    rf"(?i)\b(?:artifact(?:[_ ](?:size|bytes))?|total_bytes|bytes_total|size_total|total_size|submission_size|submission_bytes|submission size)\s{{0,2}}[:=]\s{{0,12}}{_BYTES}"
+    rf"(?i)\b(?:artifact(?:[_ ](?:size|bytes))?|total_bytes|bytes_total|size_total|total_size|submission_size|"
+    rf"submission_bytes|submission size)\s{{0,2}}[:=]\s{{0,12}}{_BYTES}"
 )
 _MODEL = re.compile(
-    rf"(?i)(?:serialized[_ ](?:model)?|compressed[_ ]model(?:_bytes)?|quant(?:ized)?[_ ]model|quant_(?:file_)?bytes|compressed_blob_bytes|model[_ ]bytes|model[_ ]size|[\w+]{{3,30}} model)"
+    rf"(?i)(?:serialized[_ ](?:model)?|compressed[_ ]model(?:_bytes)?|quant(?:ized)?[_ ]model|"
+    rf"quant_(?:file_)?bytes|compressed_blob_bytes|model[_ ]bytes|model[_ ]size|[\w+]{{3,30}} model)"
     rf"(?P<tag>[^:=]{{0,90}}?)\s?[:=]\s{{0,12}}(?:\S{{1,80}}\sbytes:)?{_BYTES}|\bmodel:{_INT}\b(?=.*\bcode:)"
 )
 _CODE = re.compile(
@@ -46,7 +49,8 @@ MAX_ARTIFACT = 1e8  # a `total_bytes` beyond this counts text, not an artifact
 _RAW = re.compile(r"(?i)\braw\b|fp32|bf16|uncompressed|\bnpz\b|\.pt\b")
 _MEGA = re.compile(r"(?i)\b(?:total|artifact)[\w ]{0,40}[:=]\s{0,12}(\d{1,3}\.\d{1,6}) ?MB\b")
 _NOT_ONE = re.compile(
-    r"(?i)limit|target|would|expected|estimate|cap\b|headroom|\bmax_|quant_try|baseline_|_budget|per_|param|tokens|download|upload|"
+    r"(?i)limit|target|would|expected|estimate|cap\b|headroom|\bmax_|quant_try|baseline_|_budget|per_|param|tokens|"
+    r"download|upload|"
     r"uploading|selective_prune|bigram|vocab|batch_size|chunk_size|block_?size|group_size|n-?gram|tensor"
 )
 

@@ -25,7 +25,6 @@ _PREFIX = re.compile(
     | \d{1,4}:[ ](?=[A-Za-z])
     | \[(?:train|eval|stdout|stderr|modal)\][ ]
     | (?:-[ ])?(?:INFO|DEBUG|WARNING)[ ]?[-:|]{1,2}[ ]
-    | \|[ ]
     """
 )
 
@@ -77,7 +76,8 @@ def pieces(line: str) -> list[str]:
 _ANCHOR = re.compile(r"from [\w.]+ import |import [A-Za-z_]|(?:async )?def \w+\(|class \w+\s*[(:]|@\w|if __name__ ?==")
 _CODE = re.compile(
     r"""(?x) \s | \# | [)\]}] | @ | "" | '' | r?["'] | $
-    | (?:from|import|def|class|if|else|elif|try|except|finally|with|while|for|return|raise|assert|global|del|async|pass)\b
+    | (?:from|import|def|class|if|else|elif|try|except|finally|with|while|for|return|raise)\b
+    | (?:assert|global|del|async|pass)\b
     | [A-Za-z_][\w.,\[\]"' ]{0,200}(?::[ ]?[\w.\[\], |]{1,80})?[ ]?[-+*/|]?=(?!=)
     | [A-Za-z_][\w.]{0,100}\((?!\d)
     """

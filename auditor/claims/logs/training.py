@@ -8,22 +8,37 @@ from auditor.claims.logs.draft import Draft
 from auditor.claims.logs.figures import LITERAL, count, figure, place, seconds
 from rules.evidence import Number
 
+LOOP_STARTS = "sS0123456789[iI"  # first characters of the lines of a training loop
+# How a log writes its training loop: `step:5/9 train_loss:`, `5/9 train_loss:`, `s:5/9 tl:`.
+FAMILIES = {"step:": "step", "": "fraction", "s:": "short"}
+
 _TRAIN_STEP = re.compile(
-    rf"(?i)^(?P<form>step[: ]\s{{0,8}}|\[?step\]?[ :=]{{1,3}}|s:|iter[: ]\s{{0,8}})?(?P<step>\d{{1,9}})(?:/(?P<of>\d{{1,9}}))?\b(?P<rest>.{{0,400}})"
+    r"(?i)^(?P<form>step[: ]\s{0,8}|\[?step\]?[ :=]{1,3}|s:|iter[: ]\s{0,8})?(?P<step>\d{1,9})(?:/(?P<of>\d{1,9}))?\b"
+    r"(?P<rest>.{0,400})"
 )
 _TRAIN_LOSS = re.compile(r"(?i)\b(?:train_?loss|loss|tl|ce|train)\b[ :=]{1,3}(?:\d|nan)")
 _TRAIN_TIME = re.compile(rf"(?i)\b(?:train_time|elapsed|t|tt|time)\s?[:=]\s?({LITERAL})(ms|s|m)\b")
 _STOP = re.compile(rf"(?i)\b(?:train_time|tt|total_train_time)\s?[:=]\s?({LITERAL})\s?(ms|s|m)\b")
 _STOP_STEP = re.compile(r"(?i)\b(?:steps?|s)[:= ]\s?(\d{1,9})\b")
 _STOP_OTHER = re.compile(
-    rf"(?i)^(?:phase:train wall_ms:(?P<ms>{LITERAL}) steps:(?P<n1>\d+)|training(?: complete| finished| done| time)?:?[ a-z]{{0,12}}"
-    rf"(?:(?P<n2>\d[\d,]*) steps,? ?(?:in )?)?(?P<t>{LITERAL}) ?(?P<u>ms|seconds|s|min|m)\b(?:.{{0,20}}?\((?P<n3>\d[\d,]*) steps)?)"
+    rf"(?i)^(?:phase:train wall_ms:(?P<ms>{LITERAL}) steps:(?P<n1>\d+)|training(?: complete| finished| done| time|"
+    rf":(?= \d[\d,]* steps)):?[ a-z]{{0,12}}"
+    rf"(?:(?P<n2>\d[\d,]*) steps,? ?(?:in )?)?(?P<t>{LITERAL}) ?(?P<u>ms|seconds|s|min|"
+    rf"m)\b(?:.{{0,20}}?\((?P<n3>\d[\d,]*) steps)?)"
 )
 
 
-def _train_step(draft: Draft, text: str, raw: str, number: int) -> bool:
+def starts_over(draft: Draft, text: str) -> bool:
+    """Whether this is the first line of the same training loop once more."""
+    if draft.train_lines < 6:
+        return False
+    m = _TRAIN_STEP.match(text)
+    return bool(m and int(m["step"]) <= 1 and (m["form"], m["of"]) == draft.loop and _TRAIN_LOSS.search(m["rest"]))
+
+
+def read_step(draft: Draft, text: str, raw: str, number: int) -> bool:
     """Note a line of the training loop; only the last one is read for figures."""
-    if text[:1] not in "sS0123456789[iI":
+    if text[:1] not in LOOP_STARTS:
         return False
     if "bpb" in text or "val_loss" in text or "vl:" in text:
         if "step" in text[:6] and "nan" not in text:
@@ -42,15 +57,13 @@ def _train_step(draft: Draft, text: str, raw: str, number: int) -> bool:
     draft.last_train = (text, raw, number)
     if not draft.family:
         form = (m["form"] or "").lower()
-        draft.family = (
-            "step" if form.startswith("step:") else "short" if form == "s:" else "dump" if not form else "other"
-        )
+        draft.family = FAMILIES.get(form.rstrip(), "other")
     if "nan" in m["rest"] and re.search(r"(?i)loss[:= ]{1,3}nan", m["rest"]):
         draft.nan_train = draft.nan_train or number
     return True
 
 
-def _stop(draft: Draft, text: str, raw: str, number: int) -> None:
+def read_stop(draft: Draft, text: str, raw: str, number: int) -> None:
     """The clock and the step at which training stopped."""
     at = place(draft.file, number, raw)
     if "stop" in text[:24]:
@@ -71,7 +84,7 @@ def _stop(draft: Draft, text: str, raw: str, number: int) -> None:
         draft.stopped = True
 
 
-def last_training_clock(draft: Draft) -> None:
+def last_clock(draft: Draft) -> None:
     """Take steps and time from the last line of the training loop where no line says it stopped."""
     if draft.last_train and not (draft.steps and draft.train_seconds):
         text, raw, number = draft.last_train
