@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -113,6 +114,7 @@ def audit(
     """
     from auditor import api
 
+    check_edition(edition)
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=base, folder=folder)
     keep = keep_evidence or format is Format.HTML
     with waiting("auditing"):
@@ -243,6 +245,7 @@ def gate(
     """
     from auditor.gate import run_gate
 
+    check_edition(edition)
     raise typer.Exit(
         run_gate(
             repo,
@@ -423,7 +426,19 @@ def main() -> None:
         stderr.print(f"error: {e}", markup=False, highlight=False)
         sys.exit(e.exit_code)
     except BrokenPipeError:
+        # Whoever read our output has gone; keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as e:
+        if "SCOREFIRST_DEBUG" in os.environ:
+            raise
+        what = traceback.extract_tb(e.__traceback__)[-1]
+        stderr.print(
+            f"error: scorefirst itself failed: {e!r} in {Path(what.filename).name}:{what.lineno}. Please report it, with "
+            "the call and what SCOREFIRST_DEBUG=1 prints.",
+            markup=False,
+            highlight=False,
+        )
         sys.exit(1)
 
 

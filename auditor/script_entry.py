@@ -1,10 +1,11 @@
 """Which script of a record folder the claim comes from.
 
-It is `train_gpt.py` in the folder's root, unless that only loads another file of the folder (then
-that file), or unless the run commands of README and shell scripts name another training script and
-never `train_gpt.py`. Without a `train_gpt.py`, it is the training script that the run commands name,
-else the one whose size or name submission.json gives, else the one that trains and evaluates, files
-in the root and names that begin with `train` first. Further versions and ablations are not chosen.
+It is `train_gpt.py` in the folder's root, unless that only runs another file of the folder as it
+stands (then that file), or unless the run commands of README and shell scripts name another training
+script and never `train_gpt.py`. Without a `train_gpt.py`, it is the training script that the run
+commands name, else the one whose size or name submission.json gives, else the one that trains and
+evaluates, files in the root and names that begin with `train` first, else one that evaluates.
+Further versions and ablations are not chosen.
 """
 
 from __future__ import annotations
@@ -46,11 +47,14 @@ def choose_entry(programs: dict[str, Program], commands: list[Command], metadata
             other = next((n for n in named if programs[n].trains), "")
             if other:
                 return _loaded(other, programs)
-        if usual.trains or _loaded(usual.path, programs) != usual.path or not trainers or usual.unpacked.problem:
-            return _loaded(usual.path, programs)
+        behind = _loaded(usual.path, programs)
+        leads = any(programs[n].trains for n in reach([usual.path], programs) if n in programs)
+        if behind != usual.path or leads or usual.content.evaluates or usual.unpacked.problem or not trainers:
+            return behind
     pool = trainers or [
         p for p in programs.values() if p.content.trains or posixpath.basename(p.path).startswith("train")
     ]
+    pool = pool or [p for p in programs.values() if p.content.evaluates and "/" not in p.path]
     pool += [p for p in programs.values() if _loaded(p.path, programs) != p.path]
     if not pool:
         return usual.path if usual else ""

@@ -79,9 +79,14 @@ def _wanted(path: str) -> bool:
     return path.endswith((".py", *SHELL)) or (path.endswith(NATIVE) and not path.endswith(".so"))
 
 
+def _urgency(path: str) -> tuple[bool, int, bool, str]:
+    """The order in which files are read: the usual entry, then by depth, training scripts first."""
+    return path != "train_gpt.py", path.count("/"), not posixpath.basename(path).startswith("train"), path
+
+
 def _read_files(submission: Submission, gaps: list[Gap]) -> dict[str, bytes]:
     """The bytes of every program file, those near the root first; a gap for each that cannot be read."""
-    wanted = sorted((f for f in submission.files if _wanted(f.path)), key=lambda f: (f.path.count("/"), f.path))
+    wanted = sorted((f for f in submission.files if _wanted(f.path)), key=lambda f: _urgency(f.path))
     own = [f for f in wanted if not _VENDORED.search(f.path)]
     if len(own) > MAX_SCRIPTS:
         gaps.append(Gap("program files", f"the folder holds {len(own)}; only {MAX_SCRIPTS} were read"))

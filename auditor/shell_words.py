@@ -41,7 +41,7 @@ HARMLESS = wordset(
     "torchrun nvidia-smi rocm-smi accelerate deepspeed mpirun srun echo printf cat ls cp mv rm mkdir rmdir ln touch pwd cd "
     "true false test sleep kill pkill killall ps top free df du uname hostname nproc lscpu lspci date whoami id which env "
     "head tail grep sed awk sort uniq wc tr cut find xargs tee md5sum sha256sum stat file chmod chown export set source "
-    "git clear tput stty ulimit sync lsof netstat ip ifconfig ldconfig getconf locale uptime vmstat numactl taskset nvcc"
+    "git clear tput stty ulimit sync lsof netstat ip ifconfig ldconfig getconf locale uptime vmstat numactl taskset nvcc tar"
 )
 # Programs that a run script starts and that matter: compressors.
 COMPRESSORS = wordset(

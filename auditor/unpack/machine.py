@@ -11,6 +11,7 @@ import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from auditor.unpack import decoding, expressions, functions, objects, sinks, statements
@@ -19,7 +20,7 @@ from auditor.unpack.limits import MAX_CALLS, MAX_DEPTH, Budget, Corrupt, Stop
 from auditor.unpack.methods import PURE, binary, call_method
 from auditor.unpack.parse import parse
 from auditor.unpack.source import read_source
-from auditor.unpack.suspicion import may_run_text
+from auditor.unpack.suspicion import has_means, may_run_text
 from auditor.unpack.table import CONSTANTS, TABLE, canonical
 from auditor.unpack.values import (
     MAX_ALTERNATIVES,
@@ -89,6 +90,7 @@ class Node:
     children: list[Node] = field(default_factory=list)
     problem: str = ""
     encoding: str = "utf-8"
+    sure: bool = True  # False in a function that nothing was seen to call
 
     @functools.cached_property
     def digest(self) -> str:
@@ -148,6 +150,7 @@ class Machine:
         self.stopped: Node | None = None  # the text in which a limit was met
         self.refused = ""  # why Python would not even read the file
         self.notes: list[str] = []  # halves of sentences about how far the search went
+        self.uncalled = False  # following what nothing was seen to call
         self.broke = False  # a loop may have been left in doubt
 
     # Texts that would run.
@@ -167,14 +170,28 @@ class Machine:
         scope.names.setdefault("__file__", self.folder.script)
         scope.names["__doc__"] = statements.docstring(parsed.tree)
         try:
-            statements.run(self, parsed.tree.body, scope)
-        except (statements.Flow, Raised):
-            pass
+            with suppress(statements.Flow, Raised):
+                statements.run(self, parsed.tree.body, scope)
+            if node.parent is None:
+                self._try_uncalled(scope)
         except Stop:
             self.stopped = self.stopped or node
             raise
         finally:
             self.node, self.scope, self.line, self.frames = kept
+
+    def _try_uncalled(self, scope: Scope) -> None:
+        """Follow functions that were not seen to be called: a framework may call them by other means."""
+        places = [scope, *(v.scope for v in list(scope.names.values()) if isinstance(v, Class))]
+        functions = [v for place in places for v in list(place.names.values()) if isinstance(v, Function)]
+        unread = len(self.unread)
+        self.uncalled = True
+        for f in functions:
+            if not f.calls and has_means(f.node):
+                with suppress(Raised):
+                    self.call_function(f, [], {})
+        self.uncalled = False
+        self.unread[unread:] = [u for u in self.unread[unread:] if u.why.opaque]
 
     def run_value(self, value: Value, scope: Scope | None = None, name: str = "") -> Value:
         """Code reaches its execution: note it as a text below the current one, and follow it."""
@@ -200,7 +217,9 @@ class Machine:
             text, encoding = source.text, source.encoding
         if text:
             name = name or self.folder.name_of(str(text))
-            self._descend(Node(str(text), steps, name, self.line, self.node, encoding=encoding), scope)
+            self._descend(
+                Node(str(text), steps, name, self.line, self.node, encoding=encoding, sure=not self.uncalled), scope
+            )
         return UNKNOWN
 
     def evaluate_text(self, source: Value, scope: Scope | None) -> Value:

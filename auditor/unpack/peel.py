@@ -153,7 +153,7 @@ def _result(machine: Machine, root: Node, path: str, problem: str) -> Unpacked:
     for n in nodes:
         if n is not root and n.problem and not problem:
             problem = f"{path}: a text unpacked from it {n.problem}"
-    for u in machine.unread:
+    for u in sorted(machine.unread, key=lambda u: not all(n.sure for n in u.node.above)):
         where = f"{path}:{u.line}" + (" (unpacked)" if u.node is not root else "")
         sentence = f"{where} runs code that {u.why.why}"
         if u.why.opaque:
@@ -162,7 +162,9 @@ def _result(machine: Machine, root: Node, path: str, problem: str) -> Unpacked:
             notes.append(sentence)
     between = [n for n in program.above if n in (program, root) or (not n.name and content(n.text).weight < WRAPPER)]
     parts = [
-        Part(_part_name(n, i), n.text, _layers(n)) for i, n in enumerate(nodes) if i and n not in between and not n.glue
+        Part(_part_name(n, i), n.text, _layers(n))
+        for i, n in enumerate(nodes)
+        if i and n not in between and not _is_glue(n)
     ]
     trainers = sum(content(n.text).rank[0] == 3 for n in nodes) if len(nodes) > 1 else 0
     if trainers > 1:
@@ -187,18 +189,23 @@ def _syntax_error(text: str) -> str:
 
 
 def _preference(node: Node) -> tuple[int, int, int]:
-    """Training scripts first, of these the one that is executed last, then size."""
+    """Training scripts first, of these the one that surely runs and lies innermost, then size."""
     if not node.name.endswith(".py") and "." in node.name.rpartition("/")[2]:
         return -1, 0, 0  # a C source or the like
     kind, weight = content(node.text).rank
     if kind < 3 and weight < WRAPPER and any(not c.glue or content(c.text).weight > weight for c in node.children):
         return -1, 0, weight
-    return (3, len(node.above), weight) if kind == 3 else (kind, 0, weight)
+    depth = len(node.above) if all(n.sure for n in node.above) else 0
+    return (3, depth, weight) if kind == 3 else (kind, 0, weight)
 
 
 def _layers(node: Node) -> tuple[Layer, ...]:
     chain = [n for n in reversed(node.above) if n.parent is not None]
     return tuple(Layer(n.steps or ("literal",), n.digest, len(n.text.encode("utf-8", "surrogatepass"))) for n in chain)
+
+
+def _is_glue(node: Node) -> bool:
+    return node.glue and not node.name.endswith(_SOURCES)
 
 
 def _part_name(node: Node, index: int) -> str:

@@ -32,7 +32,7 @@ def may_run_text(tree: ast.Module) -> bool:
     )
 
 
-def has_means(tree: ast.Module) -> bool:
+def has_means(tree: ast.AST) -> bool:
     """True if a name, attribute, import or string of the program can execute text or start Python."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):

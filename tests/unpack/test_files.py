@@ -208,6 +208,19 @@ def test_a_sibling_may_hold_the_decoder() -> None:
     assert (found.text, found.problem) == (TRAINER, "")
 
 
+def test_a_function_that_only_a_framework_calls() -> None:
+    source = "import app\n\n@app.main()\ndef go():\n    " + pack(TRAINER, Way(names="dunder"))
+    assert opened(source).text == TRAINER
+
+
+def test_packed_code_that_nothing_calls_does_not_displace_the_program() -> None:
+    decoy = TRAINER.replace("A training script", "A decoy")
+    source = TRAINER + "\ndef never():\n    " + pack(decoy, Way(names="dunder"))
+    found = opened(source)
+    assert (found.text, [p.text for p in found.parts]) == (source, [decoy])
+    assert "2 texts that train and evaluate" in found.notes[0]
+
+
 @pytest.mark.parametrize(
     ("source", "why"),
     [

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auditor.unpack import unpack
-from auditor.unpack.limits import MAX_DEPTH
+from auditor.unpack.limits import MAX_DEPTH, MAX_WORK, Budget
 from tests.unpack.packer import Way, pack
 from tests.unpack.test_roundtrip import PROGRAM, nothing
 
@@ -56,9 +56,6 @@ CASES: dict[str, tuple[bytes, str]] = {
     "own text again": (b"s='exec(s)'\nexec(s)", "it unpacks into itself"),
     "quine": (b"s='s=%r;exec(s%%s)'\nexec(s%s)", "it unpacks into itself"),
     "growing text": (b"def f(n): exec('f(%d)' % (n+1))\nf(0)", "wrappers lie inside each other"),
-    "endless loop": (b"i=0\nwhile True: i+=1\nexec(str(i))", "takes more than 1,000,000 steps"),
-    "long range": (b"for i in range(10**12): pass\nexec('a')", "takes more than 1,000,000 steps"),
-    "recursion": (b"def f(n): return f(n+1)+f(n+2)\nexec(f(0))", "takes more than 1,000,000 steps"),
     "power": (b"exec(str(9**9**9))", "a number of more than"),
     "shift": (b"exec(str(1<<10**10))", "a number of more than"),
     "repetition": (b"exec('a'*10**12)", "more than 64,000,000 bytes"),
@@ -74,7 +71,7 @@ CASES: dict[str, tuple[bytes, str]] = {
     "format": (b"exec('{:>999999999999}'.format('a'))", "made at run time"),
     "nested format": (b"w=10**10\nexec(f'{5:{w}}')", "made at run time"),
     "percent": (b"exec('%*d' % (10**10, 5))", "made at run time"),
-    "colliding keys": (b"exec(str({k*(2**61-1):1 for k in range(50000)}))", "made at run time"),
+    "colliding keys": (b"exec(str({k*(2**61-1):1 for k in range(9000)}))", "made at run time"),
     "format braces": (b"exec(('{'+':'*300000).format(1))", "made at run time"),
     "deep list": (b"x=[]\nfor i in range(20000): x=[x]\nexec(str(x))", "made at run time"),
     "deep json": (b"import json\nexec(json.loads('['*100000))", "made at run time"),
@@ -93,6 +90,28 @@ def test_ends_quickly_with_one_sentence(name: str) -> None:
     assert said.startswith("train_gpt.py")
     assert "\n" not in said
     assert "report" not in said
+
+
+ENDLESS = {
+    "loop": b"i=0\nwhile True: i+=1\nexec(str(i))",
+    "range": b"for i in range(10**12): pass\nexec('a')",
+    "iterator": b"import itertools\nexec(''.join(str(i) for i in itertools.count()))",
+    "recursion": b"def f(n): return f(n+1)+f(n+2)\nexec(f(0))",
+    "sum": b"exec(str(sum(range(10**12))))",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_endless_work_is_counted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditor.unpack.peel.Budget", lambda: Budget(work=30_000))
+    found = unpack(ENDLESS[name], "train_gpt.py", nothing)
+    assert found.problem == "train_gpt.py is not unpacked any further: following its code takes more than 30,000 steps"
+
+
+def test_the_full_amount_of_work_takes_seconds() -> None:
+    start = time.process_time()
+    assert f"more than {MAX_WORK:,} steps" in unpack(ENDLESS["loop"], "train_gpt.py", nothing).problem
+    assert time.process_time() - start < 20
 
 
 @pytest.mark.parametrize("function", BOMBS)

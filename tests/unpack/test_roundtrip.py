@@ -27,7 +27,7 @@ ways = st.builds(
 )
 programs = st.builds(
     lambda value, name, extra: f"{name} = {value!r}\n" + "".join(f"print({name}, {e})\n" for e in extra) + PROGRAM,
-    value=st.text(st.characters(blacklist_categories=("Cs",)), max_size=60),
+    value=st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
     name=st.from_regex(r"[a-z]{1,8}_", fullmatch=True),
     extra=st.lists(st.integers(), max_size=5),
 )

@@ -37,6 +37,7 @@ _NOT_ONE = re.compile(
     r"short_docs|long_docs|batch \d"
 )
 _SUMMARY = re.compile(r"(?i)\btotal|_total\b|all_done|wallclock|\boverall|with_compile|phase\d:elapsed")
+_TOTAL_BEHIND = re.compile(r" total(?!\w)")
 _INSIDE_TIMER = re.compile(r"(?i)^(?:beginning|starting) .{0,40}timer")
 
 # The first that matches names the kind. `data` is what the words themselves say.
@@ -100,7 +101,7 @@ def read(text: str, raw: str, file: str, line: int) -> Timed | None:
     if took is None or took.value < 0:
         return None
     name = text[: m.start()].strip(" \t:=([,-._") or text[: m.end()]
-    summary = bool(_SUMMARY.search(name)) or text[m.end() : m.end() + 6] == " total"
+    summary = bool(_SUMMARY.search(name)) or bool(_TOTAL_BEHIND.match(text, m.end()))
     return Timed(found[0], name[:100], took, found[1], line, summary)
 
 

@@ -10,7 +10,7 @@ from auditor.claims.logs import evaluations as ev
 from auditor.claims.logs import phases as ph
 from auditor.claims.logs import settings as st
 from auditor.claims.logs import text as tx
-from auditor.claims.logs.draft import MAX_SETTINGS, Draft, absorb
+from auditor.claims.logs.draft import MAX_EVALUATIONS, MAX_SETTINGS, Draft, absorb
 from auditor.claims.logs.facts import SEED_TITLE, read_facts
 from auditor.claims.logs.figures import place
 from auditor.claims.logs.training import LOOP_STARTS, read_step, read_stop, starts_over
@@ -140,7 +140,7 @@ def _line(draft: Draft, text: str, raw: str, number: int) -> None:
     if "stop" in text or text[:8].lower() in ("training", "phase:tr"):
         read_stop(draft, text, raw, number)
     if ("bpb" in text or "BPB" in text or "val_loss" in text or "vl:" in text) and not _is_code(text):
-        found = ev.read(text, raw, draft.file, number)
+        found = ev.read(text, raw, draft.file, number) if len(draft.evaluations) < MAX_EVALUATIONS else ()
         draft.add(found)
         if found and not draft.nan_line and ev.has_nan(text):
             draft.nan_line = number
