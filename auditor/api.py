@@ -98,7 +98,7 @@ def judge_evidence(
 
 def own_edition(package: Package) -> Edition:
     """The edition in force on the day of the submission's first commit."""
-    return edition((package.created or package.date)[:10])
+    return edition((package.created or package.date or "no date")[:10])
 
 
 def _finish(f: Finding, package: Package) -> Finding:

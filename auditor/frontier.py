@@ -50,7 +50,7 @@ def seed_statistics(e: Evidence) -> SeedStatistics:
         return SeedStatistics()
     numbers = tuple(results.values())
     values = [n.value for n in numbers]
-    day = e.package.created or e.package.date
+    day = view.day(e)
     compared = tuple(_compare(e, values, day)) if day and e.package.track is Track.RECORD else ()
     return SeedStatistics(
         numbers, tuple(s for s, _ in results), statistics.mean(values), statistics.sample_std(values), compared

@@ -122,7 +122,8 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
             instead=INSTEAD,
         )
     # Far more than any known fault is not a byte table but numbers of different things.
-    status = Status.VIOLATION if ratio < 1.25 and abs(ratio - 1) > 2e-3 else Status.NEEDS_HUMAN
+    # Too few bytes make a score look worse, so they are a puzzle and no advantage.
+    status = Status.VIOLATION if 1.002 < ratio < 1.25 else Status.NEEDS_HUMAN
     return RULE.finding(
         status, f"{shown.value:,.0f} bytes, {off}" + (f": {why}" if why else ""), *facts, instead=INSTEAD
     )

@@ -87,7 +87,7 @@ def over_the_cap(e: Evidence, edition: Edition) -> Iterator[Finding]:
     cap = edition.artifact_cap
     logged = view.worst([view.total_bytes(r) for r in runs])
     weights = view.worst([view.model_bytes(r) for r in runs])
-    script = e.package.entry
+    script = view.counted_script(e)
     shipped = weights and script and weights.value + script.size
     claimed = view.worst([s.total_bytes for s in view.statements(e)])
 

@@ -60,26 +60,27 @@ RULE = Rule(
 
 @RULE.check("claims", "scripts")
 def uncounted_helpers(e: Evidence, edition: Edition) -> Iterator[Finding]:
-    entry = e.package.entry
-    if entry is None or entry.problem:
+    entry, counted = e.package.entry, view.counted_script(e)
+    if entry is None or counted is None or counted.problem:
         return
-    names, todo = [], list(entry.imports)
+    names: list[str] = []
+    todo = [entry.path, *entry.imports, *counted.imports]
     while todo:
         name = todo.pop()
-        if name not in names and name != entry.path:
+        if name not in names and name != counted.path:
             names.append(name)
             script = e.package.script(name)
             todo += script.imports if script else ()
     if not names:
-        yield RULE.finding(Status.OK, f"{entry.path} needs no other program file of the folder")
+        yield RULE.finding(Status.OK, f"{counted.path} needs no other program file of the folder")
         return
     sizes = {n: f.size for n in sorted(names) if (f := e.package.file(n)) and f.size is not None}
     extra = sum(sizes.values())
     weights = view.worst([view.model_bytes(r) for r in view.claim_runs(e)])
     facts = [Fact(n, f"{size:,} bytes", Location(n)) for n, size in sizes.items()]
-    message = f"{entry.path} needs {len(names)} more program file(s), {extra:,} bytes"
+    message = f"{counted.path} needs {len(names)} more program file(s), {extra:,} bytes"
     if weights:
-        total = weights.value + entry.size + extra
+        total = weights.value + counted.size + extra
         facts.append(Fact("weights + script + these files", f"{total:,.0f} bytes", weights.at))
         message += f"; with them the artifact is {total:,.0f} bytes"
         if total > edition.artifact_cap:

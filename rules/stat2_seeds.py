@@ -25,7 +25,7 @@ for SEED in 42 314 999; do SEED=$SEED LR=0.025 python train_gpt.py; done
 ```
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rules import view
 from rules.editions import Edition
@@ -63,33 +63,52 @@ RULE = Rule(
 INSTEAD = "ship three logs of one configuration that differ in the seed only"
 
 # Settings that carry the seed, name the run or say where it ran; they differ between honest seeds.
-_FREE = (
-    "seed",
-    "run_id",
-    "run",
-    "path",
-    "dir",
-    "file",
-    "name",
-    "port",
-    "rank",
-    "device",
-    "host",
-    "time",
-    "log",
-    "data",
-    "date",
-    "uuid",
-    "timestamp",
-    "prefix",
-    "output",
-    "artifact",
+_FREE = frozenset(
+    [
+        "seed",
+        "run",
+        "path",
+        "paths",
+        "dir",
+        "dirs",
+        "file",
+        "files",
+        "name",
+        "port",
+        "rank",
+        "device",
+        "host",
+        "time",
+        "log",
+        "logfile",
+        "data",
+        "date",
+        "uuid",
+        "timestamp",
+        "prefix",
+        "output",
+        "artifact",
+    ]
 )
 
 
-def _free(name: str) -> bool:
+def _free(name: str, value: str) -> bool:
     words = name.replace("-", "_").split("_")
-    return any(w in _FREE for w in words) or name.endswith(("_id", "seed", "path", "file", "dir", "name"))
+    return (
+        len(name) < 3
+        or "/" in value
+        or any(w in _FREE for w in words)
+        or name.endswith(("_id", "seed", "path", "file", "dir"))
+    )
+
+
+def _value(text: str) -> object:
+    """A setting as a value, so that 0.5 and 0.50, True and 1 are the same."""
+    word = text.strip().casefold()
+    try:
+        return float({"true": "1", "false": "0"}.get(word, word))
+    except ValueError:
+        return word
 
 
 def differing(a: Run, b: Run) -> Iterator[tuple[str, str, str, Location]]:
@@ -102,24 +121,44 @@ def differing(a: Run, b: Run) -> Iterator[tuple[str, str, str, Location]]:
         if x and y and x.value != y.value:
             yield label, f"{x.value:,.0f}", f"{y.value:,.0f}", y.at
     for name in sorted(a.settings.keys() & b.settings.keys()):
-        x_, y_ = a.settings[name], b.settings[name]
-        if x_.value != y_.value and not _free(name):
-            yield name, x_.value, y_.value, y_.at
+        v, w = a.settings[name], b.settings[name]
+        if _value(v.value) != _value(w.value) and not _free(name, v.value):
+            yield name, v.value, w.value, w.at
+
+
+def one_set(runs: Sequence[Run]) -> tuple[Run, ...]:
+    """The runs of one configuration that cover the most seeds; a folder may carry reruns beside them."""
+    groups: list[list[Run]] = []
+    for run in runs:
+        group = next((g for g in groups if not any(differing(g[0], run))), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(run)
+    return tuple(max(groups, key=_seeds))
+
+
+def _seeds(runs: Iterable[Run]) -> int:
+    return len({r.seed.value if r.seed else r.file for r in runs})
 
 
 @RULE.check("claims")
 def one_configuration(e: Evidence, edition: Edition) -> Iterator[Finding]:
-    runs = [r for r in view.claim_runs(e) if view.headline(r, e)]
-    if len(runs) < 2:
+    every = [r for r in view.claim_runs(e) if view.headline(r, e)]
+    if len(every) < 2:
         return
-    first, facts = runs[0], []
-    for run in runs[1:]:
-        for name, x, y, at in differing(first, run):
-            facts.append(Fact(name, f"{x} in {first.file}, {y} in {run.file}", at))
-    if facts:
+    runs = one_set(every)
+    if _seeds(runs) < min(3, _seeds(every)):
+        first = runs[0]
+        facts = [
+            Fact(name, f"{x} in {first.file}, {y} in {run.file}", at)
+            for run in every
+            if run not in runs
+            for name, x, y, at in differing(first, run)
+        ]
+        names = ", ".join(list(dict.fromkeys(f.label for f in facts))[:6])
         yield RULE.finding(
             Status.LIKELY,
-            f"the logs behind the claim are of different configurations: {', '.join(dict.fromkeys(f.label for f in facts))}",
+            f"the logs behind the claim are of different configurations: {names}",
             *facts[:12],
             instead=INSTEAD,
         )
@@ -133,14 +172,13 @@ def one_configuration(e: Evidence, edition: Edition) -> Iterator[Finding]:
             Status.NEEDS_HUMAN, "the logs behind the claim come from scripts of different size", *facts, instead=INSTEAD
         )
         return
-    seeds = [r.seed for r in runs]
-    named = [s.value for s in seeds if s]
-    if len(set(named)) < len(named):
-        facts = [Fact("seed", f"{s.value:.0f} in {r.file}", s.at) for s, r in zip(seeds, runs, strict=True) if s]
+    seeds = [(r.seed, r.file) for r in runs if r.seed]
+    if len({s.value for s, _ in seeds}) < len(seeds):
+        facts = [Fact("seed", f"{s.value:.0f} in {file}", s.at) for s, file in seeds]
         yield RULE.finding(Status.NEEDS_HUMAN, "two logs behind the claim have the same seed", *facts, instead=INSTEAD)
         return
     yield RULE.finding(
-        Status.OK, f"{len(runs)} logs of one configuration", *(Fact("seed", f"{s.value:.0f}", s.at) for s in seeds if s)
+        Status.OK, f"{len(runs)} logs of one configuration", *(Fact("seed", f"{s.value:.0f}", s.at) for s, _ in seeds)
     )
 
 

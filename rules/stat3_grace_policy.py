@@ -58,8 +58,8 @@ CUTOFF = "2026-05-02T00:00:00+00:00"
 
 @RULE.check("package")
 def commit_dates(e: Evidence, edition: Edition) -> Iterator[Finding]:
-    last, first = e.package.date, e.package.created or e.package.date
-    if not last:
+    last, first = e.package.date, e.package.created
+    if not first:
         return
     facts = [Fact("first commit", first), Fact("head commit", last), Fact("cutoff", CUTOFF)]
     if first >= CUTOFF:

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from rules import constants
 from rules.constants import LN2
-from rules.evidence import Evaluation, Evidence, Location, Number, PhaseKind, Run, SeedClaim, Statement, Track
+from rules.evidence import (
+    Evaluation,
+    Evidence,
+    Location,
+    Number,
+    Phase,
+    PhaseKind,
+    Run,
+    Script,
+    SeedClaim,
+    Statement,
+    Track,
+)
 
+_DAY = re.compile(r"20\d\d-\d\d-\d\d")
 TAIL = 20_000  # tokens: one sequence per rank may be dropped at the end of the split
 
 
 def is_record(e: Evidence) -> bool:
     return e.package.track is Track.RECORD
+
+
+def day(e: Evidence) -> str:
+    """The ISO day on which the submission was made, "" if nobody says.
+
+    Git's date of its first commit where there is one; else what submission.json says; else the date
+    at the start of the folder's name, as the challenge asks for.
+    """
+    said = e.claims.metadata.date.value if e.claims.metadata and e.claims.metadata.date else ""
+    for text in (e.package.created, said, e.package.folder.rsplit("/", 1)[-1]):
+        if m := _DAY.match(text):
+            return m[0]
+    return ""
+
+
+def counted_script(e: Evidence) -> Script | None:
+    """The file whose bytes the README counts: `train_gpt.py`, else the entry script."""
+    return next((s for s in e.package.scripts if s.path == "train_gpt.py"), None) or e.package.entry
 
 
 def same(a: Number, b: Number) -> bool:
@@ -150,5 +182,14 @@ def total_bytes(run: Run) -> Number | None:
     return None
 
 
+def eval_phases(run: Run) -> tuple[Phase, ...]:
+    """Everything that counts as evaluation in the wider accounting.
+
+    Adaptation counts wherever it stands (#1972 was counted so). Checks, warm-up and loading count only
+    after the artifact was made: what comes before belongs to building it.
+    """
+    after = (PhaseKind.DIAGNOSTIC, PhaseKind.LOAD, PhaseKind.WARMUP)
+    return tuple(p for p in run.phases if p.kind in SCORED or (p.kind in after and p.stage != "build"))
+
+
 SCORED = (PhaseKind.ADAPT, PhaseKind.EVAL)
-ALL_EVAL = (PhaseKind.ADAPT, PhaseKind.EVAL, PhaseKind.DIAGNOSTIC, PhaseKind.LOAD, PhaseKind.WARMUP)

@@ -66,7 +66,7 @@ def test_every_way_to_execution(sink: str, names: str) -> None:
     assert opened(pack(PROGRAM, Way(sink=sink, names=names))) == PROGRAM
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(program=programs, way=ways)
 def test_one_layer(program: str, way: Way) -> None:
     found = unpack(pack(program, way).encode(), "train_gpt.py", nothing)
@@ -74,7 +74,7 @@ def test_one_layer(program: str, way: Way) -> None:
     assert found.layers[0].size == len(program.encode())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(program=programs, nest=st.lists(ways, min_size=2, max_size=4))
 def test_nested_layers(program: str, nest: list[Way]) -> None:
     source = program
@@ -84,7 +84,7 @@ def test_nested_layers(program: str, nest: list[Way]) -> None:
     assert (found.text, found.problem, len(found.layers)) == (program, "", len(nest))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(program=programs)
 def test_plain_source_stays_as_it_is(program: str) -> None:
     found = unpack(program.encode(), "train_gpt.py", nothing)
