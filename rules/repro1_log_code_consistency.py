@@ -121,6 +121,30 @@ def _shown(claim: Number, e: Evidence) -> str:
 
 
 @RULE.check("claims")
+def seed_in_its_log(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """A value claimed for a seed that no shipped log of that seed shows."""
+    for claim in (c for s in view.statements(e) for c in s.seeds):
+        said = claim.val_bpb
+        runs = [r for r in e.claims.runs if r.seed and r.result and r.result.val_bpb and r.seed.value == claim.seed]
+        shown = [ev.val_bpb for r in runs for ev in r.evaluations if ev.val_bpb]
+        best = min(
+            (r.result.val_bpb for r in runs if r.result and r.result.val_bpb), key=lambda n: n.value, default=None
+        )
+        if said is None or best is None or any(n.value <= said.value + said.step for n in shown):
+            continue
+        gap = best.value - said.value
+        if gap > 5e-4:
+            yield RULE.finding(
+                Status.VIOLATION,
+                f"seed {claim.seed} is claimed at {said.value:g}; its own log shows {best.value:.5f}, {gap:.5f} bpb worse",
+                fact(f"claimed for seed {claim.seed}", said, ".5f"),
+                fact("result of its log", best, ".5f"),
+                instead="claim what the log of each seed shows",
+            )
+            return
+
+
+@RULE.check("claims")
 def readme_and_json(e: Evidence, edition: Edition) -> Iterator[Finding]:
     a, b = e.claims.readme, e.claims.metadata
     if a and b and a.val_bpb and b.val_bpb and not view.same(a.val_bpb, b.val_bpb):
@@ -222,6 +246,11 @@ VALID = (
 )
 INVALID = (
     Example("claim below every log", record(claims={"val_bpb": 1.1100, "seed_results": None}), Status.VIOLATION),
+    Example(
+        "a seed claimed below its own log",
+        record(claims={"val_bpb": 1.1300, "seed_results": {"42": {"val_bpb": 1.1104}}}),
+        Status.VIOLATION,
+    ),
     Example("README and json differ", record(claims={"val_bpb": 1.1500}), Status.NEEDS_HUMAN),
     Example(
         "weights larger than the claimed total",

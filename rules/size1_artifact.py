@@ -89,7 +89,7 @@ def over_the_cap(e: Evidence, edition: Edition) -> Iterator[Finding]:
     weights = view.worst([view.model_bytes(r) for r in runs])
     script = view.counted_script(e)
     shipped = weights and script and weights.value + script.size
-    claimed = view.worst([s.total_bytes for s in view.statements(e)])
+    claimed = view.worst([n for s in view.statements(e) for n in (s.total_bytes, s.model_bytes)])
 
     facts = [fact("code + weights as logged", logged, unit=" bytes")]
     if weights and script and shipped:

@@ -8,14 +8,14 @@ so a picture cannot show another total than the finding beside it. Coordinates a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from auditor.audit import Audit
 from auditor.report.text import number, plain
 from rules import view
 from rules.editions import Edition, edition
-from rules.evidence import Evidence, Number, PhaseKind, Run
+from rules.evidence import Evidence, Number, Phase, PhaseKind, Run
 
 WIDTH = 300
 LEFT, RIGHT = 96, 244  # the plot between the labels and the values of the seeds' picture
@@ -231,8 +231,9 @@ def time_budgets(e: Evidence, law: Edition) -> Picture | None:
         bars += _pair("training", "its clock", _train(slow), "and calibration", _train_all(slow))
     scored = [r for r in view.claim_runs(e) if r.phase_seconds(*view.SCORED) > 0]
     if scored:
-        slow = max(scored, key=lambda r: r.phase_seconds(*view.ALL_EVAL))
-        bars += _pair("evaluation", "scored", _phases(slow, view.SCORED), "all work", _phases(slow, view.ALL_EVAL))
+        slow = max(scored, key=lambda r: sum(p.seconds.value for p in view.eval_phases(r)))
+        own = [p for p in slow.phases if p.kind in view.SCORED]
+        bars += _pair("evaluation", "scored", _phases(own), "all work", _phases(view.eval_phases(slow)))
     bars = [(label, parts) for label, parts in bars if parts and all(math.isfinite(v) and v >= 0 for _, v, _ in parts)]
     if not bars:
         return None
@@ -267,15 +268,13 @@ def _train(run: Run) -> list[tuple[str, float, str]]:
 
 
 def _train_all(run: Run) -> list[tuple[str, float, str]]:
-    return _train(run) + _phases(run, (PhaseKind.CALIBRATION,))
+    return _train(run) + _phases([p for p in run.phases if p.kind is PhaseKind.CALIBRATION])
 
 
-def _phases(run: Run, kinds: tuple[PhaseKind, ...]) -> list[tuple[str, float, str]]:
-    """Phases of these kinds as segments, the scored ones first; too many are joined by kind."""
+def _phases(phases: Iterable[Phase]) -> list[tuple[str, float, str]]:
+    """Phases as segments, the scored ones first; too many are joined by kind."""
     order = [*view.SCORED, PhaseKind.WARMUP, PhaseKind.LOAD, PhaseKind.DIAGNOSTIC]
-    found = sorted(
-        (p for p in run.phases if p.kind in kinds), key=lambda p: order.index(p.kind) if p.kind in order else len(order)
-    )
+    found = sorted(phases, key=lambda p: order.index(p.kind) if p.kind in order else len(order))
     if len(found) <= SEGMENTS:
         return [(plain(p.name, 60) or NAMES[p.kind], p.seconds.value, COLORS[p.kind]) for p in found]
     present = dict.fromkeys(p.kind for p in found)

@@ -281,7 +281,7 @@ def _tag_all(value: Value, source: Value, budget: Budget, depth: int = 0) -> Val
 
 @op("io.BytesIO", "io.StringIO")
 def _buffer(m: Machine, initial: Value = b"") -> Value:
-    return Buffer(initial)
+    return Buffer(initial) if isinstance(initial, str | bytes | bytearray) else UNKNOWN
 
 
 @op("zipfile.ZipFile")

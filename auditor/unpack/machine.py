@@ -360,7 +360,9 @@ class Machine:
             if unknown and not isinstance(owner, list | dict):
                 return unknown
             if name == "join" and args and not isinstance(args[0], str | bytes):
-                items = list(self.iterate(args[0]))
+                items = self.attempt(lambda: list(self.iterate(args[0])))
+                if not isinstance(items, list):
+                    return UNKNOWN
                 unknown = first_unknown(items)
                 if any(isinstance(i, Choice) for i in items):
                     return self.each(lambda *i: self.call_bound(owner, name, [list(i)], {}), items)
@@ -470,7 +472,9 @@ class Machine:
         """Items of a value, work charged for each. Raises TypeError for what is not iterable."""
         items: Iterable[Value]
         if isinstance(value, Handle | Buffer):
-            items = objects.method(self, value, "readlines", [], {})
+            items = self.attempt(objects.method, self, value, "readlines", [], {})
+            if not isinstance(items, list):
+                raise TypeError("nothing to iterate over")
         elif isinstance(value, _ITERABLE):
             items = value
         else:

@@ -234,6 +234,8 @@ def _handle_method(m: Machine, h: Handle, name: str, args: list[Value]) -> Value
 
 def _buffer_method(m: Machine, b: Buffer, name: str, args: list[Value]) -> Value:
     content = b.content
+    if not isinstance(content, str | bytes | bytearray):
+        return content if isinstance(content, Unknown) else UNKNOWN
     if name in ("getvalue", "getbuffer", "digest"):
         return content
     if name == "hexdigest":

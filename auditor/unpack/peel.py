@@ -18,7 +18,7 @@ from auditor.unpack.values import Scope, steps_of, tag
 from rules.evidence import Layer
 
 _END_OF_ZIP = b"PK\x05\x06"
-WRAPPER = 60  # statements and expressions: a text with fewer that leads to another one is only its wrapping
+WRAPPER = 100  # statements and expressions: a text with fewer that leads to another one is only its wrapping
 
 
 @dataclass(frozen=True, slots=True)

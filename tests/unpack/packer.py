@@ -180,7 +180,7 @@ SINKS: dict[str, str] = {
     "eval-compile": "eval(compile({d},__file__,'exec'),globals())",
     "globals": "exec({d},{{'__name__':'__main__'}})",
     "variables": "_a={d}\n_b=_a\n_c=str(_b,'utf8')\nexec(_c,globals())",
-    "function": "def _open(z):\n    'Decode.'\n    y=z\n    return y\n\ndef run():\n    exec(_open({d}),globals())\n\nif __name__=='__main__':\n    run()",
+    "function": "def _open(z):\n    'Decode.'\n    y=z\n    return y\n\ndef run():\n    exec(_open({d}),globals())\n\nrun()",
     "lambda": "(lambda f,z:f(z))(exec,{d})",
     "alias": "_e=exec\n_e({d})",
     "builtins": "import builtins\nbuiltins.exec({d})",

@@ -208,6 +208,13 @@ def test_a_sibling_may_hold_the_decoder() -> None:
     assert (found.text, found.problem) == (TRAINER, "")
 
 
+def test_a_main_guard_holds_in_the_script_and_not_in_what_it_imports() -> None:
+    guarded = "if __name__ == '__main__':\n    " + pack(TRAINER, Way(names="dunder"))
+    assert opened(guarded).text == TRAINER
+    found = opened("import helper\n" + "# a program of its own\n" * 20, helper_dot_py=guarded.encode())
+    assert (found.text, found.parts) == (found.shipped_text, ())
+
+
 def test_a_function_that_only_a_framework_calls() -> None:
     source = "import app\n\n@app.main()\ndef go():\n    " + pack(TRAINER, Way(names="dunder"))
     assert opened(source).text == TRAINER

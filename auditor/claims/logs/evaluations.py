@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from auditor.claims.logs.figures import LITERAL, figure, place, seconds
@@ -82,9 +83,9 @@ def read(text: str, raw: str, file: str, line: int) -> tuple[Evaluation, ...]:
     ):
         return ()
     at = place(file, line, raw)
-    took = next(
-        (seconds(p[1], _time_unit(p), at) for key in _TIMES for p in pairs if p[0] == key and _time_unit(p)), None
-    )
+    timed = [p for p in pairs if _time_unit(p)]
+    named = (p for key in _TIMES for p in timed if p[0] == key)
+    took = next((seconds(p[1], _time_unit(p), at) for p in (*named, *_own_timers(timed))), None)
     val_loss = figure(loss[1], at) if loss else None
     out = []
     exact = next((figure(p[1], at) for p in pairs if p[0] == "exact"), None)
@@ -120,6 +121,11 @@ def _time_unit(pair: tuple[str, str, str, int]) -> str:
     if unit:
         return unit
     return "ms" if key.endswith("_ms") else "s" if key.endswith(("_s", "_seconds")) else ""
+
+
+def _own_timers(pairs: Sequence[tuple[str, str, str, int]]) -> Iterator[tuple[str, str, str, int]]:
+    """Timers that carry the name of what they time, such as `ngram_eval_time`."""
+    return (p for p in pairs if p[0].endswith("_eval_time"))
 
 
 def _training(text: str, name: str) -> tuple[bool, int | None]:

@@ -10,10 +10,11 @@ from rules.evidence import Location, Number
 
 _INT = r"(\d[\d,_]{2,20})(?![\d.])"
 _BYTES = rf"{_INT}(?:\s?(?:bytes|B)\b)?"
+_TAG = r"(?:[^:=(]|\([^)]{0,40}\))"  # a codec's options may hold what else ends a label: int6+zlib(level=9)
 _TOTAL = re.compile(
     rf"(?i)(?:total[_ ](?:[\w/+-]{{1,20}}[_ ])?(?:submission|artifact)|final[_ ]submission|submission[_ ]total|"
     rf"total[_ ]trinity submission)"
-    rf"(?:[_ ](?:size|bytes))*(?P<tag>(?:[ _][^:=]{{1,90}}?)?)\s?[:=]\s?{_BYTES}"
+    rf"(?:[_ ](?:size|bytes))*(?P<tag>(?:[ _]{_TAG}{{1,90}}?)?)\s?[:=]\s?{_BYTES}"
 )
 _TOTAL_OTHER = re.compile(
     rf"(?i)\btotal[:=]\s?{_INT}(?=[\s(/|B,]|$)|\bbudget:{_INT}/1[56]\d{{6}}\b|= {_INT} total\b|code = {_INT}B\b"
@@ -25,7 +26,7 @@ _ARTIFACT = re.compile(
 _MODEL = re.compile(
     rf"(?i)(?:serialized[_ ](?:model)?|compressed[_ ]model(?:_bytes)?|quant(?:ized)?[_ ]model|"
     rf"quant_(?:file_)?bytes|compressed_blob_bytes|model[_ ]bytes|model[_ ]size|[\w+]{{3,30}} model)"
-    rf"(?P<tag>[^:=]{{0,90}}?)\s?[:=]\s{{0,12}}(?:\S{{1,80}}\sbytes:)?{_BYTES}|\bmodel:{_INT}\b(?=.*\bcode:)"
+    rf"(?P<tag>{_TAG}{{0,90}}?)\s?[:=]\s{{0,12}}(?:\S{{1,80}}\sbytes:)?{_BYTES}|\bmodel:{_INT}\b(?=.*\bcode:)"
 )
 _CODE = re.compile(
     rf"(?i)\bcode(?:[_ ](?:size|bytes))*(?:\s?\((?P<tag>[^)]{{1,60}})\))?\s{{0,2}}[:=]\s{{0,12}}{_BYTES}(?!\.)"
