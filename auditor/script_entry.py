@@ -21,6 +21,9 @@ from rules.evidence import Command
 _CLAIM_NUMBER = re.compile(r"(?<![\w.])([1-9]\d{2,8})(?![\w.])")
 
 
+THIN = 400  # statements and expressions: a larger script that evaluates is no mere loader
+
+
 @dataclass
 class Program:
     """One Python file, opened. `needs` are files of the folder that it uses."""
@@ -44,7 +47,7 @@ def choose_entry(programs: dict[str, Program], commands: list[Command], metadata
     usual = programs.get("train_gpt.py")
     if usual is not None:
         if "train_gpt.py" not in named:
-            other = next((n for n in named if programs[n].trains), "")
+            other = next((n for n in named if _displaces(programs[n], usual)), "")
             if other:
                 return _loaded(other, programs)
         behind = _loaded(usual.path, programs)
@@ -76,6 +79,18 @@ def choose_entry(programs: dict[str, Program], commands: list[Command], metadata
     return _loaded(min(pool, key=fit).path, programs)
 
 
+def _displaces(other: Program, usual: Program) -> bool:
+    """Whether a script that the run commands name is the claim's, and `train_gpt.py`, which they do not, is not.
+
+    A packed train_gpt.py is the shipped form of the readable script that a README runs; a small script
+    under another name is a test.
+    """
+    if not other.trains or (usual.trains and usual.unpacked.layers):
+        return False
+    alike = posixpath.basename(other.path).startswith("train") or 2 * other.content.weight > usual.content.weight
+    return alike or not usual.trains
+
+
 def _meant(word: str, programs: dict[str, Program]) -> list[str]:
     """Programs that a word of a command may mean: the longest path that it ends in."""
     word = word.strip("\"'").replace("\\", "/").removeprefix("./")
@@ -92,7 +107,7 @@ def _loaded(path: str, programs: dict[str, Program]) -> str:
     """The file behind a loader: a script that does not train itself and runs a sibling that does."""
     for _ in range(4):
         p = programs[path]
-        if p.trains:
+        if p.trains or (p.content.evaluates and p.content.weight > THIN):
             return path
         behind = [r for r in p.unpacked.runs if r in programs]
         best = next((r for r in behind if programs[r].trains or programs[r].unpacked.runs), "")

@@ -7,6 +7,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 
 from auditor.script_mentions import dotted
+from auditor.unpack.parse import walk
 from auditor.unpack.wordset import wordset
 
 NATIVE = (".c", ".cc", ".cpp", ".cxx", ".cu", ".cuh", ".h", ".hpp", ".so", ".rs")
@@ -23,7 +24,7 @@ def needed_files(tree: ast.Module, path: str, files: Iterable[str]) -> tuple[str
     found: dict[str, None] = {}
     base = posixpath.dirname(path)
     words = _path_words(tree)
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             for a in node.names:
                 found.update(dict.fromkeys(_modules(a.name, base, 0, names)))
@@ -65,7 +66,7 @@ def _of_call(node: ast.Call, base: str, names: set[str], words: set[str]) -> Ite
     if last not in _LOADERS:
         return
     for argument in (*node.args, *(k.value for k in node.keywords)):
-        for at in ast.walk(argument):
+        for at in walk(argument):
             if isinstance(at, ast.Constant) and isinstance(at.value, str) and len(at.value) < 1000:
                 if last in ("import_module", "__import__"):
                     yield from _modules(at.value, base, 0, names)
@@ -77,7 +78,7 @@ def _of_call(node: ast.Call, base: str, names: set[str], words: set[str]) -> Ite
 def _path_words(tree: ast.Module) -> set[str]:
     """Every part of every short string that may be a path."""
     out: set[str] = set()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 300:
             out.update(node.value.replace("\\", "/").split("/"))
     return out

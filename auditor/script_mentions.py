@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from auditor.shell_words import Use, split_line, uses
+from auditor.unpack.parse import walk
 from auditor.unpack.wordset import wordset
 
 NETWORK = wordset(
@@ -50,7 +51,7 @@ def python_uses(tree: ast.Module) -> Iterator[tuple[int, Use]]:
     """(line, use) for everything in a program that matters, in order of lines."""
     module = _survey(tree)
     found: dict[tuple[int, Use], None] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             for name in _network_imports(node, module):
                 found[node.lineno, Use("network-import", name)] = None
@@ -62,7 +63,7 @@ def python_uses(tree: ast.Module) -> Iterator[tuple[int, Use]]:
 
 def _survey(tree: ast.Module) -> _Module:
     module = _Module()
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             for a in node.names:
                 module.imports[a.asname or a.name.partition(".")[0]] = a.name if a.asname else a.name.partition(".")[0]

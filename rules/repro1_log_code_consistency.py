@@ -211,7 +211,7 @@ def code_size(e: Evidence, edition: Edition) -> Iterator[Finding]:
             fact("code in the log", n, unit=" bytes"),
             Fact("script as shipped", f"{script.size:,} bytes", Location(script.path)),
         )
-        if abs(n.value - script.size) > 0.05 * script.size:
+        if abs(n.value - script.size) > 0.25 * script.size:
             yield RULE.finding(
                 Status.DISPUTED,
                 f"the log counts {n.value:,.0f} bytes of code, {script.path} as shipped has {script.size:,}: another form of the script, such as a minified one",

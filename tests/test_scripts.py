@@ -170,6 +170,22 @@ def test_files_inside_a_packed_script_are_scripts_without_size() -> None:
             "train_gpt.py",
         ),
         ({"train_gpt.py": TRAINER, "tool.py": HELPER, "README.md": "```bash\npython tool.py\n```\n"}, "train_gpt.py"),
+        (
+            {
+                "train_gpt.py": packed(TRAINER),
+                "train_gpt_human.py": TRAINER,
+                "README.md": "```\ntorchrun train_gpt_human.py\n```\n",
+            },
+            "train_gpt.py",
+        ),
+        (
+            {
+                "train_gpt.py": TRAINER + "x = 1 + 2 * 3\n" * 40,
+                "smoke.py": TRAINER,
+                "README.md": "```\npython smoke.py\n```\n",
+            },
+            "train_gpt.py",
+        ),
         ({"train_b.py": TRAINER, "train_a.py": TRAINER, "run.sh": "torchrun train_b.py\n"}, "train_b.py"),
         ({"train_b.py": TRAINER, "train_a.py": TRAINER, "submission.json": '{"script": "train_b.py"}'}, "train_b.py"),
         (

@@ -7,7 +7,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from auditor.unpack.parse import parse
+from auditor.unpack.parse import parse, walk
 from auditor.unpack.wordset import wordset
 
 _LEARN = wordset("backward value_and_grad grad jvp vjp")
@@ -53,7 +53,7 @@ def _vocabulary(tree: ast.Module) -> tuple[set[str], list[str], int]:
     names: set[str] = set()
     strings: list[str] = []
     weight = 0
-    for node in ast.walk(tree):
+    for node in walk(tree):
         weight += isinstance(node, ast.stmt | ast.expr) and not isinstance(node, ast.Constant)
         if isinstance(node, ast.Name):
             names.add(node.id)

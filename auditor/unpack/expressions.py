@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from auditor.unpack import objects
@@ -225,18 +225,23 @@ def make_function(m: Machine, node: ast.FunctionDef | ast.AsyncFunctionDef | ast
     while scope.frame and scope.parent is not None:
         scope = scope.parent
     a = node.args
-    body = [node.body] if isinstance(node, ast.Lambda) else node.body
     return Function(
         node,
         scope,
         tuple(evaluate(m, d, scope) for d in a.defaults),
         {p.arg: evaluate(m, d, scope) for p, d in zip(a.kwonlyargs, a.kw_defaults, strict=True) if d is not None},
-        generator=any(_yields(b) for b in body),
     )
 
 
-def _yields(node: ast.AST) -> bool:
-    todo = [node]
+def is_generator(f: Function) -> bool:
+    """Whether a function yields; found out at its first call."""
+    if f.generator is None:
+        f.generator = _yields([f.node.body] if isinstance(f.node, ast.Lambda) else f.node.body)
+    return f.generator
+
+
+def _yields(body: Sequence[ast.AST]) -> bool:
+    todo = list(body)
     while todo:
         at = todo.pop()
         if isinstance(at, ast.Yield | ast.YieldFrom):

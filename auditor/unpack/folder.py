@@ -12,6 +12,11 @@ from auditor.unpack.values import Unknown, Value, tag
 ROOT = "/submission"  # where the record folder is thought to stand
 
 
+def _lines(text: str) -> str:
+    """Text with universal newlines and without a byte order mark."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+
+
 class Folder:
     """A view of the record folder in which writes go to memory.
 
@@ -73,6 +78,13 @@ class Folder:
             if found is not None:
                 return name, found
         return None
+
+    def is_whole(self, name: str, content: Value) -> bool:
+        """Whether this is all of a shipped file, as bytes or as text with universal newlines."""
+        data = self._seen.get(name)
+        if data is None or not isinstance(content, str):
+            return data is not None and bytes(content) == data
+        return any(_lines(data.decode(e, "replace")) == _lines(content) for e in ("utf-8", "latin-1"))
 
     def exists(self, path: str) -> bool:
         return self.absolute(path) in self.written or self.find(path) is not None

@@ -7,17 +7,15 @@ an unknown value; where a test is unknown, both branches are followed.
 from __future__ import annotations
 
 import ast
-import functools
-import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from auditor.unpack import decoding, expressions, functions, objects, sinks, statements
 from auditor.unpack.folder import Folder
 from auditor.unpack.limits import MAX_CALLS, MAX_DEPTH, Budget, Corrupt, Stop
 from auditor.unpack.methods import PURE, binary, call_method
+from auditor.unpack.nodes import SHORT, Frame, Node, Raised, Unread
 from auditor.unpack.parse import parse
 from auditor.unpack.source import read_source
 from auditor.unpack.suspicion import has_means, may_run_text
@@ -45,10 +43,9 @@ from auditor.unpack.values import (
     steps_of,
 )
 
-SHORT = 200  # characters: a shorter plain string that is executed is glue, not a program
 MAX_CHILDREN = 200  # texts that one text executes
 SMALL = 50_000  # characters: an unpacked text of this size is followed even if it runs nothing itself
-__all__ = ["Machine", "Node", "Raised", "decoding", "functions"]  # importing the last two fills TABLE
+__all__ = ["Machine", "decoding", "functions"]  # importing the last two fills TABLE
 _ITERABLE = (
     str,
     bytes,
@@ -65,68 +62,6 @@ _ITERABLE = (
 )
 _TOLERANT = frozenset({"functools.partial", "builtins.print"})
 _OWN_ERRORS = (ValueError, LookupError, ArithmeticError, StopIteration)
-
-
-class Raised(Exception):
-    """The code that is followed would raise here; `value` stands for the failed result."""
-
-    def __init__(self, value: Unknown) -> None:
-        super().__init__(value.why)
-        self.value = value
-
-
-@dataclass(eq=False)
-class Node:
-    """A text that would be executed, and the texts that it executes in turn.
-
-    `steps` leads from the parent's text to this one. `name` is a file name where the code gave one.
-    """
-
-    text: str
-    steps: tuple[str, ...] = ()
-    name: str = ""
-    line: int = 0
-    parent: Node | None = None
-    children: list[Node] = field(default_factory=list)
-    problem: str = ""
-    encoding: str = "utf-8"
-    sure: bool = True  # False in a function that nothing was seen to call
-
-    @functools.cached_property
-    def digest(self) -> str:
-        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
-
-    @property
-    def glue(self) -> bool:
-        """A short plain string that is executed, such as an assignment; hardly a program."""
-        return not self.steps and len(self.text) < SHORT
-
-    @property
-    def above(self) -> list[Node]:
-        """This node and all that it lies in, innermost first."""
-        out, node = [], self
-        while True:
-            out.append(node)
-            if node.parent is None:
-                return out
-            node = node.parent
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """Code that would run but that could not be followed: where, in which text, and why."""
-
-    node: Node
-    line: int
-    why: Unknown
-
-
-@dataclass(slots=True)
-class Frame:
-    """What a function call has returned and yielded so far."""
-
-    returns: list[Value] = field(default_factory=list)
-    yields: list[Value] = field(default_factory=list)
 
 
 class Machine:
@@ -206,8 +141,10 @@ class Machine:
             return UNKNOWN
         steps = steps_of(value)
         if len(steps) == 1 and steps[0].startswith("read "):
-            self._run_sibling(steps[0].removeprefix("read "))
-            return UNKNOWN
+            if self.folder.is_whole(steps[0].removeprefix("read "), value):
+                self._run_sibling(steps[0].removeprefix("read "))
+                return UNKNOWN
+            steps = (*steps, "slice")
         encoding = "utf-8"
         text = value
         if not isinstance(value, str):

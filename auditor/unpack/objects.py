@@ -232,9 +232,13 @@ def _handle_method(m: Machine, h: Handle, name: str, args: list[Value]) -> Value
     return out
 
 
+def _is_data(value: Value) -> bool:
+    return isinstance(value, str | bytes | bytearray)
+
+
 def _buffer_method(m: Machine, b: Buffer, name: str, args: list[Value]) -> Value:
     content = b.content
-    if not isinstance(content, str | bytes | bytearray):
+    if not _is_data(content):
         return content if isinstance(content, Unknown) else UNKNOWN
     if name in ("getvalue", "getbuffer", "digest"):
         return content

@@ -11,6 +11,7 @@ import ast
 import functools
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditor.unpack.lexer import Literal, literals
@@ -45,6 +46,30 @@ def parse(text: str) -> Parsed:
     if second.tree is not None:
         return Parsed(second.tree, rewritten=True)
     return first
+
+
+_MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+
+
+def walk(tree: ast.AST) -> Sequence[ast.AST]:
+    """The nodes of a tree in the order of `ast.walk`, without the marks (`Load`, `Add`, …) that carry nothing.
+
+    A whole module is walked once and the list is kept with it, since half a dozen readers go over
+    each script and walking costs more than they do.
+    """
+    kept: Sequence[ast.AST] | None = getattr(tree, "_scorefirst_nodes", None)
+    if kept is not None:
+        return kept
+    nodes = [tree]
+    for node in nodes:  # grows while it is read
+        for value in node.__dict__.values():
+            if isinstance(value, list):
+                nodes.extend(v for v in value if isinstance(v, ast.AST) and not isinstance(v, _MARKS))
+            elif isinstance(value, ast.AST) and not isinstance(value, _MARKS):
+                nodes.append(value)
+    if isinstance(tree, ast.Module):
+        tree._scorefirst_nodes = nodes  # type: ignore[attr-defined]
+    return nodes
 
 
 def tokens(text: str) -> int:

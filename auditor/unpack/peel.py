@@ -10,14 +10,16 @@ from auditor.unpack.content import content
 from auditor.unpack.decoding import read_zip
 from auditor.unpack.folder import ROOT, Folder
 from auditor.unpack.limits import MAX_INPUT, MAX_WORK, Budget, Corrupt, Exhausted, Stop
-from auditor.unpack.machine import Machine, Node
+from auditor.unpack.machine import Machine
+from auditor.unpack.nodes import Node
 from auditor.unpack.parse import parse
 from auditor.unpack.source import Source, read_source
-from auditor.unpack.suspicion import has_means
+from auditor.unpack.suspicion import executes_text
 from auditor.unpack.values import Scope, steps_of, tag
 from rules.evidence import Layer
 
 _END_OF_ZIP = b"PK\x05\x06"
+PROGRAM = 1_000  # statements and expressions: no decoder is that long
 WRAPPER = 100  # statements and expressions: a text with fewer that leads to another one is only its wrapping
 
 
@@ -101,7 +103,8 @@ def _follow(machine: Machine, root: Node, packed: dict[str, bytes] | None) -> st
 def _is_program(node: Node) -> bool:
     """True for a text that is long to follow because it is a program of its own, not a decoder."""
     tree = parse(node.text).tree
-    return content(node.text).trains or tree is None or not has_means(tree)
+    found = content(node.text)
+    return found.trains or found.weight > PROGRAM or tree is None or not executes_text(tree)
 
 
 def _guarded(sibling: Callable[[str], bytes | None]) -> Callable[[str], bytes | None]:

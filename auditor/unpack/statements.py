@@ -6,13 +6,13 @@ import ast
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from auditor.unpack import machine as _machine
 from auditor.unpack import sinks
-from auditor.unpack.expressions import assign, evaluate, make_function
+from auditor.unpack.expressions import assign, evaluate, is_generator, make_function
+from auditor.unpack.nodes import Frame, Raised
 from auditor.unpack.values import UNKNOWN, Class, Function, Ref, Scope, Unknown, Value, choice
 
 if TYPE_CHECKING:
-    from auditor.unpack.machine import Frame, Machine
+    from auditor.unpack.machine import Machine
 
 # A loop is left early when it goes on and on with calls that nobody understands: a training loop.
 PATIENCE_ROUNDS = 30
@@ -45,14 +45,14 @@ def run_function(m: Machine, f: Function, scope: Scope, frame: Frame) -> Value:
     """The value of one call whose parameters are bound in `scope`."""
     if isinstance(f.node, ast.Lambda):
         value = evaluate(m, f.node.body, scope)
-        return frame.yields if f.generator else value
+        return frame.yields if is_generator(f) else value
     try:
         run(m, f.node.body, scope)
         frame.returns.append(None)
     except Flow as flow:
         if flow.kind == "raise":
             frame.returns.append(UNKNOWN)
-    return list(frame.yields) if f.generator else choice(frame.returns)
+    return list(frame.yields) if is_generator(f) else choice(frame.returns)
 
 
 def branches(m: Machine, scope: Scope, bodies: list[list[ast.stmt]]) -> None:
@@ -71,7 +71,7 @@ def branches(m: Machine, scope: Scope, bodies: list[list[ast.stmt]]) -> None:
         except Flow as f:
             flow = f
             m.broke |= f.kind != "continue"
-        except _machine.Raised:
+        except Raised:
             pass
         finally:
             m.doubt -= 1
@@ -175,7 +175,7 @@ def _try(m: Machine, node: Any, scope: Scope) -> None:
     flow: Flow | None = None
     try:
         run(m, node.body, scope)
-    except _machine.Raised:
+    except Raised:
         failed = True
     except Flow as f:
         flow, failed = f, f.kind == "raise"

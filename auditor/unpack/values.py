@@ -77,7 +77,7 @@ class Function:
     scope: Scope
     defaults: tuple[Value, ...] = ()
     kw_defaults: dict[str, Value] = field(default_factory=dict)
-    generator: bool = False
+    generator: bool | None = None  # not known before the first call
     calls: int = 0
     active: int = 0
 

@@ -103,6 +103,13 @@ def test_a_patched_sibling_is_a_program_of_its_own() -> None:
     assert found.layers[0].steps == ("read base.py", "replace")
 
 
+def test_a_part_of_a_sibling_is_a_program_of_its_own() -> None:
+    source = "exec(open('base.py').read().split('if __name__')[0])"
+    found = opened(source, base_dot_py=TRAINER.encode())
+    assert found.text == TRAINER.split("if __name__")[0]
+    assert (found.runs, found.layers[0].steps) == ((), ("read base.py", "slice"))
+
+
 def test_text_behind_a_marker_in_the_same_file() -> None:
     tail = base64.b64encode(XZ).decode()
     source = f"import base64,lzma\ns=open(__file__).read().split('#'+'DATA:')[1]\nexec(lzma.decompress(base64.b64decode(s)))\n#DATA:{tail}\n"
