@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import PurePath
 
 from auditor import waivers as waiving
 from auditor.audit import SCHEMA_VERSION, Audit, SubmissionId, Waiver
@@ -108,7 +109,8 @@ def _finish(f: Finding, package: Package) -> Finding:
 def show_again(f: Finding, package: Package) -> str:
     """A command that shows the line a finding rests on, or asks the rule again where there is no line."""
     at = next((p for p in f.locations if p.line), None)
-    path = "/".join(p for p in (package.folder, at.file) if p) if at else ""
+    folder = package.folder if package.head else on_disk(package)
+    path = "/".join(p for p in (folder, at.file) if p) if at else ""
     if at and at.layer:
         where = f"--repo . --ref {package.head} {shlex.quote(path)}" if package.head else shlex.quote(path)
         return f"scorefirst unpack {where} | sed -n {at.line}p"
@@ -116,9 +118,22 @@ def show_again(f: Finding, package: Package) -> str:
         return f"git show {shlex.quote(f'{package.head}:{path}')} | sed -n {at.line}p"
     if at:
         return f"sed -n {at.line}p {shlex.quote(path)}"
-    where = (
+    place = (
         f"--repo . --ref {package.head} --folder {shlex.quote(package.folder)}"
         if package.head
-        else shlex.quote(package.folder or ".")
+        else shlex.quote(folder or ".")
     )
-    return f"scorefirst audit {where} --only {f.rule.split('-')[0]}"
+    return f"scorefirst audit {place} --only {f.rule.split('-')[0]}"
+
+
+def on_disk(package: Package) -> str:
+    """The path of a plain folder as its user can type it: what was named, and the rest of the way.
+
+    `source` may name the record folder itself or a folder above it, and `folder` begins somewhere
+    in that path, so the two overlap.
+    """
+    source, folder = PurePath(package.source).parts, PurePath(package.folder).parts
+    for k in range(min(len(source), len(folder)), 0, -1):
+        if source[-k:] == folder[:k]:
+            return str(PurePath(*source, *folder[k:]))
+    return str(PurePath(package.source, package.folder)) if package.source else package.folder
