@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from auditor.audit import Audit, Waiver
 from auditor.exit_codes import exit_code
+from auditor.report.text import plain, shorten
 from auditor.submission.base import AuditorError, NothingToAudit, UsageError
 from auditor.submission.target import Target
 
@@ -151,7 +153,11 @@ def judge(
     try:
         stored = load(read(file))
     except (ValueError, MsgspecError) as e:
-        raise UsageError(f"{file} is no JSON report of this tool: {e}") from None
+        raise UsageError(f"{file} is no JSON report of this tool: {shorten(str(e), 300)}") from None
+    except RecursionError:
+        raise UsageError(f"{file} is no JSON report of this tool: it is nested too deeply") from None
+    if not stored:
+        raise NothingToAudit(f"{file} is an empty list of audits")
     audits = []
     for a in stored:
         if a.evidence is None:
@@ -316,7 +322,10 @@ def unpack(
     """
     from auditor.peek import unpack_file
 
-    print_plain(unpack_file(path, repo=repo, ref=ref, pr=pr, layers=layers))
+    text = unpack_file(path, repo=repo, ref=ref, pr=pr, layers=layers)
+    if sys.stdout.isatty():  # a pipe gets the exact text; a terminal must not obey what the script holds
+        text = "\n".join(map(plain, text.splitlines()))
+    print_plain(text)
 
 
 @app.command()
@@ -350,7 +359,7 @@ def report(
         print_plain(text)
         return
     write(output, text)
-    stderr.print(f"wrote {output}", markup=False, highlight=False)
+    say(f"wrote {output}")
 
 
 def write(path: Path, text: str) -> None:
@@ -362,11 +371,21 @@ def write(path: Path, text: str) -> None:
         raise UsageError(f"cannot write {path}: {e.strerror}") from None
 
 
+def say(sentence: str) -> None:
+    """One line on stderr, never wrapped: paths and commands in it can be copied."""
+    stderr.print(plain(sentence), markup=False, highlight=False, soft_wrap=True)
+
+
 def print_plain(text: str) -> None:
     """Print text as it is, whatever encoding the terminal has."""
     data = text if text.endswith("\n") else text + "\n"
-    sys.stdout.buffer.write(data.encode(sys.stdout.encoding or "utf-8", "replace"))
-    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(data.encode(sys.stdout.encoding or "utf-8", "replace"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as e:
+        raise AuditorError(f"cannot write to standard output: {e.strerror}") from None
 
 
 def rule_names(only: list[str] | None) -> frozenset[str]:
@@ -417,13 +436,17 @@ def waiting(what: str) -> Iterator[None]:
 
 def main() -> None:
     """Run the command line; every expected error is one sentence and an exit code."""
+    if sys.stdout is None:  # closed by the caller: the exit code still counts
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    elif isinstance(sys.stdout, TextIOWrapper):  # a letter the terminal lacks becomes "?"
+        sys.stdout.reconfigure(errors="replace")
     try:
         app(standalone_mode=True)
     except NothingToAudit as e:
-        stderr.print(f"nothing to audit: {e}", markup=False, highlight=False)
+        say(f"nothing to audit: {e}")
         sys.exit(e.exit_code)
     except AuditorError as e:
-        stderr.print(f"error: {e}", markup=False, highlight=False)
+        say(f"error: {e}")
         sys.exit(e.exit_code)
     except BrokenPipeError:
         # Whoever read our output has gone; keep Python from complaining at exit.
@@ -433,11 +456,9 @@ def main() -> None:
         if "SCOREFIRST_DEBUG" in os.environ:
             raise
         what = traceback.extract_tb(e.__traceback__)[-1]
-        stderr.print(
+        say(
             f"error: scorefirst itself failed: {e!r} in {Path(what.filename).name}:{what.lineno}. Please report it, with "
-            "the call and what SCOREFIRST_DEBUG=1 prints.",
-            markup=False,
-            highlight=False,
+            "the call and what SCOREFIRST_DEBUG=1 prints."
         )
         sys.exit(1)
 

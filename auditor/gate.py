@@ -13,7 +13,7 @@ from auditor.audit import Audit, Waiver
 from auditor.exit_codes import exit_code
 from auditor.report import Options, render
 from auditor.submission import Repo, Target
-from auditor.submission.base import NothingToAudit
+from auditor.submission.base import NothingToAudit, UsageError
 from rules.finding import Status
 
 REPORTS = {"audit.json": "json", "audit.sarif": "sarif", "audit.md": "md", "audit.html": "html"}
@@ -51,22 +51,29 @@ def run_gate(
         audits = [replace(a, submission=replace(a.submission, pr=pr)) for a in audits]
     options = Options(verbose=verbose, dispute_url=dispute_url, color=False)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
         for name, format_ in REPORTS.items():
-            (out / name).write_text(render(format_, audits, options), encoding="utf-8")
+            _write(out / name, render(format_, audits, options))
     print(render("terminal", audits, options))
     if os.environ.get("GITHUB_ACTIONS") == "true":
         print(render("github", audits, options))
         summary = os.environ.get("GITHUB_STEP_SUMMARY")
         if summary:
-            with open(summary, "a", encoding="utf-8") as f:
-                f.write(render("md", audits, options))
+            _write(Path(summary), render("md", audits, options), "a")
     code = exit_code([a for a in audits if _accused(a)], fail_on)
     print(
         f"scorefirst gate: {'fail' if code else 'pass'} ({len(audits)} record folder(s), fails on {fail_on} and worse)",
         file=sys.stderr,
     )
     return code
+
+
+def _write(path: Path, text: str, mode: str = "w") -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, mode, encoding="utf-8") as f:
+            f.write(text)
+    except OSError as e:
+        raise UsageError(f"cannot write {path}: {e.strerror}") from None
 
 
 def _accused(audit: Audit) -> bool:

@@ -20,11 +20,15 @@ from auditor.shell_words import COMPRESSORS, documented_installs, joined_lines, 
 from auditor.submission.base import Submission, Unreadable
 from auditor.unpack import Unpacked, unpack
 from auditor.unpack.content import Content, content
+from auditor.unpack.limits import MAX_WORK, Budget
 from auditor.unpack.parse import parse
 from rules.evidence import Command, FileKind, Gap, Location, Mention, Script
 
 SHELL = (".sh", ".bash", ".zsh", ".sbatch", ".slurm")
 MAX_SCRIPTS = 300
+MAX_BYTES = 64_000_000  # of all program files together
+FOLDER_WORK = 10 * MAX_WORK  # for unpacking all files; then every further one gets only the least
+LEAST_WORK = 20_000
 MAX_LINE = 240
 _VENDORED = re.compile(r"(?:^|/)(?:node_modules|site-packages|\.?venv|env|__pycache__|\.git|target|dist|build)/")
 _PREPARES = re.compile(
@@ -52,8 +56,11 @@ def read_scripts(submission: Submission) -> tuple[tuple[Script, ...], tuple[Ment
         return others[path]
 
     programs: dict[str, Program] = {}
+    work = FOLDER_WORK
     for path in [p for p in data if p.endswith(".py")]:
-        u = unpack(data[path], path, sibling)
+        budget = Budget(work=min(MAX_WORK, max(work, LEAST_WORK)))
+        u = unpack(data[path], path, sibling, budget)
+        work -= budget.work_limit - budget.work_left
         programs[path] = Program(path, len(data[path]), _sha256(data[path]), u, _needs(u, path, known), _content(u))
         gaps += [Gap("code that is made at run time", note, path) for note in u.notes]
     commands = _commands(submission, data)
@@ -95,12 +102,17 @@ def _read_files(submission: Submission, gaps: list[Gap]) -> dict[str, bytes]:
             Gap("program files", f"{len(wanted) - len(own)} files of bundled libraries and builds were not read")
         )
     out: dict[str, bytes] = {}
+    left = MAX_BYTES
     for f in own[:MAX_SCRIPTS]:
         if f.kind is not FileKind.FILE:
             gaps.append(Gap("program file", f"is a {f.kind.value}, its text is not at hand", f.path))
             continue
+        if (f.size or 0) > left:
+            gaps.append(Gap("program file", f"not read: the program files are more than {MAX_BYTES:,} bytes", f.path))
+            continue
         try:
             out[f.path] = submission.read(f.path)
+            left -= len(out[f.path])
         except Unreadable as e:
             gaps.append(Gap("program file", str(e), f.path))
     if not any(p.endswith(".py") for p in out):

@@ -17,6 +17,7 @@ from auditor.unpack.wordset import wordset
 
 MAX_LINE = 8_000  # characters of one logical line
 MAX_LINES = 20_000
+MAX_TEXT = 500_000  # characters of a shell script
 _INSTALLERS = wordset(
     "pip pip3 pipx uv poetry conda mamba micromamba apt apt-get aptitude apk yum dnf zypper pacman brew npm pnpm yarn "
     "gem cargo easy_install snap"
@@ -84,7 +85,7 @@ def joined_lines(text: str) -> Iterator[tuple[int, str]]:
 
 def split_script(text: str) -> Iterator[Simple]:
     """The simple commands of a shell script in order; comments are dropped."""
-    lines = text.split("\n")[:MAX_LINES]
+    lines = text[:MAX_TEXT].split("\n")[:MAX_LINES]
     i = 0
     while i < len(lines):
         first, line = i, lines[i].rstrip("\r")

@@ -226,10 +226,14 @@ def resume(results: Path) -> frozenset[tuple[int, str]]:
             try:
                 entry = json.loads(line)
                 done.append((int(entry["pr"]), str(entry["submission"]["head"]), offset))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 break
             offset += len(line)
     if not done:
+        with open(results, "rb") as f:
+            # A write that was cut off has no line end; a whole line that is not ours is somebody's file.
+            if f.readline().endswith(b"\n"):
+                raise UsageError(f"{results} is no result of a sweep, or is damaged: choose another folder, or --fresh")
         results.unlink()
         return frozenset()
     last = done[-1][:2]

@@ -36,21 +36,28 @@ def parse(text: str, file: str) -> tuple[Waiver, ...]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         raise UsageError(f"{file} is not valid TOML: {e}") from None
+    except RecursionError:
+        raise UsageError(f"{file} is nested too deeply for a waiver file") from None
     entries = content.get("waiver", [])
     if not isinstance(entries, list) or set(content) - {"waiver"}:
         raise UsageError(f"{file}: expected [[waiver]] entries and nothing else")
     found = []
     for i, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict):
+            raise UsageError(f"{file}: expected [[waiver]] entries and nothing else")
         missing = [k for k in ("rule", "reason", "author", "date") if not str(entry.get(k, "")).strip()]
         unknown = set(entry) - {"rule", "reason", "author", "date", "folder", "pr", "expires"}
         if missing or unknown:
             what = f"lacks {', '.join(missing)}" if missing else f"has unknown keys {', '.join(sorted(unknown))}"
             raise UsageError(f"{file}: waiver {i} {what}")
+        wrong = [k for k in ("rule", "reason", "author", "folder") if not isinstance(entry.get(k, ""), str)]
+        if wrong:
+            raise UsageError(f"{file}: waiver {i} needs text as {', '.join(wrong)}")
         dates = {k: str(entry.get(k, "")) for k in ("date", "expires")}
         if not all(_DATE.match(d) for k, d in dates.items() if d or k == "date"):
             raise UsageError(f"{file}: waiver {i} needs dates such as 2026-04-02")
         pr = entry.get("pr")
-        if pr is not None and not isinstance(pr, int):
+        if pr is not None and (not isinstance(pr, int) or isinstance(pr, bool)):
             raise UsageError(f"{file}: waiver {i} needs a number as pr")
         found.append(
             Waiver(

@@ -37,7 +37,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, Run
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
-from rules.samples.records import record
+from rules.samples.records import log, record
 
 RULE = Rule(
     id="BPB1-correct-bytes",
@@ -103,7 +103,12 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
             *facts,
         )
     ratio = shown.value / constants.CANONICAL_BYTES
-    if rest and mine and rest is not mine and view.is_canonical(rest):
+    # A final evaluation over fewer tokens gives wrong bytes too, while the periodic ones show the right table.
+    # Four digits leave room for 0.05 %, so a fault that small is not excused by them.
+    if abs(shown.value / constants.CANONICAL_BYTES - 1) > 0.01:
+        others = (i for ev in run.evaluations if (i := view.implied_bytes(ev, run)) and view.is_canonical(i))
+        rest = next(others, rest)
+    if rest and rest is not shown and view.is_canonical(rest):
         facts.append(Fact("other lines of the same log", f"{rest.value:,.0f} bytes ({rest.name})", rest.at))
         return RULE.finding(
             Status.NEEDS_HUMAN,
@@ -129,6 +134,8 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
     )
 
 
+_LOSSES = [1.15 * constants.LN2 * n / 62_021_632 for n in (165_229_504, constants.CANONICAL_BYTES)]
+_PERIODIC = (f"val_loss:{_LOSSES[0]:.4f} val_bpb:1.1500 train", f"val_loss:{_LOSSES[1]:.4f} val_bpb:1.1500 train")
 VALID = (
     Example("SP1024", record(), Status.OK),
     Example("SP8192", record(tokens=40_540_160), Status.OK),
@@ -136,6 +143,14 @@ VALID = (
 INVALID = (
     Example("space byte twice", record(denominator=176_300_000), Status.VIOLATION),
     Example("byte fallback as three bytes", record(denominator=157_320_000), Status.VIOLATION),
+    Example(
+        "the final evaluation reads a short text of longer words, the periodic ones show the right table",
+        record(
+            (1.1300,),
+            extra={"train_seed1337.log": log(denominator=165_229_504).replace(*_PERIODIC)},
+        ),
+        Status.NEEDS_HUMAN,
+    ),
     Example("a tenth of the documents", record(tokens=9_662_464, denominator=32_760_000), Status.NEEDS_HUMAN),
     Example("the first export", record(tokens=63_779_840, denominator=155_769_746), Status.NEEDS_HUMAN),
 )

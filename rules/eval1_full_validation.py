@@ -32,10 +32,10 @@ from collections.abc import Iterator
 
 from rules import constants, view
 from rules.editions import Edition
-from rules.evidence import Evidence, Run, Words
+from rules.evidence import Evaluation, Evidence, Run, Words
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
-from rules.samples.records import record
+from rules.samples.records import log, record
 
 RULE = Rule(
     id="EVAL1-full-validation",
@@ -68,7 +68,18 @@ def token_count(e: Evidence, edition: Edition) -> Iterator[Finding]:
 
 def _one_run(run: Run, e: Evidence) -> Finding | None:
     sure = Status.VIOLATION if view.is_record(e) else Status.LIKELY
+    whole = view.is_whole_split(run)
     for name, limit in subset_settings(run):
+        if name.startswith(_MIXTURE):
+            head = view.headline(run, e)
+            if (head and not _of_mixture(head)) or (run.val_tokens and not whole):
+                continue  # the claim rests on the model's own score, or the count of tokens decides
+            return RULE.finding(
+                Status.NEEDS_HUMAN,
+                f"{name} = {limit.value} limits a mixture; the log does not say whether the claimed score was limited by it",
+                Fact(name, limit.value, limit.at),
+                instead=INSTEAD,
+            )
         return RULE.finding(
             sure,
             f"the run was told to score a part only: {name} = {limit.value}",
@@ -122,7 +133,14 @@ _LIMITS = (
     "val_token_limit",
     "val_tokens_limit",
 )
-_UNLIMITED = {"0", "-1", "none", "1", "1.0", "", "false"}
+_UNLIMITED = {"0", "0.0", "-1", "none", "1", "1.0", "", "false", "full", "all", "inf", "unlimited"}
+_MIXTURE = "ppm_"  # limits a byte mixture beside the model, and stands in the dump whether it is used or not
+
+
+def _of_mixture(ev: Evaluation) -> bool:
+    """Whether the line of this evaluation speaks of a mixture."""
+    words = f"{ev.name} {ev.val_bpb.at.text if ev.val_bpb else ''}".casefold()
+    return "ppm" in words or "mix" in words
 
 
 def subset_settings(run: Run) -> Iterator[tuple[str, Words]]:
@@ -134,9 +152,21 @@ def subset_settings(run: Run) -> Iterator[tuple[str, Words]]:
 
 VALID = (
     Example("all tokens, SP1024", record(), Status.OK),
+    Example("a limit set to everything", record(settings=("val_max_tokens: full",)), Status.OK),
+    Example(
+        "a limit of a mixture that the claim leaves out", record(settings=("ppm_subset_tokens: 8000000",)), Status.OK
+    ),
     Example("all tokens, a vocabulary of its own", record(tokens=50_000_000), Status.OK),
 )
 INVALID = (
     Example("10,000 documents", record(tokens=9_662_464, denominator=32_760_000), Status.VIOLATION),
+    Example(
+        "a limit of the mixture that is claimed",
+        {
+            **record((1.1300,), settings=("ppm_subset_tokens: 8000000",)),
+            "train_seed1337.log": log(settings=("ppm_subset_tokens: 8000000",)).replace("sliding_window", "ppm_mix"),
+        },
+        Status.NEEDS_HUMAN,
+    ),
     Example("a subset by setting", record(settings=("val_doc_fraction: 0.25",)), Status.VIOLATION),
 )

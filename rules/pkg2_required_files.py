@@ -23,6 +23,7 @@ README.md  submission.json  train_gpt.py  train_seed1337.log  train_seed42.log  
 ```
 """
 
+import re
 from collections.abc import Iterator
 
 from rules import view
@@ -30,7 +31,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, FileKind, Location
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
-from rules.samples.records import record
+from rules.samples.records import metadata, record
 
 RULE = Rule(
     id="PKG2-required-files",
@@ -58,15 +59,22 @@ RULE = Rule(
     undecided="the list of files would decide it",
 )
 
+_NEAR_JSON = re.compile(r"^sub{1,2}mis{1,2}ion[\w.-]{0,40}\.json$")
+_LOG_NAME = re.compile(r"(?i)(?:\.log|(?:^|[/_-])(?:train|log|logs|run|eval)[\w-]{0,40}\.txt)$")
+_SOME_TEXT = 300  # bytes; less is a placeholder such as "run pending"
+
 
 @RULE.check("claims", "scripts")
 def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
     p, c = e.package, e.claims
     names = {f.path.rsplit("/", 1)[-1].casefold() for f in p.files}
-    missing, broken, facts = [], [], []
-    if not any(n.startswith("readme") for n in names):
+    missing, broken, unsure, facts = [], [], [], []
+    if not any("readme" in n for n in names):
         missing.append("README.md")
-    if "submission.json" not in names:
+    other_json = sorted(n for n in names if _NEAR_JSON.match(n))
+    if "submission.json" not in names and other_json:
+        broken.append(f"submission.json is named {other_json[0]}")
+    elif "submission.json" not in names:
         missing.append("submission.json")
     elif c.metadata:
         if c.metadata.problems:
@@ -83,7 +91,12 @@ def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
     absent_logs = [
         f for f in p.files if f.kind in (FileKind.ABSENT, FileKind.LFS_POINTER) and f.path.endswith((".log", ".txt"))
     ]
-    if not c.runs:
+    unread = [
+        f for f in p.files if f.kind is FileKind.FILE and (f.size or 0) >= _SOME_TEXT and _LOG_NAME.search(f.path)
+    ]
+    if not c.runs and unread:
+        unsure.append(f"no figure of a training run was read from {unread[0].path}")
+    elif not c.runs:
         missing.append("a train log" if not absent_logs else "a readable train log")
     else:
         results = sum(1 for r in c.runs if r.result)
@@ -102,10 +115,11 @@ def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
         broken.append(f"{entry.path} does not compile: {entry.syntax_error}")
     present = ", ".join(sorted(f.path for f in p.files)[:20])
     facts.append(Fact("files in the folder", present or "none"))
-    if missing or broken:
-        words = ([f"missing: {', '.join(missing)}"] if missing else []) + broken
-        # Only a file that is not there is decisive; a field may stand under a name we do not know.
-        status = Status.VIOLATION if missing else Status.LIKELY
+    if missing or broken or unsure:
+        words = ([f"missing: {', '.join(missing)}"] if missing else []) + broken + unsure
+        # Only a file that is not there is decisive; a field may stand under a name we do not know,
+        # and a log in a form that we cannot read is for a person to open.
+        status = Status.VIOLATION if missing else Status.LIKELY if broken else Status.NEEDS_HUMAN
         yield RULE.finding(status, "; ".join(words), *facts, instead="add what is missing to the folder")
     else:
         yield RULE.finding(Status.OK, "README, submission.json, logs and script are there", *facts)
@@ -116,6 +130,17 @@ VALID = (Example("complete", record(), Status.OK),)
 INVALID = (
     Example("no submission.json", record(without=("submission.json",)), Status.VIOLATION),
     Example("no logs", record(without=_LOGS), Status.VIOLATION),
+    Example(
+        "a log in a form of its own",
+        record(without=_LOGS, extra={"train.log": "epoch one went well\n" * 40}),
+        Status.NEEDS_HUMAN,
+    ),
+    Example("an empty log", record(without=_LOGS, extra={"train.log": ""}), Status.VIOLATION),
+    Example(
+        "submission.json under a near name",
+        record(without=("submission.json",), extra={"submission_large.json": metadata()}),
+        Status.LIKELY,
+    ),
     Example("one log for three seeds", record(without=("train_seed42.log", "train_seed2025.log")), Status.LIKELY),
     Example("json without a score", record(claims={"val_bpb": None, "seed_results": None}), Status.LIKELY),
     Example("script that does not compile", record(script="def main(:\n    pass\n"), Status.LIKELY),

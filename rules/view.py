@@ -97,6 +97,11 @@ def claim_runs(e: Evidence) -> tuple[Run, ...]:
     return backed or tuple(r for r in runs if r.result) or runs
 
 
+def is_backed(e: Evidence) -> bool:
+    """Whether some log shows a claimed number. If none does, its logs may be of other variants."""
+    return any(backs(r, e) for r in e.claims.runs)
+
+
 def headline(run: Run, e: Evidence) -> Evaluation | None:
     """The evaluation of this run that the claim rests on, else the run's own result."""
     return backs(run, e) or run.result

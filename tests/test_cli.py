@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +160,49 @@ def test_an_unexpected_crash_is_one_sentence_and_exit_1(
     assert code == 1
     assert "broken" in err
     assert "report" in err
+
+
+def test_a_terminal_without_the_letters() -> None:
+    call = [sys.executable, "-m", "auditor.cli", "rules", "NG5"]
+    done = subprocess.run(call, capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"NG5-latent-mixing")
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("[" * 200_000 + "]" * 200_000, 2, "nested"),
+        ("[]", 3, "empty list"),
+        (json.dumps({"schema_version": "x" * 100_000}), 2, "schema_version"),
+    ],
+)
+def test_other_json_cannot_be_judged(run: Run, tmp_path: Path, text: str, code: int, says: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    got, out, err = run("judge", tmp_path / "a.json")
+    assert (got, out) == (code, "")
+    assert says in err
+    assert len(err) < 1_000
+    assert err.count("\n") == 1
+
+
+def test_a_terminal_does_not_obey_what_a_script_holds(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "train_gpt.py").write_text("x = 1  # \x1b[2J\ny = 2\n")
+    assert run("unpack", tmp_path / "train_gpt.py")[1] == "x = 1  # \x1b[2J\ny = 2\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert run("unpack", tmp_path / "train_gpt.py")[1] == "x = 1  # \\x1b[2J\ny = 2\n"
+
+
+def test_a_closed_or_full_standard_output(folder: Callable[..., Path]) -> None:
+    call = f"{sys.executable} -m auditor.cli audit {shlex.quote(str(folder(model=16_300_000)))}"
+    closed = subprocess.run(["sh", "-c", f"{call} >&-"], capture_output=True, text=True, check=False)
+    assert (closed.returncode, closed.stderr) == (13, "")
+    if Path("/dev/full").exists():
+        full = subprocess.run(["sh", "-c", f"{call} >/dev/full"], capture_output=True, text=True, check=False)
+        assert full.returncode == 1
+        assert full.stderr.startswith("error: cannot write to standard output")
 
 
 def test_rules_are_listed_filtered_and_explained(run: Run) -> None:

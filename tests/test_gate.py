@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from auditor.gate import run_gate
+from auditor.submission.base import UsageError
 from rules.samples.records import record
 from tests.submission.repos import Clone, Content
 
@@ -79,3 +80,16 @@ def test_on_github_it_annotates_and_sums_up(
     assert gate(clone, pr=7) == 13
     assert f"::error file={MINE}/train_seed1337.log,line=14" in capsys.readouterr().out
     assert "SIZE1-artifact" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_place_that_cannot_be_written_is_an_error_of_the_call(
+    clone: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone.commit("topic", files(), clone.heads["refs/heads/main"])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot write"):
+        gate(clone, out=tmp_path / "file")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "file" / "summary.md"))
+    with pytest.raises(UsageError, match="cannot write"):
+        gate(clone)

@@ -397,6 +397,24 @@ def test_many_files_are_read_up_to_a_limit() -> None:
     assert scripts[0].path == "train_gpt.py"
 
 
+def test_the_work_for_one_folder_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditor.scripts.FOLDER_WORK", 50_000)
+    endless = "i = 0\nwhile True: i += 1\nexec(str(i))\n"
+    files = {f"m{i:02}.py": endless for i in range(20)} | {"train_gpt.py": TRAINER, "z.py": packed(TRAINER)}
+    scripts, _, _ = read_scripts(submission(files))
+    limits = {s.problem.split("more than ")[1] for s in scripts if s.path.startswith("m")}
+    assert limits <= {"20,000 steps"} | {f"{n:,} steps" for n in range(20_000, 50_001)}
+    assert next(s for s in scripts if s.path == "z.py").text == TRAINER
+
+
+def test_the_bytes_read_for_one_folder_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditor.scripts.MAX_BYTES", 1_000)
+    files = {"train_gpt.py": TRAINER, "big.c": " " * 900, "small.c": " "}
+    scripts, _, gaps = read_scripts(submission(files))
+    assert [s.path for s in scripts] == ["train_gpt.py", "small.c"]
+    assert [g.file for g in gaps] == ["big.c"]
+
+
 def test_code_made_at_run_time_is_a_gap() -> None:
     _, _, gaps = read_scripts(submission({"train_gpt.py": TRAINER + "exec(input())\n"}))
     assert [(g.what, g.file) for g in gaps] == [("code that is made at run time", "train_gpt.py")]

@@ -130,3 +130,12 @@ def test_wrong_calls(clone: Clone, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write"):
         sweep.run_sweep(clone.path, tmp_path / "file", prs="1")
+
+
+def test_a_file_that_is_no_result_is_left_alone(clone: Clone, tmp_path: Path) -> None:
+    (tmp_path / sweep.RESULTS).write_text("notes\n")
+    with pytest.raises(UsageError, match="--fresh"):
+        sweep.run_sweep(clone.path, tmp_path, jobs=1)
+    assert (tmp_path / sweep.RESULTS).read_text() == "notes\n"
+    (tmp_path / sweep.RESULTS).write_text("[" * 100_000)  # a write that was cut off
+    assert sweep.resume(tmp_path / sweep.RESULTS) == frozenset()

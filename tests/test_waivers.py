@@ -60,6 +60,11 @@ def test_a_waiver_for_something_else_does_nothing(change: tuple[str, str]) -> No
         (GOOD.replace("2026-04-02", "April"), "dates"),
         ("not toml", "TOML"),
         ("waiver = 3", "waiver"),
+        ("waiver = [1, 2]", "entries"),
+        ("x = " + "[" * 5000 + "]" * 5000, "nested"),
+        (GOOD.replace('"seen by hand"', '["seen"]'), "text as reason"),
+        (GOOD.replace('"PKG2"', "2"), "text as rule"),
+        (GOOD + "pr = true\n", "number as pr"),
     ],
 )
 def test_a_wrong_waiver_file_is_one_clear_error(text: str, says: str) -> None:

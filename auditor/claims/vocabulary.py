@@ -250,7 +250,7 @@ def _is_loss(present: frozenset[str]) -> bool:
 def _size(found: tuple[str, ...], present: frozenset[str], aggregate: str, foreign: bool) -> Meaning:
     unit = next((u for u in ("mib", "kib", "mb", "kb", "bytes", "b") if u in found), "")
     scale, mebi = _UNITS_BYTES.get(unit), unit in ("mib", "kib")
-    if present & _NOT_A_SIZE:
+    if present & _NOT_A_SIZE or {"full", "precision"} <= present or "effective" in present:
         return Meaning(None, foreign=foreign, setting=True)
     whole = present & {"total", "submission", "artifact", "counted"}
     code = present & {"code", "script", "source", "wrapper", "py"}

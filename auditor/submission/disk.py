@@ -15,7 +15,7 @@ from pathlib import Path
 
 from auditor.submission.base import MAX_DEPTH, MAX_FILE, MAX_FILES, NothingToAudit, Submission, Unreadable, UsageError
 from auditor.submission.folders import Found, OnMain, Touched, choose, is_below, not_its_own, track
-from auditor.submission.listing import MAX_LINK, POINTER_SIZES, clashes, follow, pointer_size, refuse
+from auditor.submission.listing import MAX_LINK, POINTER_SIZES, clashes, follow, not_at_hand, pointer_size, refuse
 from auditor.submission.names import is_safe, show, unshow
 from auditor.submission.trees import Report
 from rules.evidence import FileFact, FileKind, Gap, Package
@@ -82,6 +82,7 @@ def _submission(root: Path, at: tuple[str, ...], path: str, package: Package, ga
         reader.add(name, status, report)
     files = tuple(FileFact(show(p), f.kind, f.size, f.blob, f.change, f.declared) for p, f in reader.facts.items())
     own += clashes(files)
+    own += not_at_hand(files)
     return Submission(replace(package, files=files), reader.read, tuple(own))
 
 

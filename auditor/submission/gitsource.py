@@ -21,7 +21,7 @@ from auditor.submission.folders import (
 )
 from auditor.submission.git import Commit, Entry, Repo
 from auditor.submission.history import History, Span, iso
-from auditor.submission.listing import MAX_LINK, POINTER_SIZES, clashes, follow, pointer_size, refuse
+from auditor.submission.listing import MAX_LINK, POINTER_SIZES, clashes, follow, not_at_hand, pointer_size, refuse
 from auditor.submission.names import show, unshow
 from auditor.submission.target import Target
 from auditor.submission.trees import Change, diff, walk
@@ -169,6 +169,7 @@ def _submission(
         replace(f, path=show(path), change=letters.get(prefix + path, "")) for path, f in sorted(facts.items())
     )
     own += clashes(files)
+    own += not_at_hand(files)
     read = _Reader(repo, facts).read
     return Submission(replace(package, files=files), read, (*gaps, *own))
 

@@ -12,7 +12,13 @@ from rules.evidence import FileFact, FileKind, Gap
 
 POINTER_SIZES = range(60, 1025)  # the format's own upper limit is 1,024 bytes
 MAX_LINK = 4096
+MAX_NAMED = 20  # files without content that are named one by one
 _MAX_HOPS = 16
+_WITHOUT = {
+    FileKind.SUBMODULE: "is a submodule: its files are not part of the repository",
+    FileKind.LFS_POINTER: "is a Git LFS pointer: the content is not in the repository",
+    FileKind.ABSENT: "is absent from the clone: git names it, the object is not there",
+}
 _POINTER = re.compile(rb"version https://(?:git-lfs\.github\.com|hawser\.github\.com)/spec/v1\n(?:[^\n]{1,200}\n){0,8}")
 _POINTER_SIZE = re.compile(rb"^size ([0-9]{1,15})$", re.MULTILINE)
 
@@ -55,13 +61,16 @@ def follow(path: str, files: Mapping[str, FileKind], target: Mapping[str, str]) 
 
 def refuse(path: str, kind: FileKind) -> None:
     """Raise Unreadable for a file whose content the source does not have."""
-    why = {
-        FileKind.SUBMODULE: "is a submodule: its files are not part of the repository",
-        FileKind.LFS_POINTER: "is a Git LFS pointer: the content is not in the repository",
-        FileKind.ABSENT: "is absent from the clone: git names it, the object is not there",
-    }.get(kind)
-    if why:
-        raise Unreadable(f"{show(path)} {why}")
+    if kind in _WITHOUT:
+        raise Unreadable(f"{show(path)} {_WITHOUT[kind]}")
+
+
+def not_at_hand(files: Iterable[FileFact]) -> Iterator[Gap]:
+    """A gap for each file whose content the source does not have, at most `MAX_NAMED` of them."""
+    without = [f for f in files if f.kind in _WITHOUT]
+    yield from (Gap("file", _WITHOUT[f.kind], f.path) for f in without[:MAX_NAMED])
+    if len(without) > MAX_NAMED:
+        yield Gap("file", f"{len(without) - MAX_NAMED:,} more files are pointers, submodules or absent from the clone")
 
 
 def clashes(files: Iterable[FileFact]) -> Iterator[Gap]:

@@ -87,7 +87,7 @@ def _parse(text: str) -> Parsed:
     except SyntaxError as e:
         reason = " ".join(str(e.msg).split())[:100]
         if "nested" in reason or "digits" in reason:
-            return Parsed(None, f"cannot be parsed: {reason}", 0)
+            return Parsed(None, f"cannot be parsed: {reason.partition(';')[0]}", 0)
         return Parsed(None, f"is not valid Python: {reason}", e.lineno or 1)
     except (RecursionError, MemoryError):
         return Parsed(None, "cannot be parsed: it is nested too deeply")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from auditor.unpack.content import content
 from auditor.unpack.decoding import read_zip
 from auditor.unpack.folder import ROOT, Folder
-from auditor.unpack.limits import MAX_INPUT, MAX_WORK, Budget, Corrupt, Exhausted, Stop
+from auditor.unpack.limits import MAX_INPUT, Budget, Corrupt, Exhausted, Stop
 from auditor.unpack.machine import Machine
 from auditor.unpack.nodes import Node
 from auditor.unpack.parse import parse
@@ -56,15 +56,16 @@ class Unpacked:
     encoding: str = "utf-8"
 
 
-def unpack(data: bytes, path: str, sibling: Callable[[str], bytes | None]) -> Unpacked:
+def unpack(data: bytes, path: str, sibling: Callable[[str], bytes | None], budget: Budget | None = None) -> Unpacked:
     """Open a Python file without executing anything.
 
     `path` is its place in the record folder and `sibling` reads other files there (None if absent).
-    Never raises for bad input: `problem` says what is wrong.
+    `budget` limits the work; the usual one is used by default. Never raises for bad input: `problem`
+    says what is wrong.
     """
     if len(data) > MAX_INPUT:
         return Unpacked("", "", problem=f"{path} holds {len(data):,} bytes; files above {MAX_INPUT:,} are not read")
-    budget = Budget()
+    budget = budget or Budget()
     packed = _zip_members(data, budget)
     if isinstance(packed, str):
         return Unpacked("", "", problem=f"{path} {packed}")
@@ -90,7 +91,9 @@ def _follow(machine: Machine, root: Node, packed: dict[str, bytes] | None) -> st
     except Stop as e:
         at = machine.stopped
         if isinstance(e, Exhausted) and at is not None and _is_program(at):
-            machine.notes.append(f"was searched for packed code for {MAX_WORK:,} steps and not to its end")
+            machine.notes.append(
+                f"was searched for packed code for {machine.budget.work_limit:,} steps and not to its end"
+            )
             return ""
         return f"is not unpacked any further: {e}"
     except (RecursionError, MemoryError):

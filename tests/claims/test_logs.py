@@ -519,6 +519,26 @@ def test_sizes_of_several_variants() -> None:
     assert (value(r.model_bytes), value(r.total_bytes)) == (15400000, 15490000)
 
 
+def test_a_log_that_stops_at_the_raw_checkpoint_shows_no_artifact() -> None:
+    r = run(BASE + "Serialized model: 106000000 bytes\nCode size: 90000 bytes\n" + SLIDING)
+    assert (value(r.code_bytes), r.model_bytes, r.total_bytes) == (90000, None, None)
+    whole = run(BASE + "Serialized model: 106000000 bytes\nTotal submission size: 106090000 bytes\n" + SLIDING)
+    assert (whole.model_bytes, whole.total_bytes) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "int6_zlib code:52000 model:15800000 total:15852000 limit:16000000 OK\n"
+        "int8_zlib code:52000 model:22300000 total:22352000 limit:16000000 OVER!\n",
+        "Serialized model int8+zlib: 22300000 bytes\nTotal submission size int8+zlib: 22352000 bytes\n"
+        "gptq_int6_brotli: 15,800,000 bytes | code: 52,000 | total: 15,852,000 (15.85MB)\n",
+    ],
+)
+def test_of_variants_in_one_log_the_one_that_can_ship_counts(lines: str) -> None:
+    assert value(run(BASE + lines + SLIDING).total_bytes) == 15852000
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -446,3 +446,10 @@ def test_no_value_makes_the_reader_raise(value: Any) -> None:
 def test_no_bytes_make_the_reader_raise(data: bytes) -> None:
     assert read_metadata(data, FILE).file == FILE
     assert read_metadata(b'{"val_bpb": ' + data, FILE).file == FILE
+
+
+def test_weights_in_full_precision_are_no_artifact() -> None:
+    for key in ("artifact_bytes_full_precision", "effective_model_bytes_best"):
+        s = read_metadata(f'{{"name": "x", "val_bpb": 0.97, "{key}": 135431355, "bytes_total": null}}'.encode(), FILE)
+        assert s.total_bytes is None
+        assert s.model_bytes is None

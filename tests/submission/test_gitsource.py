@@ -162,6 +162,7 @@ def test_an_absent_object(clone: Clone) -> None:
     assert fact is not None
     assert (fact.kind, fact.size, fact.blob) == (FileKind.ABSENT, None, blob)
     assert "absent from the clone" in why(one, "model.bin")
+    assert [(g.what, g.file) for g in one.gaps] == [("file", "model.bin")]
     assert one.read("train_gpt.py") == b"print('mine')\n"
 
 

@@ -102,9 +102,8 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_endless_work_is_counted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditor.unpack.peel.Budget", lambda: Budget(work=30_000))
-    found = unpack(ENDLESS[name], "train_gpt.py", nothing)
+def test_endless_work_is_counted(name: str) -> None:
+    found = unpack(ENDLESS[name], "train_gpt.py", nothing, Budget(work=30_000))
     assert found.problem == "train_gpt.py is not unpacked any further: following its code takes more than 30,000 steps"
 
 
