@@ -8,7 +8,7 @@ import lzma
 import pytest
 
 from auditor.scripts import read_scripts
-from auditor.shell_words import split_script, uses
+from auditor.scripts.shell import split_script, uses
 from rules.evidence import Mention, Script
 from tests.support import submission
 
@@ -408,7 +408,7 @@ def test_the_work_for_one_folder_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_bytes_read_for_one_folder_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditor.scripts.MAX_BYTES", 1_000)
+    monkeypatch.setattr("auditor.scripts.reading.MAX_BYTES", 1_000)
     files = {"train_gpt.py": TRAINER, "big.c": " " * 900, "small.c": " "}
     scripts, _, gaps = read_scripts(submission(files))
     assert [s.path for s in scripts] == ["train_gpt.py", "small.c"]

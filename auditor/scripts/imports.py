@@ -6,7 +6,7 @@ import ast
 import posixpath
 from collections.abc import Iterable, Iterator
 
-from auditor.script_mentions import dotted
+from auditor.scripts.mentions import dotted
 from auditor.unpack.parse import walk
 from auditor.unpack.wordset import wordset
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from auditor.claims.commands import read_commands
-from auditor.script_entry import Program, choose_entry, reach
-from auditor.script_imports import NATIVE, needed_files
-from auditor.script_mentions import python_uses
-from auditor.shell_words import COMPRESSORS, documented_installs, joined_lines, split_script, uses
+from auditor.scripts.entry import Program, choose_entry, reach
+from auditor.scripts.imports import NATIVE, needed_files
+from auditor.scripts.mentions import python_uses
+from auditor.scripts.shell import COMPRESSORS, documented_installs, joined_lines, split_script, uses
 from auditor.submission.base import Submission, Unreadable
 from auditor.unpack import Unpacked, unpack
 from auditor.unpack.content import Content, content

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from auditor.shell_words import Use, split_line, uses
+from auditor.scripts.shell import Use, split_line, uses
 from auditor.unpack.parse import walk
 from auditor.unpack.wordset import wordset
 
