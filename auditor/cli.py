@@ -202,8 +202,16 @@ def rules(
     * `scorefirst rules --severity fatal --edition 2026-03-20`
     """
     from auditor.explain import explain, list_rules
+    from rules.finding import Severity
+    from rules.rule import Authority, Kind
 
     check_edition(edition)
+    choices = {"severity": Severity, "authority": Authority, "kind": Kind}
+    asked = {"severity": severity, "authority": authority, "kind": kind}
+    for option, value in asked.items():
+        allowed = [str(c.value) for c in choices[option]] + (["dispute"] if option == "kind" else [])
+        if value is not None and value not in allowed:
+            raise UsageError(f"--{option} {value}: use one of {', '.join(allowed)}")
     if name:
         text = explain(name)
         (Console(width=None if sys.stdout.isatty() else 100)).print(text) if not as_json else print(

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from auditor.submission.base import UsageError
 
+Head = tuple[int, str]  # number and commit of a pull request
 RESULTS, SUMMARY = "results.jsonl", "summary.md"
 BATCH = 8  # requests per task: enough to amortise the hand-over, few enough to lose little
 
@@ -62,13 +63,14 @@ def run_sweep(
         results = out / RESULTS
         if fresh:
             results.unlink(missing_ok=True)
-        done = resume(results)
+        done, cut = resume(results)
     except OSError as e:
         raise UsageError(f"cannot write to {out}: {e.strerror}") from None
-    todo = [(n, sha) for n, sha in heads if (n, sha) not in done]
+    # What was cut off the file is done again even when it is not asked for this time: nothing is lost.
+    todo = [*cut, *((n, sha) for n, sha in heads if (n, sha) not in done and (n, sha) not in cut)]
     console = Console(stderr=True)
-    if len(todo) < len(heads):
-        console.print(f"resuming: {len(heads) - len(todo)} of {len(heads)} heads are done", highlight=False)
+    if done:
+        console.print(f"resuming: {len(done)} heads are done, {len(todo)} to do", highlight=False)
     started = time.monotonic()
     _work(repo, todo, results, console, law=law, jobs=jobs, engine=engine, scheduler=scheduler)
     seconds = time.monotonic() - started
@@ -215,10 +217,10 @@ def parse_range(text: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def resume(results: Path) -> frozenset[tuple[int, str]]:
-    """(pr, head) of what is done; cuts the last request, whose write may be incomplete, off the file."""
+def resume(results: Path) -> tuple[frozenset[Head], tuple[Head, ...]]:
+    """What is done, and what was cut off the file: the last request, whose write may be incomplete."""
     if not results.exists():
-        return frozenset()
+        return frozenset(), ()
     done: list[tuple[int, str, int]] = []
     offset = 0
     with open(results, "rb") as f:
@@ -235,12 +237,12 @@ def resume(results: Path) -> frozenset[tuple[int, str]]:
             if f.readline().endswith(b"\n"):
                 raise UsageError(f"{results} is no result of a sweep, or is damaged: choose another folder, or --fresh")
         results.unlink()
-        return frozenset()
+        return frozenset(), ()
     last = done[-1][:2]
     keep = next(o for n, sha, o in done if (n, sha) == last)
     with open(results, "r+b") as f:
         f.truncate(keep)
-    return frozenset((n, sha) for n, sha, o in done if o < keep)
+    return frozenset((n, sha) for n, sha, o in done if o < keep), (last,)
 
 
 @dataclass

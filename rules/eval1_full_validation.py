@@ -74,9 +74,16 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
             head = view.headline(run, e)
             if (head and not _of_mixture(head)) or (run.val_tokens and not whole):
                 continue  # the claim rests on the model's own score, or the count of tokens decides
+            tokens, limited = run.val_tokens, _number(limit.value)
+            part = head is not None and tokens is not None and limited is not None and limited < 0.97 * tokens.value
             return RULE.finding(
-                Status.NEEDS_HUMAN,
-                f"{name} = {limit.value} limits a mixture; the log does not say whether the claimed score was limited by it",
+                Status.LIKELY if part else Status.NEEDS_HUMAN,
+                f"{name} = {limit.value} limits a mixture"
+                + (
+                    ", and the claim is the score of a mixture"
+                    if part
+                    else "; the log does not say whether the claim rests on it"
+                ),
                 Fact(name, limit.value, limit.at),
                 instead=INSTEAD,
             )
@@ -137,6 +144,13 @@ _UNLIMITED = {"0", "0.0", "-1", "none", "1", "1.0", "", "false", "full", "all", 
 _MIXTURE = "ppm_"  # limits a byte mixture beside the model, and stands in the dump whether it is used or not
 
 
+def _number(text: str) -> float | None:
+    try:
+        return float(text.replace(",", "").replace("_", ""))
+    except ValueError:
+        return None
+
+
 def _of_mixture(ev: Evaluation) -> bool:
     """Whether the line of this evaluation speaks of a mixture."""
     words = f"{ev.name} {ev.val_bpb.at.text if ev.val_bpb else ''}".casefold()
@@ -166,7 +180,7 @@ INVALID = (
             **record((1.1300,), settings=("ppm_subset_tokens: 8000000",)),
             "train_seed1337.log": log(settings=("ppm_subset_tokens: 8000000",)).replace("sliding_window", "ppm_mix"),
         },
-        Status.NEEDS_HUMAN,
+        Status.LIKELY,
     ),
     Example("a subset by setting", record(settings=("val_doc_fraction: 0.25",)), Status.VIOLATION),
 )

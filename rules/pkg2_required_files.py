@@ -68,7 +68,7 @@ _SOME_TEXT = 300  # bytes; less is a placeholder such as "run pending"
 def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
     p, c = e.package, e.claims
     names = {f.path.rsplit("/", 1)[-1].casefold() for f in p.files}
-    missing, broken, unsure, facts = [], [], [], []
+    missing, broken, unsure, unseen, facts = [], [], [], [], []
     if not any("readme" in n for n in names):
         missing.append("README.md")
     other_json = sorted(n for n in names if _NEAR_JSON.match(n))
@@ -96,8 +96,10 @@ def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
     ]
     if not c.runs and unread:
         unsure.append(f"no figure of a training run was read from {unread[0].path}")
+    elif not c.runs and absent_logs:
+        unseen.append(f"{absent_logs[0].path} is not in the clone, so the log was not seen")
     elif not c.runs:
-        missing.append("a train log" if not absent_logs else "a readable train log")
+        missing.append("a train log")
     else:
         results = sum(1 for r in c.runs if r.result)
         claimed = len({s.seed for s in view.seed_claims(e)})
@@ -115,11 +117,19 @@ def files(e: Evidence, edition: Edition) -> Iterator[Finding]:
         broken.append(f"{entry.path} does not compile: {entry.syntax_error}")
     present = ", ".join(sorted(f.path for f in p.files)[:20])
     facts.append(Fact("files in the folder", present or "none"))
-    if missing or broken or unsure:
-        words = ([f"missing: {', '.join(missing)}"] if missing else []) + broken + unsure
+    if missing or broken or unsure or unseen:
+        words = ([f"missing: {', '.join(missing)}"] if missing else []) + broken + unsure + unseen
         # Only a file that is not there is decisive; a field may stand under a name we do not know,
         # and a log in a form that we cannot read is for a person to open.
-        status = Status.VIOLATION if missing else Status.LIKELY if broken else Status.NEEDS_HUMAN
+        status = (
+            Status.VIOLATION
+            if missing
+            else Status.LIKELY
+            if broken
+            else Status.NEEDS_HUMAN
+            if unsure
+            else Status.UNVERIFIABLE
+        )
         yield RULE.finding(status, "; ".join(words), *facts, instead="add what is missing to the folder")
     else:
         yield RULE.finding(Status.OK, "README, submission.json, logs and script are there", *facts)

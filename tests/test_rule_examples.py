@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from auditor.gather import gather
-from rules.evidence import Evidence
-from rules.finding import Finding
+from auditor.submission.base import Submission
+from rules.evidence import Evidence, FileKind
+from rules.finding import Finding, Status
 from rules.judge import ask, judge
 from rules.registry import all_disputes, all_rules, examples, find
 from rules.rule import Dispute, Example, Rule
@@ -64,3 +66,12 @@ def test_a_crashed_stage_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None
             evidence = gather(submission(record((1.0900, 1.0904, 1.0908))))
         assert any("broken reader" in g.why for g in evidence.gaps)
         assert not [f for f in judge(evidence) if f.status.is_alarm]
+
+
+def test_a_log_that_the_clone_lacks_is_not_called_missing() -> None:
+    whole = submission(record((1.0900,)))
+    lost = tuple(replace(f, kind=FileKind.ABSENT) if f.path.endswith(".log") else f for f in whole.package.files)
+    evidence = gather(Submission(replace(whole.package, files=lost), whole.read))
+    (finding,) = ask(find("PKG2"), evidence)  # type: ignore[arg-type]
+    assert finding.status is Status.UNVERIFIABLE
+    assert "train_seed1337.log" in finding.message

@@ -398,7 +398,7 @@ def test_many_files_are_read_up_to_a_limit() -> None:
 
 
 def test_the_work_for_one_folder_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auditor.scripts.FOLDER_WORK", 50_000)
+    monkeypatch.setattr("auditor.scripts.reading.FOLDER_WORK", 50_000)
     endless = "i = 0\nwhile True: i += 1\nexec(str(i))\n"
     files = {f"m{i:02}.py": endless for i in range(20)} | {"train_gpt.py": TRAINER, "z.py": packed(TRAINER)}
     scripts, _, _ = read_scripts(submission(files))

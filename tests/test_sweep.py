@@ -98,8 +98,8 @@ def test_a_killed_sweep_goes_on(clone: Clone, tmp_path: Path) -> None:
 
 def test_a_moved_head_is_done_again(clone: Clone, tmp_path: Path) -> None:
     sweep.run_sweep(clone.path, tmp_path, jobs=1, prs="1,2")
-    done = sweep.resume(tmp_path / "results.jsonl")
-    assert len(done) == 1  # the last one is never trusted
+    done, cut = sweep.resume(tmp_path / "results.jsonl")
+    assert len(done) == len(cut) == 1  # the last one is never trusted
     assert (1, "0" * 40) not in done
 
 
@@ -113,6 +113,12 @@ def test_a_crash_in_one_head_is_a_line_not_the_end(
     sweep.run_sweep(clone.path, tmp_path, jobs=1, prs="1")
     assert "crashes: 1" in capsys.readouterr().out
     assert "boom" in json.dumps(lines(tmp_path))
+
+
+def test_a_smaller_range_loses_nothing(clone: Clone, tmp_path: Path) -> None:
+    sweep.run_sweep(clone.path, tmp_path, jobs=1, prs="1-6")
+    sweep.run_sweep(clone.path, tmp_path, jobs=1, prs="1-2")
+    assert prs(tmp_path) == list(range(1, 7))
 
 
 def test_ranges() -> None:
@@ -138,4 +144,4 @@ def test_a_file_that_is_no_result_is_left_alone(clone: Clone, tmp_path: Path) ->
         sweep.run_sweep(clone.path, tmp_path, jobs=1)
     assert (tmp_path / sweep.RESULTS).read_text() == "notes\n"
     (tmp_path / sweep.RESULTS).write_text("[" * 100_000)  # a write that was cut off
-    assert sweep.resume(tmp_path / sweep.RESULTS) == frozenset()
+    assert sweep.resume(tmp_path / sweep.RESULTS) == (frozenset(), ())
