@@ -8,6 +8,7 @@ write may have been cut off, and every other head that is already there is skipp
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from auditor.audit import Audit
 from auditor.submission.base import UsageError
 
 Head = tuple[int, str]  # number and commit of a pull request
@@ -160,6 +162,8 @@ def audit_batch(repo: str, heads: Sequence[tuple[int, str]], law: str) -> tuple[
     """Audit some heads in this process; the clone stays open for the next batch."""
     from auditor.submission import Repo
 
+    # Syntax trees are large and free of cycles; collecting as often as Python does by default costs a sixth of the time.
+    gc.set_threshold(200_000, 20, 50)
     clone = _repos.setdefault(repo, None) or Repo(Path(repo))
     _repos[repo] = clone
     return tuple(Done(n, tuple(_lines(clone, Path(repo), n, sha, law))) for n, sha in heads)
@@ -172,12 +176,25 @@ def _lines(clone: Any, repo: Path, pr: int, sha: str, law: str) -> Iterator[str]
     from auditor.submission.base import AuditorError
 
     try:
-        for audit in api.audit(Target(repo=repo, pr=pr), law=law, repo=clone):
-            yield dumps({**to_object(audit), "pr": pr})
+        for audit in api.audit(Target(repo=repo, pr=pr), law=law, repo=clone, keep_evidence=True):
+            yield dumps({**to_object(audit), "pr": pr, "has": _has(audit)})
     except AuditorError as e:
         yield dumps(_empty(pr, sha, law, type(e).__name__, str(e)))
     except Exception as e:
         yield dumps(_empty(pr, sha, law, "crash", f"the audit crashed ({e!r}); please report it"))
+
+
+def _has(audit: Audit) -> dict[str, Any]:
+    """What the folder brought to be judged: number of logs with a result, submission.json, a claimed bpb."""
+    assert audit.evidence is not None
+    claims, script = audit.evidence.claims, audit.evidence.package.entry
+    return {
+        "logs": sum(1 for r in claims.runs if r.result),
+        "json": claims.metadata is not None,
+        "claim": claims.val_bpb is not None,
+        "script": script is not None,
+        "packed": script is not None and script.packed,
+    }
 
 
 def dumps(thing: object) -> str:
@@ -187,7 +204,7 @@ def dumps(thing: object) -> str:
 
 def _empty(pr: int, sha: str, law: str, what: str, why: str) -> dict[str, Any]:
     from auditor.api import TOOL_VERSION
-    from auditor.audit import SCHEMA_VERSION, Audit, SubmissionId
+    from auditor.audit import SCHEMA_VERSION, SubmissionId
     from auditor.report.json_ import to_object
     from rules.editions import LATEST
     from rules.evidence import Gap
@@ -252,6 +269,7 @@ class _Tally:
     verdicts: Counter[str] = field(default_factory=Counter)
     alarms: Counter[tuple[str, str]] = field(default_factory=Counter)
     without: Counter[str] = field(default_factory=Counter)
+    has: Counter[str] = field(default_factory=Counter)
     crashes: list[str] = field(default_factory=list)
 
 
@@ -272,6 +290,7 @@ def summarise(results: Path, heads: Iterable[int]) -> str:
                 continue
             t.folders += 1
             t.verdicts[entry["verdict"]] += 1
+            t.has.update(name for name, value in entry.get("has", {}).items() if value)
             t.alarms.update({(f["rule"], f["status"]) for f in entry["findings"]})
             t.crashes += [f"#{entry['pr']}: {g['why']}" for g in entry["coverage"] if "crashed" in g["why"]]
             t.crashes += [f"#{entry['pr']}: {f['message']}" for f in entry["findings"] if "crashed" in f["message"]]
@@ -288,6 +307,15 @@ def _table(t: _Tally) -> str:
     ]
     lines += [f"- {c}" for c in t.crashes[:20]]
     lines += [f"- without a record folder ({what}): {n}" for what, n in t.without.most_common()]
+    words = {
+        "logs": "a log with a result",
+        "json": "submission.json",
+        "claim": "a claimed bpb",
+        "script": "an entry script",
+    }
+    words["packed"] = "a packed entry script"
+    share = [f"{text} {t.has[name] / t.folders:.1%}" for name, text in words.items() if t.folders]
+    lines += [f"- folders with {', '.join(share)}"] if share else []
     lines += ["", "| verdict | folders |", "|---|---:|", *(f"| {v} | {n:,} |" for v, n in t.verdicts.most_common())]
     lines += ["", "| rule | " + " | ".join(shown) + " |", "|---|" + "---:|" * len(shown)]
     for rule in sorted({r for r, s in t.alarms if s in shown}):

@@ -57,6 +57,8 @@ def test_every_head_has_a_valid_line(clone: Clone, tmp_path: Path, capsys: pytes
     for entry in found:
         check.validate(entry)
     assert next(e for e in found if e["pr"] == 3)["findings"] == []
+    first = next(e for e in found if e["pr"] == 1)
+    assert first["has"] == {"logs": 3, "json": True, "claim": True, "script": True, "packed": False}
     assert "crashes: 0" in capsys.readouterr().out
     assert "PKG2-required-files" in (tmp_path / "out" / "summary.md").read_text()
 
