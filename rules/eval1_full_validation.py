@@ -32,7 +32,7 @@ from collections.abc import Iterator
 
 from rules import constants, view
 from rules.editions import Edition
-from rules.evidence import Evaluation, Evidence, Run, Words
+from rules.evidence import Evidence, Run, Words
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
 from rules.samples.records import log, record
@@ -72,7 +72,7 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
     for name, limit in subset_settings(run):
         if name.startswith(_MIXTURE):
             head = view.headline(run, e)
-            if (head and not _of_mixture(head)) or (run.val_tokens and not whole):
+            if (head and not view.of_mixture(head)) or (run.val_tokens and not whole):
                 continue  # the claim rests on the model's own score, or the count of tokens decides
             tokens, limited = run.val_tokens, _number(limit.value)
             part = head is not None and tokens is not None and limited is not None and limited < 0.97 * tokens.value
@@ -149,12 +149,6 @@ def _number(text: str) -> float | None:
         return float(text.replace(",", "").replace("_", ""))
     except ValueError:
         return None
-
-
-def _of_mixture(ev: Evaluation) -> bool:
-    """Whether the line of this evaluation speaks of a mixture."""
-    words = f"{ev.name} {ev.val_bpb.at.text if ev.val_bpb else ''}".casefold()
-    return "ppm" in words or "mix" in words
 
 
 def subset_settings(run: Run) -> Iterator[tuple[str, Words]]:

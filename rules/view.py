@@ -135,6 +135,12 @@ def best_implied(run: Run, evaluations: tuple[Evaluation, ...]) -> Implied | Non
     return min(found, key=lambda i: i.slack, default=None)
 
 
+def of_mixture(ev: Evaluation) -> bool:
+    """Whether the line of this evaluation speaks of a mixture."""
+    words = f"{ev.name} {ev.val_bpb.at.text if ev.val_bpb else ''}".casefold()
+    return "ppm" in words or "mix" in words
+
+
 def is_canonical(i: Implied) -> bool:
     return i.within(constants.CANONICAL_BYTES, constants.CANONICAL_TOLERANCE)
 
