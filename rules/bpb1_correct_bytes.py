@@ -116,6 +116,17 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
             *facts,
             instead="print the loss and the bpb of the same distribution over the same tokens",
         )
+    # A wrong table is wrong in every line alike; lines that imply different counts are of different things.
+    others = (i for ev in run.evaluations if (i := view.implied_bytes(ev, run)))
+    odd = next((i for i in others if abs(i.value - shown.value) > 0.01 * shown.value + i.slack + shown.slack), None)
+    if odd and ratio > 1:
+        facts.append(Fact("other lines of the same log", f"{odd.value:,.0f} bytes ({odd.name})", odd.at))
+        return RULE.finding(
+            Status.NEEDS_HUMAN,
+            f"lines of one log imply different byte counts ({shown.value:,.0f} and {odd.value:,.0f}), so what each was taken over has to be read",
+            *facts,
+            instead=INSTEAD,
+        )
     why = view.known_fault(shown)
     off = f"{abs(ratio - 1):.2%} too {'many' if ratio > 1 else 'few'}"
     if ratio < 0.97:  # fewer bytes: only a part was scored, which is EVAL1's business
