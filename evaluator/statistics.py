@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-LN2 = math.log(2.0)
-
 
 def mean(values: Sequence[float]) -> float:
     """Arithmetic mean. Raises ValueError for an empty sequence."""
@@ -43,13 +41,3 @@ def welch_less(ours: Sequence[float], theirs: Sequence[float], margin: float = 0
     if not sample_std(ours) and not sample_std(theirs):
         return None
     return float(stats.ttest_ind(ours, [t - margin for t in theirs], equal_var=False, alternative="less").pvalue)
-
-
-def bpb_to_nats_per_byte(bpb: float) -> float:
-    """Bits per byte to nats per byte."""
-    return bpb * LN2
-
-
-def bpb_to_nats_per_token(bpb: float, bytes_per_token: float) -> float:
-    """Bits per byte to nats per token, for a text with that many bytes per token."""
-    return bpb * LN2 * bytes_per_token

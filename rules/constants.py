@@ -42,7 +42,6 @@ VAL_TOKENS = MappingProxyType(
     }
 )
 OLD_EXPORT_TOKENS = 63_779_840
-TEN_THOUSAND_DOCUMENTS_TOKENS = 9_662_464
 
 # Denominators seen in the threads and what each came from.
 KNOWN_DENOMINATORS = (

@@ -18,7 +18,6 @@ class Edition:
     date: str
     title: str
     p_record: float = constants.P_README  # the p-value that organizers applied on that date
-    margin_nats: float = constants.RECORD_MARGIN_NATS
     artifact_cap: int = constants.ARTIFACT_CAP
     train_cap: float = constants.TRAIN_CAP
     eval_cap: float = constants.EVAL_CAP

@@ -97,19 +97,22 @@ def both_yardsticks(e: Evidence, edition: Edition) -> Iterator[Finding]:
         )
         return
     passes_readme = [c for c in strict if c.p is not None and c.p < constants.P_README]
-    passes_applied = [c for c in applied if c.p is not None and c.p < constants.P_APPLIED]
+    # The lower hurdle exists only in the edition in which organizers applied it.
+    lower = edition.p_record if edition.p_record > constants.P_README else None
+    passes_applied = [c for c in applied if lower and c.p is not None and c.p < lower]
+    hurdle = f"at p < {lower:g}" if lower else "by 0.005 nats at p < 0.01"
     if strict and len(passes_readme) == len(strict):
         yield RULE.finding(Status.OK, f"beats {baseline} by 0.005 nats at p < 0.01, per byte and per token", *facts)
     elif passes_readme or passes_applied:
         what = (
             "by 0.005 nats in one reading of the unit only"
             if passes_readme
-            else "at p < 0.25, but not by 0.005 nats at p < 0.01"
+            else f"{hurdle}, but not by 0.005 nats at p < 0.01"
         )
         yield RULE.finding(Status.DISPUTED, f"beats {baseline} {what}", *facts, disputes=("D-05",), instead=INSTEAD)
     else:
         yield RULE.finding(
-            Status.NEEDS_HUMAN, f"does not beat {baseline} at p < 0.25", *facts, disputes=("D-05",), instead=INSTEAD
+            Status.NEEDS_HUMAN, f"does not beat {baseline} {hurdle}", *facts, disputes=("D-05",), instead=INSTEAD
         )
 
 

@@ -63,6 +63,15 @@ def test_own_edition_is_the_law_of_the_day() -> None:
     assert any(g.what == "edition" for g in before.coverage)
 
 
+def test_the_lower_hurdle_belongs_to_its_edition() -> None:
+    s = submission(record((1.1190, 1.1192, 1.1188)))
+    only = frozenset({"STAT1"})
+    now, then = (api.audit_submission(s, law=law, only=only).findings[0] for law in ("latest", "2026-03-28"))
+    assert (now.status, then.status) == (Status.DISPUTED, Status.NEEDS_HUMAN)
+    assert "p < 0.25" in now.message
+    assert "p < 0.25" not in then.message
+
+
 def test_a_bad_file_costs_only_itself() -> None:
     files: dict[str, str | bytes] = {
         **record(GOOD, model=16_300_000),
