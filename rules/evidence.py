@@ -13,24 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A place that a person can open: a file of the submission and a line in it.
-
-    `line` counts from 1; None means the file as a whole. `text` is the line as it stands there,
-    cut to 240 characters. `layer` is 0 for the file as shipped and k for the text after k
-    unpacking steps, in which case `line` counts in the unpacked text.
-    """
-
-    file: str
-    line: int | None = None
-    text: str = ""
-    layer: int = 0
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where} (unpacked)" if self.layer else where
+from rules.events import Program
+from rules.place import Location as Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,8 +366,8 @@ class Evidence:
     """All that is known of one record folder. `edition` is the ISO date whose law is applied.
 
     `stages` names what was gathered:
-    "package" (the files), "scripts" (program files), "claims" (README, submission.json, logs), later
-    "source" and "trace". A check whose stage is not in it is not made.
+    "package" (the files), "scripts" (program files), "claims" (README, submission.json, logs),
+    "source" (the code's values were followed), later "trace". A check whose stage is not in it is not made.
     """
 
     package: Package
@@ -391,3 +375,4 @@ class Evidence:
     statistics: SeedStatistics = SeedStatistics()
     stages: tuple[str, ...] = ("package", "scripts", "claims")
     gaps: tuple[Gap, ...] = ()
+    program: Program | None = None  # what following the entry script's values showed

@@ -1,0 +1,1 @@
+"""What the code does with validation tokens: values are followed through the entry script without running it."""
