@@ -123,6 +123,8 @@ class Event:
     path: tuple[Step, ...] = ()
     under: tuple[Setting, ...] = ()
     training: bool = False  # happens inside a loop that trains on training tokens
+    parts: tuple[str, ...] = ()  # the positions were cut at these boundaries, see `Slice`
+    shared: bool = False  # one set of values serves a whole batch of windows
 
 
 class Sight(StrEnum):

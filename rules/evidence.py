@@ -207,7 +207,9 @@ class Run:
     which training stopped; `cap_seconds` the cap it was given. `steps` is where it stopped.
     `final` indexes `evaluations`: the one that the run reports as its result, chosen by the
     parser (the best one of the finished artifact, since several ways of scoring it are often tried
-    in a row); -1 if there is none. `problems` are plain sentences.
+    in a row); -1 if there is none. `problems` are plain sentences. `facts` are single settings that
+    lines state beside other words (`ttt:start lr=0.002` gives `ttt_lr`), weaker than the dump;
+    `starts` is how the log's lines begin, digits left out, so that it can be told which phases ran.
     """
 
     file: str
@@ -230,6 +232,8 @@ class Run:
     final: int = -1
     phases: tuple[Phase, ...] = ()
     problems: tuple[str, ...] = ()
+    facts: dict[str, Words] = field(default_factory=dict)
+    starts: tuple[str, ...] = ()
 
     @property
     def result(self) -> Evaluation | None:

@@ -18,6 +18,7 @@ from rules.evidence import Command, Location
 MAX_COMMANDS = 200
 MAX_BLOCK = 100_000  # characters
 MAX_TOKENS = 4_000
+SHELL_FILES = (".sh", ".bash", ".zsh", ".sbatch", ".slurm")
 
 _SHELL_LANGUAGES = frozenset(
     (
@@ -102,7 +103,7 @@ class _Statement:
 
 
 def read_commands(data: bytes, file: str) -> tuple[Command, ...]:
-    """The documented runs, in order. A file ending in `.sh` is read as one script. Never raises."""
+    """The documented runs, in order. A file ending as a shell script does is read as one. Never raises."""
     found: list[Command] = []
     seen: set[tuple[object, ...]] = set()
     for command in _all(markdown.read(data, file), file):
@@ -116,7 +117,7 @@ def read_commands(data: bytes, file: str) -> tuple[Command, ...]:
 
 
 def _all(text: markdown.Text, file: str) -> Iterator[Command]:
-    if file.endswith((".sh", ".bash")):
+    if file.endswith(SHELL_FILES):
         yield from _script(text.lines, 1, text)
         return
     places: list[tuple[int, Iterator[Command]]] = []

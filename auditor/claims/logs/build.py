@@ -63,6 +63,8 @@ def finished(d: Draft, note: str) -> Run:
         final=final,
         phases=(*_train_phase(d), *timed),
         problems=tuple(_problems(d, note, final)),
+        facts=d.passing.facts,
+        starts=d.passing.starts,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from auditor.claims.logs.passing import Passing
 from auditor.claims.logs.phases import Timed
 from auditor.claims.logs.sizes import Sizes
 from rules.evidence import Evaluation, Number, Words
@@ -48,6 +49,11 @@ class Draft:
     last_line: int = 0
     periodic: int = 0  # evaluations of the training loop so far
     finals: int = 0  # evaluations after it so far
+    dumped: set[str] = field(default_factory=set)  # settings that stand in a block of hyper-parameters
+    passing: Passing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.passing = Passing(self.file)
 
     @property
     def has_content(self) -> bool:
@@ -75,6 +81,7 @@ def absorb(a: Draft, b: Draft) -> None:
         a.settings.setdefault(key, words)
     if not a.gpus:
         a.gpus = b.gpus
+    a.passing.absorb(b.passing)
     a.add(b.evaluations)
     a.timed += b.timed
     a.timers += b.timers

@@ -82,6 +82,8 @@ def _joined(train: Run, evaluated: Run) -> Run:
             *evaluated.problems,
             f"the final evaluation stands in {evaluated.file}",
         ),
+        facts=evaluated.facts | train.facts,
+        starts=tuple(dict.fromkeys((*train.starts, *evaluated.starts))),
     )
 
 

@@ -46,24 +46,29 @@ def scan(lines: list[str], file: str) -> list[Draft]:
     for number, raw in _readable(lines):
         for piece in tx.pieces(raw):
             head = piece.lstrip()
-            if head.startswith(_NOISE):
-                continue
             if block and (pair := _block_pair(piece, head)):
-                _set(drafts[-1], pair, raw, number)
+                _set(drafts[-1], pair, raw, number, dump=True)
                 read_facts(drafts[-1], head, raw, number)
                 block = number
+                continue
+            if head.startswith(_NOISE):
+                drafts[-1].passing.begin(head)
                 continue
             block = block if number - block < 4 else 0  # warnings may stand inside a block
             text = tx.bare(piece)
             if not any(w in piece for w in _NEEDED):
-                if not drafts[-1].has_content and (":" in text or "=" in text):
-                    _settings(drafts[-1], text, raw, number)
+                if ":" in text or "=" in text:
+                    if not drafts[-1].has_content:
+                        _settings(drafts[-1], text, raw, number)
+                    drafts[-1].passing.read(text, raw, number)
+                drafts[-1].passing.begin(text)
                 continue
             if drafts[-1].has_content and len(drafts) < MAX_RUNS and _begins_anew(drafts[-1], text):
                 drafts.append(Draft(file, number))
             if st.is_block_head(text):
                 block = number
             drafts[-1].last_line = number
+            drafts[-1].passing.begin(text)
             _line(drafts[-1], text, raw, number)
     for d in drafts:
         d.evaluations = ev.fold([ev.within_loop(e, d.loop_line) for e in d.evaluations])
@@ -120,9 +125,16 @@ def _same_seed(a: Draft, b: Draft) -> bool:
     return a.seed is None or b.seed is None or a.seed.value == b.seed.value
 
 
-def _set(draft: Draft, pair: tuple[str, str], raw: str, number: int) -> None:
-    if len(draft.settings) < MAX_SETTINGS:
-        draft.settings.setdefault(pair[0], Words(pair[1], place(draft.file, number, raw)))
+def _set(draft: Draft, pair: tuple[str, str], raw: str, number: int, dump: bool = False) -> None:
+    """Note a setting. The first one stands, but a dump outranks what other lines said before it."""
+    if len(draft.settings) >= MAX_SETTINGS:
+        return
+    words = Words(pair[1], place(draft.file, number, raw))
+    if dump and pair[0] not in draft.dumped:
+        draft.dumped.add(pair[0])
+        draft.settings[pair[0]] = words
+    else:
+        draft.settings.setdefault(pair[0], words)
 
 
 def _settings(draft: Draft, text: str, raw: str, number: int) -> None:
@@ -136,6 +148,7 @@ def _line(draft: Draft, text: str, raw: str, number: int) -> None:
         return
     if not draft.train_lines and not draft.finals:
         _settings(draft, text, raw, number)
+    draft.passing.read(text, raw, number)
     read_facts(draft, text, raw, number)
     if "stop" in text or text[:8].lower() in ("training", "phase:tr"):
         read_stop(draft, text, raw, number)

@@ -1,0 +1,411 @@
+"""Assignments: to names, attributes and items, and what writing into shared state means."""
+
+from __future__ import annotations
+
+import ast
+
+from auditor.source import attributes, calls, expressions
+from auditor.source.labels import Mark, Read
+from auditor.source.values import (
+    NONE,
+    Alt,
+    Cls,
+    Const,
+    Data,
+    Dict,
+    Frame,
+    Holder,
+    Inst,
+    LibObj,
+    ModuleValue,
+    Seq,
+    Value,
+    join,
+    labels,
+)
+from auditor.source.walk import Site, Walk
+from rules.events import Means, Scope, Sight
+
+
+def assign(w: Walk, target: ast.expr, v: Value, f: Frame) -> None:
+    """Bind a value to a target."""
+    if isinstance(target, ast.Name):
+        set_name(f, target.id, v)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        unpack(w, target, v, f)
+    elif isinstance(target, ast.Attribute):
+        owner = expressions.evaluate(w, target.value, f)
+        w.site = w.here(target, f)
+        set_attribute(w, owner, target.attr, v)
+    elif isinstance(target, ast.Subscript):
+        owner = expressions.evaluate(w, target.value, f)
+        key = expressions.index(w, target.slice, f)
+        w.site = w.here(target, f)
+        set_item(w, owner, key, v, accumulate=False)
+    elif isinstance(target, ast.Starred):
+        assign(w, target.value, v, f)
+
+
+def set_name(f: Frame, name: str, v: Value) -> None:
+    if f.global_names:
+        if name in f.global_names:
+            f.top.frame.locals[name] = v
+            return
+        if f"^{name}" in f.global_names:
+            p = f.parent
+            while p is not None:
+                if name in p.locals:
+                    p.locals[name] = v
+                    return
+                p = p.parent
+    f.locals[name] = v
+
+
+def unpack(w: Walk, target: ast.Tuple | ast.List, v: Value, f: Frame) -> None:
+    items = parts(w, v, len(target.elts))
+    star = next((i for i, t in enumerate(target.elts) if isinstance(t, ast.Starred)), -1)
+    for i, t in enumerate(target.elts):
+        if i == star:
+            rest = len(target.elts) - 1 - star
+            middle = items[star : len(items) - rest] if len(items) >= len(target.elts) - 1 else []
+            assign(w, t, Seq(list(middle), more=not middle), f)
+        else:
+            at = i if star < 0 or i < star else i - len(target.elts)
+            assign(w, t, items[at] if -len(items) <= at < len(items) else Data(labels(v)), f)
+
+
+def parts(w: Walk, v: Value, count: int) -> list[Value]:
+    """The values that unpacking into `count` targets gives."""
+    from auditor.source.loops import marked
+
+    if isinstance(v, Seq):
+        if len(v.items) >= count or not v.more:
+            return [marked(i, v.lab) for i in v.items]
+        joined = v.items[-1] if v.items else Data(v.lab)
+        return [*v.items, *[joined] * (count - len(v.items))]
+    if isinstance(v, Const) and isinstance(v.v, (tuple, str, range, bytes)):
+        return [Const(i, v.lab) for i in list(v.v)[:1000]]
+    if isinstance(v, Alt):
+        columns = [parts(w, x, count) for x in v.values if not (isinstance(x, Const) and x.v is None)]
+        columns = [c for c in columns if len(c) >= count]
+        if columns:
+            out: list[Value] = []
+            for i in range(count):
+                one: Value | None = None
+                for c in columns:
+                    one = join(one, c[i])
+                out.append(one or NONE)
+            return out
+    if isinstance(v, Dict):
+        return [Const(k, v.lab) for k in list(v.items)[:count]]
+    if isinstance(v, Inst) and v.cls.fields:
+        return [v.attrs.get(name, NONE) for name, _ in v.cls.fields]
+    made: list[Value] = []
+    for _ in range(count):
+        d = Data(labels(v), base=v if isinstance(v, Data) else None, tag=v.tag if isinstance(v, Data) else "")
+        d.sym = w.symbol()
+        made.append(d)
+    return made
+
+
+def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
+    if isinstance(owner, Inst):
+        if name in owner.attrs and w.guards and not isinstance(owner.attrs[name], Const):
+            v = join(owner.attrs[name], v)
+        owner.attrs[name] = v
+        if owner.is_module and isinstance(v, Inst) and v.holder is None and owner.holder is not None and v.is_module:
+            v.holder = owner.holder
+        if w.val_reads(labels(v)):
+            w.version += 1
+    elif isinstance(owner, Cls):
+        owner.attrs[name] = v
+    elif isinstance(owner, ModuleValue):
+        owner.frame.locals[name] = v
+    elif isinstance(owner, Data):
+        _set_on_data(w, owner, name, v)
+    elif isinstance(owner, LibObj):
+        if name in ("weight", "bias") and owner.holder is not None:
+            write_parameters(w, owner.holder, labels(v), w.site, strong=snapshot_of(v) is owner.holder)
+            if isinstance(v, Data) and v.holder is None:
+                return
+        owner.attrs[name] = v
+    elif isinstance(owner, Alt):
+        for x in owner.values:
+            set_attribute(w, x, name, v)
+
+
+def _set_on_data(w: Walk, owner: Data, name: str, v: Value) -> None:
+    root = owner.root
+    if name == "data":
+        if root.holder is not None:
+            write_parameters(w, root.holder, labels(v), w.site, strong=snapshot_of(v) is root.holder)
+        else:
+            root.lab |= labels(v)
+    elif name == "grad":
+        if root.holder is not None:
+            root.holder.grad = labels(v) & ~w.marks.mask[Mark.PARAMETER]
+    elif name == "requires_grad" and isinstance(v, Const) and v.v:
+        make_trainable(w, owner)
+
+
+def make_trainable(w: Walk, d: Data) -> None:
+    """A tensor whose gradient is wanted becomes a parameter of its own."""
+    if d.root.holder is None:
+        h = w.holder("tensor", d.site or w.site)
+        h.adapted = True
+        h.shared = _is_shared(d)
+        d.root.holder = h
+
+
+def _is_shared(d: Data) -> bool:
+    """Whether one set of values serves a whole batch: its first extent is 1 and it has several."""
+    return d.shape is not None and len(d.shape) > 1 and d.shape[0] == 1
+
+
+def snapshot_of(v: Value) -> Holder | None:
+    """The parameters that a value is a copy of, if it is one."""
+    d: Data | None = v if isinstance(v, Data) else None
+    while d is not None:
+        if d.snapshot is not None:
+            return d.snapshot
+        d = d.base
+    return None
+
+
+def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool = False, gradient: bool = False) -> None:
+    """Numbers are written into parameters. New knowledge of validation tokens makes it an update."""
+    fresh = w.val_reads(marks) | w.score_marks(marks)
+    old = marks & w.marks.mask[Mark.UPDATE]
+    other = marks & w.marks.mask[Mark.ENVIRONMENT]
+    if fresh:
+        means = Means.BY_HAND if w.score_marks(marks) or gradient else Means.STORE
+        if means is Means.STORE and marks & w.marks.mask[Mark.ACTIVATION]:
+            means = Means.CALIBRATION
+        u = w.update(site, means, scope_of(w, h), h.name, marks, tuple(h.grad_sites), shared=h.shared)
+        h.lab = (0 if strong and not w.guards else h.lab) | u | old | other
+    elif strong and not w.guards:
+        if h.lab != old | other:
+            w.version += 1
+        h.lab = old | other
+    elif h.lab | old != h.lab:
+        w.version += 1
+        h.lab |= old
+    if w.train_reads(marks):
+        h.trained = True
+
+
+def scope_of(w: Walk, h: Holder) -> Scope:
+    if h.trained or not h.adapted and not h.born:
+        return Scope.MODEL if h.trained or not h.adapted else Scope.ADAPTER
+    return Scope.WINDOW if h.born else Scope.ADAPTER
+
+
+def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -> None:
+    """`owner[key] = v`, or `owner[key] += v` when `accumulate`."""
+    if isinstance(owner, Dict):
+        set_in_dict(w, owner, key, v)
+    elif isinstance(owner, Seq):
+        if isinstance(key, Const) and type(key.v) is int and -len(owner.items) <= key.v < len(owner.items) and not owner.more:
+            owner.items[key.v] = v
+        else:
+            lab = w.val_reads(labels(key))
+            if lab:
+                owner.lab |= table_update(w, owner, lab | labels(v), "list")
+            elif isinstance(v, Data):
+                owner.lab |= labels(v)
+            else:
+                add_item(owner, v)
+    elif isinstance(owner, Data):
+        write(w, owner, labels(v), index=key, accumulate=accumulate, value=v)
+    elif isinstance(owner, LibObj):
+        if owner.path == "os.environ" and isinstance(key, Const):
+            w.env[str(key.v)] = v
+        elif isinstance(key, Const) and isinstance(key.v, str):
+            owner.attrs[key.v] = v
+        else:
+            owner.lab |= labels(v) | table_update(w, owner, w.val_reads(labels(key)) | labels(v), owner.path) if w.val_reads(labels(key)) else labels(v)
+    elif isinstance(owner, Inst):
+        method = attributes.find_method(owner, "__setitem__")
+        if method is not None:
+            calls.call(w, method, [key, v], {}, None)
+    elif isinstance(owner, Alt):
+        for x in owner.values:
+            set_item(w, x, key, v, accumulate=accumulate)
+
+
+def add_item(s: Seq, v: Value) -> None:
+    """Append; a long list keeps its first two and its last item."""
+    if len(s.items) < 64:
+        s.items.append(v)
+    else:
+        s.items[-1] = v
+        s.more = True
+
+
+def set_in_dict(w: Walk, d: Dict, key: Value, v: Value) -> None:
+    reads = w.val_reads(labels(key))
+    if reads:
+        d.key_lab |= table_update(w, d, reads | labels(v), "dict")
+        d.rest = join(d.rest, _without_reads(w, v)) if not isinstance(v, Const) else d.rest or Data()
+        return
+    k = constant_key(key)
+    if k is not _NO_KEY and len(d.items) < 400:
+        d.items[k] = join(d.items[k], v) if w.guards and k in d.items and not isinstance(v, Const) else v
+    else:
+        d.rest = join(d.rest, v)
+        d.key_lab |= labels(key) & ~w.marks.mask[Mark.TURN]
+
+
+_NO_KEY = object()
+
+
+def constant_key(key: Value) -> object:
+    if isinstance(key, Const):
+        try:
+            hash(key.v)
+        except TypeError:
+            return _NO_KEY
+        return key.v
+    if isinstance(key, Seq) and key.kind == "tuple" and all(isinstance(i, Const) for i in key.items):
+        return tuple(i.v for i in key.items)  # type: ignore[attr-defined]
+    if isinstance(key, (Inst, LibObj, Cls)):
+        return id(key)
+    if isinstance(key, Data) and key.root.holder is not None:
+        return id(key.root)
+    return _NO_KEY
+
+
+def _without_reads(w: Walk, v: Value) -> Value:
+    if isinstance(v, Data):
+        return Data(labels(v) & ~w.marks.mask[Mark.READ], tag=v.tag)
+    return v
+
+
+def table_update(w: Walk, owner: Value, marks: int, name: str) -> int:
+    """A table took validation tokens in; returns the UPDATE mark."""
+    number = id(owner.root) if isinstance(owner, Data) else id(owner)
+    key = ("table", number, w.site, marks & w.marks.mask[Mark.READ], tuple(w.turns), tuple(w.guards))
+    found = w.derived.get(key)
+    if found is None:
+        bit = w.update(w.site, Means.TABLE, Scope.TABLE, name, marks)
+        w.derived[key] = bit
+        return bit
+    return found
+
+
+def stale(w: Walk, marks: int) -> int:
+    """READ marks of tokens that an earlier turn of a loop around here had chosen."""
+    now = dict(w.turns)
+    out = 0
+    m = marks & w.marks.mask[Mark.READ]
+    while m:
+        low = m & -m
+        r = w.marks.of[low.bit_length() - 1][1]
+        if isinstance(r, Read) and any(loop in now and now[loop] != k for loop, k in r.turns):
+            out |= low
+        m ^= low
+    return out
+
+
+def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accumulate: bool = False, value: Value | None = None, site: Site | None = None) -> None:
+    """Write into a tensor or array in place. `index` says where, `accumulate` that the old content counts on."""
+    root = target.root
+    at = site or w.site
+    if root.holder is not None:
+        write_parameters(w, root.holder, marks, at, strong=value is not None and snapshot_of(value) is root.holder)
+        return
+    where = labels(index) if index is not None else 0
+    table = w.val_reads(where) if index is not None and _by_token(index) else 0
+    kept = marks & ~w.marks.mask[Mark.TURN]
+    if table:
+        bit = table_update(w, target, table | marks, "table")
+        root.lab |= bit | (kept & ~w.marks.mask[Mark.READ] & ~w.marks.mask[Mark.SCORE])
+        root.tag = root.tag if root.tag not in ("", "tokens") else "table"
+        return
+    if not accumulate:
+        root.lab &= ~stale(w, root.lab)
+        if index is None or expressions.is_whole(index):
+            root.lab = 0
+    root.lab |= kept
+    if w.train_reads(where):
+        root.lab |= w.train_reads(where)
+        root.tag = root.tag or "table"
+    if isinstance(value, Data) and value.tag == "histogram" and w.val_reads(kept):
+        root.lab = (root.lab & ~w.val_reads(kept)) | table_update(w, target, kept, "table")
+        root.tag = root.tag or "table"
+        return
+    if isinstance(value, Data) and value.tag == "entropy" and w.score_marks(root.lab) and root.tag in ("nll", "target probability"):
+        w.see(Sight.ENTROPY_EXPERT, at, "the entropy of the model stands among the losses of the experts", w.score_marks(root.lab))
+    if isinstance(value, Data) and value.tag in ("nll", "probability", "entropy", "tokens", "target probability") and not root.tag:
+        root.tag = value.tag
+    if w.val_reads(kept) or w.score_marks(kept):
+        w.version += 1
+
+
+def _by_token(index: Value) -> bool:
+    """Whether an index is made of token values (and not of positions)."""
+    if isinstance(index, Data):
+        return index.tag in ("tokens", "hash", "mixed") or index.tok is not None
+    if isinstance(index, Seq):
+        return any(_by_token(i) for i in index.items)
+    return False
+
+
+def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
+    """`x += v` and its like."""
+    v = expressions.evaluate(w, n.value, f)
+    t = n.target
+    if isinstance(t, ast.Subscript):
+        owner = expressions.evaluate(w, t.value, f)
+        key = expressions.index(w, t.slice, f)
+        w.site = w.here(n, f)
+        if isinstance(owner, Data):
+            write(w, owner, labels(v), index=key, accumulate=True, value=v)
+            return
+        old = expressions.item(w, owner, key, n)
+        new = expressions.binary(w, n.op, old, v, n, f)
+        set_item(w, owner, key, new, accumulate=True)
+        return
+    if isinstance(t, ast.Attribute):
+        owner = expressions.evaluate(w, t.value, f)
+        old = attributes.get(w, owner, t.attr, n)
+        w.site = w.here(n, f)
+        if isinstance(old, Data) and old.root.site is not None:
+            in_place(w, old, v, n.op)
+            return
+        new = expressions.binary(w, n.op, old, v, n, f)
+        if w.turns and isinstance(new, (Const, Data)) and not w.score_marks(labels(new)):
+            loop, k = w.turns[-1]
+            bit = w.marks.make(Mark.TURN, (loop, k))
+            new = Data((labels(new) & ~w.marks.loop_mask[loop]) | bit, tag=new.tag if isinstance(new, Data) else "")
+            new.sym = w.symbol()
+        set_attribute(w, owner, t.attr, new)
+        return
+    if isinstance(t, ast.Name):
+        old = expressions.evaluate(w, ast.copy_location(ast.Name(t.id, ast.Load()), t), f)
+        w.site = w.here(n, f)
+        if isinstance(old, Data) and (old.root.site is not None or old.root.holder is not None):
+            in_place(w, old, v, n.op)
+            return
+        if isinstance(old, Seq) and isinstance(n.op, ast.Add):
+            for x in v.items if isinstance(v, Seq) else [v]:
+                add_item(old, x)
+            old.more = old.more or (isinstance(v, Seq) and v.more)
+            return
+        set_name(f, t.id, expressions.binary(w, n.op, old, v, n, f))
+
+
+def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
+    """An in-place operation on a tensor. Losses that are subtracted or multiplied in teach a weight."""
+    marks = labels(v)
+    root = old.root
+    learns = isinstance(op, (ast.Sub, ast.Mult, ast.Div)) and root.holder is None and w.score_marks(marks) and not w.score_marks(root.lab)
+    if learns:
+        bit = w.update(w.site, Means.WEIGHTS, Scope.TABLE, "weights", marks)
+        root.lab |= bit | (marks & w.marks.mask[Mark.UPDATE])
+        return
+    if isinstance(op, ast.Add) and w.score_marks(marks):
+        extra = marks & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
+        if extra:
+            marks = (marks & ~extra & ~w.score_marks(marks)) | w.derive(w.score_marks(marks), extra, w.site)
+    write(w, old, marks, accumulate=True, value=v)

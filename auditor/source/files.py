@@ -1,0 +1,470 @@
+"""Files, the environment, the command line, tokenizers, the clock and the network."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from auditor.source import attributes, environment
+from auditor.source.attributes import path_of
+from auditor.source.builtins_ import text_of
+from auditor.source.labels import Mark
+from auditor.source.tokens import tokens_value
+from auditor.source.values import NONE, Args, Bound, Cls, Const, Data, Dict, Func, Inst, Kw, Lib, LibObj, Native, Seq, Value, join, labels
+from auditor.source.walk import Walk
+from rules.events import Sight, Split
+
+VAL_TOKENS = 62_021_632
+_VAL = re.compile(r"(?:^|[^a-z])val(?:id|idation)?(?:[^a-z]|$)")
+_TRAIN = re.compile(r"(?:^|[^a-z])train(?:ing)?(?:[^a-z]|$)|docs_selected")
+_SIDECAR = re.compile(r"byte|side_?car")
+_NOT_TOKENS = re.compile(r"\.(?:pt|pth|ptz|py|txt|log|json|model|ckpt|safetensors|br|xz|lzma|zst|md|csv|so|c|cu|cpp)$|model|ckpt|checkpoint|\.int[0-9]")
+
+
+def split_of(text: str) -> tuple[Split | None, bool]:
+    """Which tokens a file of this name holds, and whether it is a byte side-car."""
+    low = text.lower()
+    name = low.rsplit("/", 1)[-1]
+    if _NOT_TOKENS.search(name):
+        return None, False
+    side = bool(_SIDECAR.search(name)) and not name.startswith("fineweb10b")
+    for part in (name, low):
+        v, t = _VAL.search(part), _TRAIN.search(part)
+        if v and not t:
+            return Split.VALIDATION, side
+        if t and not v:
+            return Split.TRAIN, side
+    return None, side
+
+
+def _all(args: Args, kw: Kw) -> int:
+    lab = 0
+    for a in [*args, *kw.values()]:
+        lab |= labels(a)
+    return lab
+
+
+def load_tokens(w: Walk, source: Value, kw: Kw) -> Value | None:
+    """Tokens read from a named file; None if the name says nothing."""
+    stored = stored_value(w, source)
+    if stored is not None:
+        return stored
+    split, side = split_of(text_of_path(source))
+    if split is None:
+        return None
+    count = kw.get("count")
+    dtype = kw.get("dtype")
+    if isinstance(count, Const) and isinstance(count.v, int) and 0 < count.v <= 1024:
+        return Data(text="header")
+    if isinstance(dtype, Const) and str(dtype.v) in ("<i4", "int32", "i4") and count is not None:
+        return Data(text="header")
+    stop = (w.config.val_tokens or VAL_TOKENS) + 1 if split is Split.VALIDATION else None
+    return tokens_value(w, split, w.site.path, w.site.line, stop, sidecar=side)
+
+
+def text_of_path(v: Value) -> str:
+    if isinstance(v, LibObj) and "text" in v.attrs:
+        return text_of(v.attrs["text"])
+    if isinstance(v, LibObj) and v.path == "file":
+        return text_of_path(v.attrs.get("path", NONE))
+    if isinstance(v, Seq):
+        return text_of_path(v.items[0]) if v.items else ""
+    return text_of(v)
+
+
+def stored_value(w: Walk, source: Value) -> Value | None:
+    if isinstance(source, LibObj) and "@content" in source.attrs:
+        return source.attrs["@content"]
+    key = text_of_path(source).rsplit("/", 1)[-1]
+    if key and key != "{}":
+        return w.files.get(key)
+    return None
+
+
+def store(w: Walk, target: Value, v: Value) -> None:
+    """Keep what is written to a file or buffer, so that it is found again when it is read."""
+    if isinstance(target, LibObj) and target.path in ("buffer",):
+        target.attrs["@content"] = v
+        return
+    key = text_of_path(target).rsplit("/", 1)[-1]
+    if key:
+        w.files[key] = join(w.files[key], v) if key in w.files and w.guards else v
+
+
+def _fromfile(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    if not a:
+        return Data(_all(a, k))
+    kw = dict(k)
+    if len(a) > 1:
+        kw.setdefault("dtype", a[1])
+    if len(a) > 2:
+        kw.setdefault("count", a[2])
+    found = load_tokens(w, a[0], kw)
+    if found is not None:
+        return found
+    d = Data(_all(a, k))
+    return d
+
+
+def _load(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    if not a:
+        return Data()
+    found = load_tokens(w, a[0], k)
+    if found is not None:
+        if isinstance(found, Data) and found.holder is None and found.tok is None:
+            return Data(labels(found) & ~w.marks.mask[Mark.PARAMETER], tag=found.tag)
+        return found
+    return Data(_all(a, k))
+
+
+def _save(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    if len(a) < 2:
+        return NONE
+    v, target = (a[1], a[0]) if p.startswith("numpy.") else (a[0], a[1])
+    store(w, target, v)
+    if w.score_marks(labels(v)) and p.startswith("json"):
+        w.report(w.site, text_of(v)[:400], labels(v))
+    return NONE
+
+
+def _open(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    f = LibObj("file")
+    f.attrs["path"] = a[0] if a else NONE
+    return f
+
+
+def _glob(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return listing(w, text_of_path(a[0]) if a else "", _all(a, k))
+
+
+def listing(w: Walk, pattern: str, lab: int) -> Value:
+    """The files that a pattern finds: one for validation, several for training."""
+    name = pattern.replace("*", "000000").replace("?", "0").replace("[0-9]", "0")
+    split, _ = split_of(name)
+    item: Value = Const(name, lab) if "{}" not in name else Data(lab, text=name)
+    return Seq([item], "list", split is not Split.VALIDATION, lab)
+
+
+def _path(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return path_of("/".join(text_of_path(x) for x in a) or ".", _all(a, k))
+
+
+def _join(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    texts = [text_of_path(x) for x in a]
+    whole = "/".join(t.rstrip("/") if i < len(texts) - 1 else t for i, t in enumerate(texts))
+    known = all(isinstance(x, Const) or (isinstance(x, LibObj) and isinstance(x.attrs.get("text"), Const)) for x in a)
+    return Const(whole, _all(a, k)) if known else Data(_all(a, k), text=whole)
+
+
+def _path_part(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    text = text_of_path(a[0]) if a else ""
+    out = text.rstrip("/").rsplit("/", 1)[-1] if p.endswith("basename") else text.rsplit("/", 1)[0] if p.endswith("dirname") and "/" in text else text
+    return Const(out) if a and isinstance(a[0], Const) else Data(_all(a, k), text=out)
+
+
+def _getenv(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return environment.environment(w, a[0], a[1] if len(a) > 1 else k.get("default"), w.site) if a else NONE
+
+
+def _clock(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return Data(w.marks.make(Mark.CLOCK, 0), tag="clock")
+
+
+def network(w: Walk, path: str, args: Args, kw: Kw) -> Value:
+    w.see(Sight.NETWORK, w.site, f"{path} reaches for the network", detail=(("call", path),))
+    return Data(_all(args, kw) | w.marks.make(Mark.NETWORK, 0))
+
+
+def tokenizer(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    o = LibObj("tokenizer")
+    return o
+
+
+def pretrained(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    o = LibObj("pretrained")
+    if path.endswith("from_pretrained"):
+        w.see(Sight.EXTERNAL_WEIGHTS, w.site, f"{path} loads weights that were trained elsewhere", detail=(("call", path),))
+    return o
+
+
+def _thread(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    o = LibObj("thread")
+    o.attrs.update({f"@{name}": v for name, v in k.items()})
+    return o
+
+
+def _spawn(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    from auditor.source import calls
+
+    fn = a[0] if a else k.get("fn", NONE)
+    given = k.get("args", a[1] if len(a) > 1 else Seq([]))
+    rest = given.items if isinstance(given, Seq) else []
+    return calls.call(w, fn, [Const(0), *rest], {}, n)
+
+
+def _parser(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    o = LibObj("argparse")
+    o.attrs["@namespace"] = LibObj("namespace")
+    return o
+
+
+def _add_argument(w: Walk, o: LibObj, args: Args, kw: Kw) -> None:
+    names = [str(a.v) for a in args if isinstance(a, Const)]
+    if not names:
+        return
+    long = next((x for x in names if x.startswith("--")), names[0])
+    dest = kw.get("dest")
+    name = str(dest.v) if isinstance(dest, Const) else long.lstrip("-").replace("-", "_")
+    space = o.attrs["@namespace"]
+    assert isinstance(space, LibObj)
+    action = kw.get("action")
+    default: Value = kw.get("default", NONE)
+    if isinstance(action, Const) and "default" not in kw:
+        default = Const(action.v == "store_false") if str(action.v).startswith("store_") else NONE
+    given = _given(w, names)
+    if given is not None:
+        if isinstance(action, Const) and str(action.v).startswith("store_"):
+            default = Const(action.v == "store_true")
+        else:
+            default = Const(given)
+            kind = kw.get("type")
+            if isinstance(kind, Lib) and kind.path in ("int", "float", "str"):
+                try:
+                    default = Const({"int": int, "float": float, "str": str}[kind.path](given))  # type: ignore[operator]
+                except ValueError:
+                    pass
+            elif kind is not None and not isinstance(kind, Lib):
+                from auditor.source import calls
+
+                default = calls.call(w, kind, [Const(given)], {}, None)
+    space.attrs[name] = environment.configured(w, name, default, w.site, True) if given is None else default
+
+
+def _given(w: Walk, names: list[str]) -> str | None:
+    args = w.config.arguments
+    for i, a in enumerate(args):
+        for name in names:
+            if a == name:
+                return args[i + 1] if i + 1 < len(args) else ""
+            if a.startswith(name + "="):
+                return a.split("=", 1)[1]
+    return None
+
+
+WRITES = frozenset("write writelines info log warning warn error debug critical print log_metrics summary add_scalar".split())
+
+
+def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    """Methods of files, paths, environments, parsers, tokenizers and other library objects."""
+    lab = _all(args, kw)
+    if o.path == "os.environ":
+        if name in ("get", "setdefault", "pop"):
+            if not args:
+                return NONE
+            default = args[1] if len(args) > 1 else kw.get("default")
+            v = environment.environment(w, args[0], default, w.site)
+            if name == "setdefault" and isinstance(args[0], Const) and default is not None:
+                w.env[str(args[0].v)] = v
+            return v
+        if name == "update" and args and isinstance(args[0], Dict):
+            w.env.update({str(k): v for k, v in args[0].items.items()})
+            return NONE
+        return Dict({}, Data())
+    if o.path == "argparse":
+        if name == "add_argument":
+            _add_argument(w, o, args, kw)
+            return NONE
+        if name in ("parse_args", "parse_known_args"):
+            space = o.attrs["@namespace"]
+            return Seq([space, Seq([])], "tuple") if name == "parse_known_args" else space
+        if name in ("add_argument_group", "add_mutually_exclusive_group", "add_subparsers", "add_parser"):
+            return o
+        return NONE
+    if o.path == "file":
+        if name in ("read", "readlines", "read_bytes"):
+            found = load_tokens(w, o, {})
+            return found if found is not None else Data(labels(o))
+        if name in WRITES:
+            if w.score_marks(lab):
+                w.report(w.site, " ".join(text_of(a) for a in args)[:400], lab)
+            elif args:
+                store(w, o.attrs.get("path", NONE), args[0])
+            return NONE
+        return NONE if name in ("close", "seek", "flush") else Data(labels(o))
+    if o.path == "buffer":
+        content = o.attrs.get("@content")
+        if name in ("getvalue", "read", "getbuffer"):
+            return Data(labels(content) & ~w.marks.mask[Mark.PARAMETER]) if content is not None else Data()
+        if name == "write" and args:
+            o.attrs["@content"] = args[0]
+        return NONE
+    if o.path == "pathlib.Path":
+        return _path_method(w, o, name, args, kw)
+    if o.path == "tokenizer":
+        return Data(lab | w.marks.make(Mark.TEXT_BYTES, 0), tag="maybe none" if name == "x" else "")
+    if o.path == "pretrained":
+        if name == "from_pretrained":
+            w.see(Sight.EXTERNAL_WEIGHTS, w.site, "from_pretrained loads what was trained elsewhere")
+        return LibObj("pretrained")
+    if o.path == "thread":
+        if name == "start" and "@target" in o.attrs:
+            from auditor.source import calls
+
+            given = o.attrs.get("@args")
+            calls.call(w, o.attrs["@target"], list(given.items) if isinstance(given, Seq) else [], {}, n)
+        return NONE
+    if name in ("submit", "apply_async", "apply", "map", "imap") and args and isinstance(args[0], (Func, Bound, Native)):
+        from auditor.source import calls
+        from auditor.source.loops import sample
+
+        if name == "submit":
+            r = LibObj("future")
+            r.attrs["@content"] = calls.call(w, args[0], args[1:], kw, n)
+            return r
+        if name in ("map", "imap"):
+            return Seq([calls.call(w, args[0], [i], {}, n) for i in (sample(w, args[1])[0] if len(args) > 1 else [])], "list", True)
+        given = args[1] if len(args) > 1 else Seq([])
+        return calls.call(w, args[0], list(given.items) if isinstance(given, Seq) else [], {}, n)
+    if name in ("result", "get") and "@content" in o.attrs:
+        return o.attrs["@content"]
+    if name in WRITES:
+        if w.score_marks(lab):
+            w.report(w.site, " ".join(text_of(a) for a in args)[:400], lab)
+        return NONE
+    if o.path in ("namespace", "object") and name.startswith("__"):
+        return NONE
+    if name == "entropy":
+        return Data(labels(o) | lab, tag="entropy")
+    if name == "log_prob" and args:
+        from auditor.source import tensors
+
+        return tensors.scored(w, labels(o), args[0], "nll")
+    if name == "sample":
+        return Data(labels(o) | lab | w.marks.make(Mark.GENERATED, 0), tag="generated")
+    return Data(labels(o) | lab)
+
+
+def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
+    text = text_of_path(o)
+    if name in ("glob", "rglob"):
+        return listing(w, f"{text}/{text_of(args[0]) if args else '*'}", labels(o))
+    if name in ("resolve", "expanduser", "absolute", "with_suffix", "with_name"):
+        return o
+    if name == "joinpath":
+        return path_of("/".join([text, *(text_of_path(a) for a in args)]), labels(o))
+    if name == "open":
+        f = LibObj("file")
+        f.attrs["path"] = o
+        return f
+    if name in ("read_bytes", "read_text"):
+        found = load_tokens(w, o, {})
+        return found if found is not None else Data(labels(o))
+    if name in ("write_bytes", "write_text"):
+        if args:
+            if w.score_marks(labels(args[0])):
+                w.report(w.site, text_of(args[0])[:400], labels(args[0]))
+            store(w, o, args[0])
+        return NONE
+    if name == "iterdir":
+        return listing(w, f"{text}/*", labels(o))
+    if name == "as_posix":
+        return Const(text)
+    return Data(labels(o))
+
+
+def _log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    lab = _all(a, k)
+    if w.score_marks(lab):
+        w.report(w.site, " ".join(text_of(v) for v in a)[:400], lab)
+    return NONE
+
+
+def _dumps(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return Data(_all(a, k), text=text_of(a[0])[:400] if a else "")
+
+
+def _logger(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return LibObj("logger")
+
+
+def _buffer(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    o = LibObj("buffer")
+    if a:
+        o.attrs["@content"] = a[0]
+    return o
+
+
+def _passed(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return Data(_all(a, k) & ~w.marks.mask[Mark.PARAMETER])
+
+
+def _import(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    from auditor.source.imports import own_module
+
+    if a and isinstance(a[0], Const):
+        name = str(a[0].v).lstrip(".")
+        return own_module(w, name) or Lib(name)
+    return Data()
+
+
+def _memmap(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return _fromfile(w, p, a, k, n)
+
+
+FUNCTIONS = {
+    "numpy.fromfile": _fromfile,
+    "numpy.memmap": _memmap,
+    "numpy.load": _load,
+    "numpy.save": _save,
+    "numpy.savez": _save,
+    "numpy.savez_compressed": _save,
+    "torch.load": _load,
+    "torch.save": _save,
+    "torch.from_file": _fromfile,
+    "torch.UntypedStorage.from_file": _fromfile,
+    "pickle.load": _load,
+    "pickle.dump": _save,
+    "json.load": _load,
+    "json.dump": _save,
+    "json.dumps": _dumps,
+    "pprint.pformat": _dumps,
+    "open": _open,
+    "io.open": _open,
+    "gzip.open": _open,
+    "lzma.open": _open,
+    "io.BytesIO": _buffer,
+    "glob.glob": _glob,
+    "glob.iglob": _glob,
+    "os.listdir": _glob,
+    "os.scandir": _glob,
+    "pathlib.Path": _path,
+    "pathlib.PurePath": _path,
+    "os.path.join": _join,
+    "os.path.basename": _path_part,
+    "os.path.dirname": _path_part,
+    "os.path.abspath": _path_part,
+    "os.path.realpath": _path_part,
+    "os.path.expanduser": _path_part,
+    "os.getenv": _getenv,
+    "os.environ.get": _getenv,
+    "time.time": _clock,
+    "time.perf_counter": _clock,
+    "time.monotonic": _clock,
+    "time.time_ns": _clock,
+    "time.perf_counter_ns": _clock,
+    "logging.getLogger": _logger,
+    "logging.info": _log,
+    "logging.warning": _log,
+    "sys.stdout.write": _log,
+    "sys.stderr.write": _log,
+    "wandb.log": _log,
+    "argparse.ArgumentParser": _parser,
+    "threading.Thread": _thread,
+    "multiprocessing.Process": _thread,
+    "torch.multiprocessing.spawn": _spawn,
+    "multiprocessing.spawn": _spawn,
+    "importlib.import_module": _import,
+    "__import__": _import,
+    **{f"{lib}.{f}": _passed for lib in ("zlib", "lzma", "bz2", "gzip", "brotli", "zstandard", "zstd", "pickle", "json", "msgpack", "base64") for f in ("compress", "decompress", "dumps", "loads") if (lib, f) != ("json", "dumps")},
+}
+UNUSED = (Cls, Inst, attributes)

@@ -1,0 +1,106 @@
+"""From what a walk noted down to the facts that rules read."""
+
+from __future__ import annotations
+
+from auditor.source.labels import Mark, Read
+from auditor.source.walk import Scored, Seen, Site, Updated, Walk
+from rules.events import Event, EventKind, Observation, Program, Slice, Step
+from rules.evidence import Script
+from rules.place import Location
+
+MAX_SLICES = 12
+MAX_REPORTS = 200
+
+
+def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
+    """The event graph, as plain facts."""
+    maker = _Maker(w, scripts)
+    reported: set[int] = set()
+    reports = w.reports[-MAX_REPORTS:]
+    for r in reports:
+        reported |= set(w.marks.numbers(r.scores, Mark.SCORE))
+    events = [maker.score(w.scores[s]) for s in sorted(reported)]
+    needed = {u for e in events for u in e.after}
+    events += [maker.update(w.updates[u]) for u in sorted(needed)]
+    events += [maker.report(r) for r in reports]
+    events.sort(key=lambda e: e.id)
+    return Program(
+        entry=entry.path,
+        settings=tuple(w.settings.values()),
+        events=tuple(events),
+        observations=tuple(maker.observation(s) for s in w.seen),
+        loops=tuple(maker.place(s) for s in w.loop_sites),
+        functions=tuple(w.entered),
+        finished=not problem,
+        problem=problem,
+    )
+
+
+class _Maker:
+    def __init__(self, w: Walk, scripts: dict[str, Script]) -> None:
+        self.w = w
+        self.lines = {p: s.text.splitlines() for p, s in scripts.items()}
+        self.layer = {p: len(s.layers) for p, s in scripts.items()}
+        self.trained = w.trained_loops
+
+    def place(self, s: Site | Location) -> Location:
+        path = s.path if isinstance(s, Site) else s.file
+        line = (s.line or 0) if s else 0
+        lines = self.lines.get(path, [])
+        text = lines[line - 1].strip()[:240] if 0 < line <= len(lines) else ""
+        return Location(path, line or None, text, self.layer.get(path, 0))
+
+    def slices(self, marks: int) -> tuple[Slice, ...]:
+        out = []
+        for r in self.w.marks.reads(marks)[:MAX_SLICES]:
+            out.append(self.slice(r))
+        return tuple(out)
+
+    def slice(self, r: Read) -> Slice:
+        known = r.base == 0
+        return Slice(
+            r.split, self.place(r.at), tuple(sorted(r.turns)), r.start if known else None, r.stop if known else None, tuple(sorted(r.parts))
+        )
+
+    def stack(self, stack: tuple[Site, ...]) -> tuple[Step, ...]:
+        return tuple(Step(self.place(s), f"calls {s.func}") for s in stack if s.line)
+
+    def in_training(self, turns: tuple[tuple[int, int], ...]) -> bool:
+        return any(loop in self.trained for loop, _ in turns)
+
+    def score(self, s: Scored) -> Event:
+        m = self.w.marks
+        return Event(
+            s.id, EventKind.SCORE, self.place(s.site), s.tagged, s.turns, s.guards, self.slices(s.targets),
+            self.slices(self.w.val_reads(s.inputs)), tuple(m.numbers(s.inputs, Mark.UPDATE)),
+            path=self.stack(s.stack), parts=tuple(sorted(s.parts)), training=self.in_training(s.turns),
+        )
+
+    def update(self, u: Updated) -> Event:
+        marks = u.marks
+        scores = tuple(self.w.marks.numbers(u.scored, Mark.SCORE))
+        for n in scores:
+            s = self.w.scores[n]
+            marks |= s.targets
+        steps = [Step(self.place(b), "gradients of the loss on these tokens") for b in u.backward]
+        return Event(
+            u.id, EventKind.UPDATE, self.place(u.site), u.name, u.turns, u.guards, self.slices(marks), scores=scores, means=u.means, scope=u.scope,
+            path=(*self.stack(u.stack), *steps), parts=tuple(sorted(u.parts)), shared=u.shared, training=self.in_training(u.turns),
+        )
+
+    def report(self, r: object) -> Event:
+        from auditor.source.walk import Reported
+
+        assert isinstance(r, Reported)
+        return Event(
+            r.id, EventKind.REPORT, self.place(r.site), r.text, r.turns, r.guards, scores=tuple(self.w.marks.numbers(r.scores, Mark.SCORE)),
+            path=self.stack(r.stack), training=self.in_training(r.turns),
+        )
+
+    def observation(self, s: Seen) -> Observation:
+        return Observation(
+            s.sight, self.place(s.site), s.what,
+            path=(*self.stack(s.stack), *(Step(self.place(at), what) for at, what in s.path)),
+            scores=tuple(self.w.marks.numbers(s.marks, Mark.SCORE)),
+            detail=s.detail, certain=s.certain, ok=s.ok,
+        )

@@ -1,0 +1,116 @@
+"""Where a value comes from, as a set of marks that travels with it.
+
+A set of marks is one Python integer, a bit for each mark, so that joining the marks of two values is
+one `|`. What a bit stands for is kept in a `Marks` table, one for each program that is followed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from rules.events import Split
+from rules.place import Location
+
+if TYPE_CHECKING:
+    from auditor.source.values import Holder
+
+
+class Mark(IntEnum):
+    READ = 0  # tokens of a shard
+    TURN = 1  # chosen by one turn of a loop
+    UPDATE = 2  # depends on state that an update changed
+    SCORE = 3  # made of the loss of scored tokens
+    PARAMETER = 4  # depends on trainable parameters, as far as gradients go
+    LOOKUP = 5  # read from a table under a key made of tokens
+    GENERATED = 6  # sampled from a model
+    CLOCK = 7  # depends on the time of day
+    SIDECAR = 8  # bytes per token, from a file beside the tokens
+    TEXT_BYTES = 9  # lengths of tokens in bytes
+    NETWORK = 10
+    ENVIRONMENT = 11  # a setting that nobody knows
+    ENTROPY = 12
+    ACTIVATION = 13  # inside a model, at some positions
+
+
+@dataclass(frozen=True)
+class Read:
+    """Tokens as read: the split, the turns that chose them, and a range.
+
+    `base` numbers the symbol that the range is counted from: 0 is the start of the split, other
+    numbers are values that are not known. `start` and `stop` count from there, None = not known.
+    """
+
+    split: Split
+    at: Location
+    turns: frozenset[tuple[int, int]] = frozenset()
+    base: int = 0
+    start: int | None = None
+    stop: int | None = None
+    parts: frozenset[str] = frozenset()
+    sidecar: bool = False
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A table read under a key. `key` holds the marks of the key; `hashed` when several tokens were mixed into one number."""
+
+    table: int
+    key: int
+    hashed: bool
+    at: Location
+    generic: bool = False  # one entry for every token of the vocabulary was read
+
+
+@dataclass
+class Marks:
+    """The table of bits of one walk."""
+
+    of: list[tuple[Mark, object]] = field(default_factory=list)
+    mask: list[int] = field(default_factory=lambda: [0] * len(Mark))
+    bit: dict[tuple[Mark, object], int] = field(default_factory=dict)
+    loop_mask: dict[int, int] = field(default_factory=dict)
+
+    def make(self, kind: Mark, what: object) -> int:
+        """The bit for `what`, made when it is new."""
+        key = (kind, what)
+        found = self.bit.get(key)
+        if found is not None:
+            return found
+        bit = 1 << len(self.of)
+        self.of.append(key)
+        self.bit[key] = bit
+        self.mask[kind] |= bit
+        if kind is Mark.TURN:
+            loop = what[0]  # type: ignore[index]
+            self.loop_mask[loop] = self.loop_mask.get(loop, 0) | bit
+        return bit
+
+    def only(self, marks: int, kind: Mark) -> int:
+        return marks & self.mask[kind]
+
+    def each(self, marks: int, kind: Mark) -> list[object]:
+        """What the marks of one kind stand for, in the order in which they were made."""
+        marks &= self.mask[kind]
+        out: list[object] = []
+        while marks:
+            low = marks & -marks
+            out.append(self.of[low.bit_length() - 1][1])
+            marks ^= low
+        return out
+
+    def reads(self, marks: int) -> list[Read]:
+        return self.each(marks, Mark.READ)  # type: ignore[return-value]
+
+    def lookups(self, marks: int) -> list[Lookup]:
+        return self.each(marks, Mark.LOOKUP)  # type: ignore[return-value]
+
+    def holders(self, marks: int) -> list[Holder]:
+        return self.each(marks, Mark.PARAMETER)  # type: ignore[return-value]
+
+    def numbers(self, marks: int, kind: Mark) -> list[int]:
+        return self.each(marks, kind)  # type: ignore[return-value]
+
+    def turns(self, marks: int) -> frozenset[tuple[int, int]]:
+        return frozenset(self.each(marks, Mark.TURN))  # type: ignore[arg-type]

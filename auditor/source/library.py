@@ -1,0 +1,187 @@
+"""What is known of libraries: where tokens come in, what changes state, and what only passes marks on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from auditor.source import builtins_, containers, files, optimisers, tensors
+from auditor.source.labels import Mark
+from auditor.source.values import (
+    NONE,
+    Alt,
+    Args,
+    Bound,
+    Cls,
+    Const,
+    Data,
+    Dict,
+    Func,
+    Inst,
+    Kw,
+    Lib,
+    LibObj,
+    Method,
+    ModuleValue,
+    Native,
+    Seq,
+    Value,
+    join,
+    labels,
+)
+from auditor.source.walk import Walk
+
+Handler = Callable[[Walk, str, Args, Kw, ast.AST | None], Value]
+
+NETWORK = ("requests", "urllib", "httpx", "aiohttp", "huggingface_hub", "boto3", "wget", "gdown")
+
+
+def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    """Call a function or class of a library by its dotted name."""
+    path = _canonical(path)
+    handler = _EXACT.get(path)
+    if handler is not None:
+        return handler(w, path, args, kw, n)
+    for prefix, h in _PREFIX:
+        if path.startswith(prefix):
+            return h(w, path, args, kw, n)
+    top = path.split(".", 1)[0]
+    if top in NETWORK:
+        return files.network(w, path, args, kw)
+    return _unknown(w, path, args, kw)
+
+
+def _canonical(path: str) -> str:
+    if path.startswith("torch.Tensor."):
+        return "torch." + path[13:]
+    if path.startswith("cupy.") or path.startswith("jax.numpy."):
+        return "numpy." + path.split(".", 1)[1].removeprefix("numpy.")
+    return path
+
+
+def _unknown(w: Walk, path: str, args: Args, kw: Kw) -> Value:
+    lab = 0
+    for a in [*args, *kw.values()]:
+        lab |= labels(a)
+    last = path.rsplit(".", 1)[-1]
+    if last[:1].isupper():
+        o = LibObj(path, lab)
+        for k, v in kw.items():
+            o.attrs[k] = v
+        for i, v in enumerate(args):
+            o.attrs[f"@{i}"] = v
+        return o
+    return Data(lab)
+
+
+def call_object(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    """Call an object that a library made: a layer, a loss, a wrapped function."""
+    if o.path.startswith("torch.nn.") or o.holder is not None:
+        return tensors.call_layer(w, o, args, kw, n)
+    if "@call" in o.attrs:
+        from auditor.source import calls
+
+        return calls.call(w, o.attrs["@call"], args, kw, n)
+    if o.path in ("torch.no_grad", "torch.inference_mode", "decorator") and args:
+        return args[0]
+    if isinstance(args[0] if args else None, (Func, Cls)) and len(args) == 1:
+        return args[0]  # a decorator with arguments
+    lab = labels(o)
+    for a in [*args, *kw.values()]:
+        lab |= labels(a)
+    return Data(lab)
+
+
+def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST | None, own: bool = True) -> Value:
+    """Call a method that no class of the submission defines."""
+    if isinstance(owner, Data):
+        return tensors.method(w, owner, name, args, kw, n)
+    if isinstance(owner, Inst):
+        if owner.is_optimizer:
+            return optimisers.method(w, owner, name, args, kw)
+        if owner.is_module:
+            return tensors.module_method(w, owner, name, args, kw, n)
+        lab = labels(owner)
+        for a in [*args, *kw.values()]:
+            lab |= labels(a)
+        return Data(lab)
+    if isinstance(owner, LibObj):
+        if owner.path.startswith("torch.optim") or owner.path.endswith("GradScaler"):
+            return optimisers.method(w, owner, name, args, kw)
+        if owner.path.startswith("torch.nn.") or owner.path.endswith("DistributedDataParallel"):
+            return tensors.module_method(w, owner, name, args, kw, n)
+        return files.object_method(w, owner, name, args, kw, n)
+    if isinstance(owner, (Seq, Dict)):
+        return containers.method(w, owner, name, args, kw, n)
+    if isinstance(owner, Const):
+        return builtins_.constant_method(w, owner, name, args, kw)
+    if isinstance(owner, Alt):
+        from auditor.source import attributes, calls
+
+        out: Value | None = None
+        for x in owner.values:
+            if not isinstance(x, Const):
+                out = join(out, calls.call(w, attributes.get(w, x, name, n or ast.Constant(None)), args, kw, n))
+        return out or Data()
+    if isinstance(owner, Cls) and name == "__new__":
+        return NONE
+    if isinstance(owner, (Func, Bound, Native, Lib, ModuleValue, Method)):
+        if name == "apply" and args:
+            return Data(_all(args, kw))
+        return Data(_all(args, kw))
+    if isinstance(owner, Cls):
+        if name == "apply":
+            forward = next((c.attrs["forward"] for c in owner.mro() if "forward" in c.attrs), None)
+            if forward is not None:
+                from auditor.source import calls
+
+                return calls.call(w, forward, [LibObj("autograd.context"), *args], kw, n)
+        if name in ("_make", "from_dict", "fromkeys"):
+            return Data(_all(args, kw))
+        for base in owner.library_bases():
+            return call(w, f"{base}.{name}", args, kw, n)
+    return Data(labels(owner) | _all(args, kw))
+
+
+def _all(args: Args, kw: Kw) -> int:
+    lab = 0
+    for a in [*args, *kw.values()]:
+        lab |= labels(a)
+    return lab
+
+
+_EXACT: dict[str, Handler] = {}
+_PREFIX: list[tuple[str, Handler]] = []
+
+
+def _register() -> None:
+    for table in (builtins_.FUNCTIONS, files.FUNCTIONS, tensors.FUNCTIONS, optimisers.FUNCTIONS):
+        _EXACT.update(table)
+    _PREFIX.extend(
+        [
+            ("torch.optim.", optimisers.make),
+            ("torch.nn.functional.", tensors.function),
+            ("torch.nn.init.", tensors.initialise),
+            ("torch.nn.utils.", tensors.utility),
+            ("torch.nn.", tensors.make_layer),
+            ("torch.distributed.", tensors.distributed),
+            ("torch.cuda.", tensors.quiet),
+            ("torch._dynamo", tensors.quiet),
+            ("torch.backends", tensors.quiet),
+            ("torch.profiler", tensors.quiet),
+            ("torch.", tensors.function),
+            ("numpy.", tensors.function),
+            ("scipy.", tensors.function),
+            ("math.", tensors.function),
+            ("sentencepiece.", files.tokenizer),
+            ("tokenmonster.", files.tokenizer),
+            ("tiktoken.", files.tokenizer),
+            ("tokenizers.", files.tokenizer),
+            ("transformers.", files.pretrained),
+            ("flash_attn", tensors.attention),
+        ]
+    )
+
+
+_register()
+UNUSED = Mark

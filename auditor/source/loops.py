@@ -1,0 +1,205 @@
+"""Loops are walked for a few of their turns: the first, the second where it is cheap, and the last.
+
+What a turn chooses carries the turn's mark, so that the same line read in two turns gives tokens that
+are known to differ, while a line whose value no loop variable touches reads the same tokens again.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from auditor.source import statements
+from auditor.source.assign import assign
+from auditor.source.expressions import decide, evaluate
+from auditor.source.labels import Mark, Read
+from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, join, labels
+from auditor.source.walk import Walk
+
+FEW = 3
+_assigned: dict[int, tuple[ast.AST, frozenset[str]]] = {}
+
+
+def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
+    source = evaluate(w, n.iter, f)
+    loop = w.loop(n, w.here(n, f))
+    names = carried(n)
+    entry = {k: f.locals[k] for k in names if k in f.locals}
+    first = True
+    for k, item in turns(w, source, loop):
+        with w.turn(loop, k) as bit:
+            if w.forward_depth:
+                bit = 0  # layers and heads choose no tokens
+            _renew(w, f, entry, bit, loop, widen=not first)
+            assign(w, n.target, marked(item, bit, w, loop), f)
+            signal = statements.block(w, n.body, f)
+        if signal in ("return", "raise"):
+            return signal
+        if signal == "break":
+            return None
+        first = False
+    if n.orelse:
+        return statements.block(w, n.orelse, f)
+    return None
+
+
+def run_while(w: Walk, n: ast.While, f: Frame) -> str | None:
+    loop = w.loop(n, w.here(n, f))
+    names = carried(n)
+    for k in (0, 1):
+        entry = {name: f.locals[name] for name in names if name in f.locals}
+        with w.turn(loop, k) as bit:
+            _renew(w, f, entry, bit, loop, widen=k > 0, numbers=True)
+            if decide(w, evaluate(w, n.test, f)) is False:
+                return None
+            signal = statements.block(w, n.body, f)
+        if signal in ("return", "raise"):
+            return signal
+        if signal == "break":
+            return None
+    return statements.block(w, n.orelse, f) if n.orelse else None
+
+
+def carried(n: ast.For | ast.While) -> frozenset[str]:
+    """The names that the body of a loop assigns."""
+    found = _assigned.get(id(n))
+    if found is not None and found[0] is n:
+        return found[1]
+    names = {s.id for b in n.body for s in ast.walk(b) if isinstance(s, ast.Name) and isinstance(s.ctx, ast.Store)}
+    if len(_assigned) > 20_000:
+        _assigned.clear()
+    _assigned[id(n)] = (n, frozenset(names))
+    return _assigned[id(n)][1]
+
+
+def _renew(w: Walk, f: Frame, entry: dict[str, Value], bit: int, loop: int, *, widen: bool, numbers: bool = False) -> None:
+    """Mark what a turn takes over from the turn before; numbers that grow are no longer known."""
+    old = w.marks.loop_mask.get(loop, 0)
+    for name, was in entry.items():
+        v = f.locals.get(name)
+        if v is None:
+            continue
+        if isinstance(v, Const):
+            if type(v.v) not in (int, float):
+                continue
+            if widen and (numbers or not (isinstance(was, Const) and was.v == v.v)):
+                d = Data((v.lab & ~old) | bit)
+                d.sym = w.symbol()
+                f.locals[name] = d
+            elif numbers:
+                f.locals[name] = Const(v.v, (v.lab & ~old) | bit)
+        elif isinstance(v, Data) and numbers and v.base is None and v.holder is None and v.site is None and not v.tok:
+            d = Data((v.lab & ~old) | bit, tag=v.tag)
+            d.sym = w.symbol()
+            f.locals[name] = d
+
+
+def chosen(count: int, w: Walk) -> list[int]:
+    if count <= 2:
+        return list(range(count))
+    if w.forward_depth or w.building:
+        return [0, count - 1]
+    if len(w.turns) < 2:
+        return [0, 1, count - 1] if count > FEW else list(range(count))
+    return [0, count - 1]
+
+
+def turns(w: Walk, source: Value, loop: int) -> Iterator[tuple[int, Value]]:
+    """The turns to walk: (number of the turn, the item). Numbers are 0, 1, 2 in the order walked."""
+    items, _ = sample(w, source)
+    yield from enumerate(items)
+
+
+def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
+    """A few items of an iterable, and whether it holds more."""
+    if isinstance(source, Seq):
+        items, more = source.items, source.more
+        pick = chosen(len(items), w) if not (more and len(items) == 1) else [0, 0]
+        lab = source.lab
+        return [marked(items[i], lab) for i in pick], more or len(pick) < len(items)
+    if isinstance(source, Const) and isinstance(source.v, (str, tuple, bytes, range, frozenset)):
+        seq = list(source.v)[:100_000] if not isinstance(source.v, range) else source.v
+        pick = chosen(len(seq), w)
+        values: list[Value] = [Const(seq[i], source.lab) for i in pick]
+        return values, len(pick) < len(seq)
+    if isinstance(source, Dict):
+        keys: list[Value] = [Const(k, source.lab | source.key_lab) for k in list(source.items)[:200]]
+        pick = chosen(len(keys), w)
+        out = [keys[i] for i in pick]
+        if source.rest is not None:
+            out.append(Data(source.lab | source.key_lab))
+        return out, source.rest is not None
+    if isinstance(source, LibObj) and source.path == "range":
+        start = source.attrs["start"]
+        stop = source.attrs["stop"]
+        second = Data(labels(start) | labels(stop) | source.lab)
+        second.sym = w.symbol()
+        first = start if isinstance(start, (Const, Data)) else Data(labels(start))
+        return [_with(first, source.lab | labels(stop)), second], True
+    if isinstance(source, Alt):
+        found = [sample(w, v) for v in source.values if not (isinstance(v, Const) and v.v is None)]
+        if found:
+            best = max(found, key=lambda p: len(p[0]))
+            return best[0], True
+        return [], False
+    if isinstance(source, Const) and source.v is None:
+        return [], False
+    if isinstance(source, Inst):
+        from auditor.source.calls import iterate_object
+
+        return iterate_object(w, source)
+    if isinstance(source, Data) and source.tok is not None:
+        from auditor.source.tokens import item_of
+
+        count = 3 if len(w.turns) < 2 else 2
+        return [item_of(w, source, k) for k in range(count)], True
+    lab = labels(source)
+    out = []
+    for _ in range(2):
+        d = Data(lab, base=source if isinstance(source, Data) else None, tag=source.tag if isinstance(source, Data) else "")
+        d.sym = w.symbol()
+        out.append(d)
+    return list(out), True
+
+
+def _with(v: Value, lab: int) -> Value:
+    return marked(v, lab)
+
+
+def marked(v: Value, lab: int, w: Walk | None = None, loop: int = -1) -> Value:
+    """The same value with further marks. Objects keep their identity and take no marks."""
+    if not lab:
+        return v
+    if isinstance(v, Const):
+        return v if v.v is None or v.lab | lab == v.lab else Const(v.v, v.lab | lab)
+    if isinstance(v, Data):
+        if w is not None and v.tok is not None and v.lab:
+            return _turned(w, v, lab)
+        d = Data(v.lab | lab, base=v, tag=v.tag, tok=v.tok, text=v.text)
+        d.sym, d.off, d.shape = v.sym, v.off, v.shape
+        return d
+    if isinstance(v, Seq) and v.kind == "tuple":
+        s = Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)
+        return s
+    if isinstance(v, Seq) and v.kind == "list":
+        if v.site is None:
+            return Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)
+        view = Seq(v.items, v.kind, v.more, v.lab | lab)  # the same list: what is appended to one is in both
+        view.site, view.born, view.length, view.base = v.site, v.born, v.length, v
+        return view
+    return v
+
+
+def _turned(w: Walk, v: Data, bit: int) -> Data:
+    """A run of tokens that was picked by a turn of a loop."""
+    r = v.tok
+    picked = w.marks.turns(bit)
+    if not isinstance(r, Read) or {t[0] for t in picked} & {t[0] for t in r.turns}:
+        d = Data(v.lab | bit, base=v, tag=v.tag, tok=v.tok)
+        return d
+    new = Read(r.split, r.at, r.turns | picked, r.base, r.start, r.stop, r.parts, r.sidecar)
+    d = Data((v.lab & ~w.marks.mask[Mark.READ]) | w.read(new) | bit, tag=v.tag, tok=new)
+    return d
+
+
+UNUSED = join

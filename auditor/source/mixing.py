@@ -1,0 +1,280 @@
+"""Arithmetic on values, with an eye on what is mixed into a score."""
+
+from __future__ import annotations
+
+import ast
+
+from auditor.source.labels import Lookup, Mark, Read
+from auditor.source.tokens import AT_TARGET, TOKENISH, narrowed, number
+from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
+from auditor.source.walk import Walk
+from rules.events import Sight
+
+_HASHING = (ast.BitXor, ast.Mod, ast.BitAnd, ast.BitOr, ast.LShift, ast.RShift)
+
+
+def tag_of(v: Value) -> str:
+    if isinstance(v, Data):
+        return v.tag
+    if isinstance(v, Seq):
+        return next((t for i in v.items if (t := tag_of(i))), "")
+    if isinstance(v, Alt):
+        return next((t for i in v.values if (t := tag_of(i))), "")
+    return ""
+
+
+def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
+    """`a op b` where at least one is not known."""
+    la, lb = labels(a), labels(b)
+    ta, tb = tag_of(a), tag_of(b)
+    score = w.marks.mask[Mark.SCORE]
+    if (la | lb) & score:
+        return _with_scores(w, op, a, b, la, lb, ta, tb)
+    out = Data(la | lb)
+    _number(w, op, a, b, out)
+    if ta in TOKENISH or tb in TOKENISH:
+        if isinstance(op, _HASHING) or (ta == "hash" or tb == "hash"):
+            out.tag = "hash"
+        elif isinstance(op, (ast.Mult, ast.Add, ast.Sub)):
+            out.tag = "mixed"
+    elif isinstance(op, ast.Mult) and {ta, tb} == {"log-probabilities", "probabilities"}:
+        out.tag = "p log p"
+    elif "entropy" in (ta, tb) and isinstance(op, (ast.Mult, ast.Div)) and (isinstance(a, Const) or isinstance(b, Const)):
+        out.tag = "entropy"
+    elif ta == "logits" and isinstance(op, (ast.Mult, ast.Div, ast.Add, ast.Sub)):
+        out.tag = "logits"
+    elif ta == "log-probabilities" and isinstance(op, (ast.Add, ast.Sub)) and isinstance(b, Const):
+        out.tag = ta
+    elif ta == "probabilities" and isinstance(op, (ast.Add,)):
+        out.tag = ta
+    elif tb == "probabilities" and isinstance(op, ast.Mult):
+        out.tag = tb
+    elif ta == "probabilities" and isinstance(op, (ast.Mult, ast.Div)):
+        out.tag = ta
+    elif (ta == "activations" or tb == "activations") and isinstance(op, (ast.Add, ast.Mult, ast.Sub, ast.MatMult)):
+        out.tag = "activations"
+    parts = (a.parts if isinstance(a, Data) else frozenset()) | (b.parts if isinstance(b, Data) else frozenset())
+    out.parts = parts
+    return out
+
+
+def _number(w: Walk, op: ast.operator, a: Value, b: Value, out: Data) -> None:
+    """Number unknown whole numbers by what they were computed from, so that equal ones are seen to be equal."""
+    if not isinstance(a, (Const, Data)) or not isinstance(b, (Const, Data)):
+        return
+    x, y = number(w, a), number(w, b)
+    if x is None or y is None:
+        return
+    if isinstance(op, (ast.Add, ast.Sub)) and y[0] == 0:
+        out.sym, out.off = x[0], x[1] + (y[1] if isinstance(op, ast.Add) else -y[1])
+    elif isinstance(op, ast.Add) and x[0] == 0:
+        out.sym, out.off = y[0], y[1] + x[1]
+    else:
+        out.sym = w.number((type(op).__name__, x, y))
+
+
+def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int, ta: str, tb: str) -> Data:
+    m = w.marks.mask
+    sa, sb = la & m[Mark.SCORE], lb & m[Mark.SCORE]
+    drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.ENTROPY] | m[Mark.READ] | m[Mark.SCORE]
+    scores = sa | sb
+    tag = ta if sa else tb
+    if sa and sb and ta != tb:
+        tag = ta if ta in AT_TARGET else tb
+    other, ot = (0, "") if sa and sb else (lb, tb) if sa else (la, ta)
+    if sa and sb:
+        other = (la | lb) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
+    divisor = isinstance(op, ast.Div) and sa and not sb
+    extra = other & (m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.ENTROPY])
+    value = b if sa else a
+    if divisor and other & m[Mark.TEXT_BYTES] and tag == "nll" and not _total(w, scores):
+        tag = "spread"
+    elif other and not divisor:
+        gate = w.val_reads(other)
+        if gate and tag in AT_TARGET and ot not in TOKENISH and not other & m[Mark.LOOKUP]:
+            touched = _targets(w, scores)
+            if gate & touched or _same_run(w, gate, touched):
+                if tag == "target probability" and isinstance(op, (ast.Mult, ast.Pow)) or tag == "nll" and isinstance(op, (ast.Add, ast.Sub)):
+                    w.see(Sight.TARGET_GATE, w.site, "what is mixed into the probability depends on the token being scored", gate | scores)
+    if extra and not divisor or extra & m[Mark.LOOKUP]:
+        look_at_keys(w, scores, extra)
+        if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
+            scores = w.derive(scores, extra | (w.val_reads(other) if extra & m[Mark.LOOKUP] else 0), w.site)
+    if extra & m[Mark.ENTROPY] and ot == "entropy" and isinstance(op, ast.Add):
+        pass
+    bounds = value.parts if isinstance(value, Data) else frozenset()
+    if bounds and isinstance(op, ast.Mult) and not (sa and sb):
+        scores = narrowed(w, scores, bounds)
+    out = Data(((la | lb) & ~drop) | scores, tag=tag if not divisor or tag == "spread" else tag)
+    if isinstance(op, ast.Mult) and tag == "nll" and "pt" == ot:
+        out.tag = "pt"
+    return out
+
+
+def _total(w: Walk, scores: int) -> bool:
+    return len(w.marks.numbers(scores, Mark.SCORE)) > 3
+
+
+def _targets(w: Walk, scores: int) -> int:
+    out = 0
+    for s in w.marks.numbers(scores, Mark.SCORE)[:8]:
+        out |= w.scores[s].targets
+    return out
+
+
+def _same_run(w: Walk, marks: int, targets: int) -> bool:
+    """Whether some of the tokens begin where the scored ones begin."""
+    heads = {(r.base, r.start) for r in w.marks.reads(targets) if r.start is not None}
+    return any((r.base, r.start) in heads for r in w.marks.reads(w.val_reads(marks)) if r.start is not None)
+
+
+def look_at_keys(w: Walk, scores: int, extra: int) -> None:
+    """Whether a table that is mixed into a score was read under a key that holds the scored token."""
+    looks = w.marks.lookups(extra)
+    if not looks:
+        return
+    targets = _targets(w, scores)
+    keys = [look.key for look in looks if look.hashed]
+    for look in looks:
+        if not look.hashed or look.generic:
+            continue
+        key = w.val_reads(look.key)
+        if key & targets or _same_run(w, key, targets) or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) for k in keys) or _ahead(w, key, keys):
+            what = "the token being scored is part of the key under which a hashed table is read"
+            w.see(Sight.TARGET_IN_KEY, w.site_of(look.at), what, look.key | scores, path=((w.site, "what was found under that key is mixed into the score"),))
+
+
+def _ahead(w: Walk, key: int, keys: list[int]) -> bool:
+    """Whether this key reaches further along a run of tokens than another one does."""
+
+    def reach(k: int) -> dict[int, int]:
+        out: dict[int, int] = {}
+        for r in w.marks.reads(w.val_reads(k)):
+            if r.start is not None:
+                out[r.base] = max(out.get(r.base, r.start), r.start)
+        return out
+
+    mine = reach(key)
+    for k in keys:
+        if k == key:
+            continue
+        for base, start in reach(k).items():
+            if mine.get(base, start) > start:
+                return True
+    return False
+
+
+def negate(w: Walk, v: Value) -> Data:
+    if isinstance(v, Data):
+        d = Data(labels(v), tag=v.tag if v.tag not in TOKENISH else "")
+        d.parts = v.parts
+        return d
+    return Data(labels(v))
+
+
+def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
+    la, lb = labels(a), labels(b)
+    ta, tb = tag_of(a), tag_of(b)
+    m = w.marks.mask
+    if la & m[Mark.SCORE] and lb & m[Mark.SCORE] and ta in AT_TARGET and tb in AT_TARGET and isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        return Data(la | lb, tag="better")
+    if isinstance(op, (ast.Eq, ast.NotEq)):
+        if ta == "tokens" and tb == "tokens":
+            # A hint compared with the token that came, or two runs of tokens compared.
+            return Data((la | lb) & ~m[Mark.READ] | _both(w, la, lb), tag="hit")
+        if ta == "tokens" or tb == "tokens":
+            side = lb if ta == "tokens" else la
+            return Data(side | ((la | lb) & ~m[Mark.READ]), tag="hit")
+    d = Data(la | lb, tag="condition")
+    return d
+
+
+def _both(w: Walk, la: int, lb: int) -> int:
+    """Of two runs of tokens that are compared, the one that is not the later one."""
+    ra, rb = w.marks.reads(w.val_reads(la)), w.marks.reads(w.val_reads(lb))
+    if not ra or not rb:
+        return la & lb
+    return 0
+
+
+def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
+    """`a if test else b` where the test is not known; also `where(test, a, b)`."""
+    m = w.marks.mask
+    la, lb, lt = labels(a), labels(b), labels(test)
+    if not ((la | lb) & m[Mark.SCORE]):
+        out = join(a, b)
+        if isinstance(out, Data) and lt & ~labels(out):
+            d = Data(labels(out) | lt, tag=out.tag if out.tag not in ("", "tokens") or tag_of(a) == tag_of(b) else "")
+            d.sym, d.off = out.sym, out.off
+            if isinstance(a, (Const, Data)) and isinstance(b, (Const, Data)) and isinstance(test, Data):
+                x, y, t = number(w, a), number(w, b), number(w, test)
+                if x and y and t:
+                    d.sym, d.off = w.number(("where", t, x, y)), 0
+            return d
+        if isinstance(out, Data) and not out.sym and isinstance(test, Data):
+            x, y, t = number(w, a), number(w, b), number(w, test)
+            if x and y and t:
+                out.sym = w.number(("where", t, x, y))
+        return out
+    tag = tag_of(a) if tag_of(a) in AT_TARGET else tag_of(b)
+    scores = (la | lb) & m[Mark.SCORE]
+    if tag in AT_TARGET:
+        if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
+            w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", scores)
+        gate = w.val_reads(lt)
+        touched = _targets(w, scores)
+        if gate and tag_of(test) not in ("hit", "better") and (gate & touched or _same_run(w, gate, touched)) and la != lb:
+            if la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
+                w.see(Sight.TARGET_GATE, w.site, "the token being scored decides which of two probabilities counts", gate | scores)
+        extra = (la | lb | lt) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
+        if extra:
+            look_at_keys(w, scores, extra)
+            if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
+                scores = w.derive(scores, extra, w.site)
+    drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]
+    return Data(((la | lb) & ~drop) | scores, tag=tag)
+
+
+def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | None:
+    """The minimum or maximum of some values; an oracle when they are losses of the same tokens."""
+    m = w.marks.mask
+    scored = [v for v in values if labels(v) & m[Mark.SCORE]]
+    lab = 0
+    for v in values:
+        lab |= labels(v)
+    if len(scored) < 2:
+        return None
+    one = labels(scored[0]) & m[Mark.SCORE]
+    if all(labels(v) & m[Mark.SCORE] == one for v in scored):
+        return None
+    if all(tag_of(v) in AT_TARGET for v in scored):
+        runs = [_targets(w, labels(v)) for v in scored]
+        if all(r and (r & runs[0] or _overlap(w, r, runs[0])) for r in runs):
+            w.see(Sight.ORACLE, w.site, f"{what} of several losses of the same token is kept", lab)
+    return Data(lab & ~(m[Mark.READ] | m[Mark.UPDATE]), tag=tag_of(scored[0]))
+
+
+def _overlap(w: Walk, a: int, b: int) -> bool:
+    for x in w.marks.reads(a):
+        for y in w.marks.reads(b):
+            if overlaps(x, y):
+                return True
+    return False
+
+
+def overlaps(x: Read, y: Read) -> bool:
+    """Whether two reads may be of the same tokens."""
+    if x.split is not y.split:
+        return False
+    if x.base == y.base == 0 and None not in (x.start, x.stop, y.start, y.stop):
+        return x.start < y.stop and y.start < x.stop  # type: ignore[operator]
+    loops: dict[int, set[int]] = {}
+    for loop, k in x.turns:
+        loops.setdefault(loop, set()).add(k)
+    other: dict[int, set[int]] = {}
+    for loop, k in y.turns:
+        other.setdefault(loop, set()).add(k)
+    return all(not (loop in other and not ks & other[loop]) for loop, ks in loops.items())
+
+
+UNUSED = Lookup

@@ -1,0 +1,573 @@
+"""Values and places of native expressions, and what library calls do with them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from auditor.source.native_memory import Memory
+from auditor.source.native_tree import Node
+from auditor.source.native_values import (
+    COPY,
+    GATHER,
+    HASHED,
+    KEYED,
+    MARKER,
+    MATCH,
+    NOTHING,
+    OFFSET,
+    PROPERTY,
+    SCALED,
+    Lin,
+    Mark,
+    Pointer,
+    Value,
+    convert,
+    join,
+    merge,
+    mixed,
+)
+
+if TYPE_CHECKING:
+    from auditor.source.native_walk import Function, Unit
+
+CASTS = {"static_cast", "reinterpret_cast", "const_cast", "dynamic_cast", "bit_cast", "move", "forward", "as_const", "__ldg", "ref", "cref"}  # fmt: skip
+NO_EFFECT = {"__builtin_prefetch", "printf", "fprintf", "free", "assert", "static_assert", "madvise", "munmap", "__syncthreads", "_mm_prefetch"}  # fmt: skip
+ALLOCATE = {"malloc", "calloc", "realloc", "aligned_alloc", "mmap", "alloca", "make_unique", "make_shared", "empty", "zeros", "empty_like", "zeros_like", "full"}  # fmt: skip
+VIEWS = {"data", "data_ptr", "mutable_data", "const_data_ptr", "mutable_data_ptr", "begin", "cbegin", "get", "accessor", "packed_accessor32", "packed_accessor64", "unchecked", "mutable_unchecked", "request", "contiguous", "cpu", "ptr"}  # fmt: skip
+ADD = {"push_back", "emplace_back", "push", "emplace", "insert", "append", "insert_or_assign", "try_emplace", "push_front", "fill", "assign"}  # fmt: skip
+SIZES = {"size", "empty", "length", "numel", "shape", "ndim", "dim", "capacity", "sizes", "nbytes"}
+LOGS = {"log", "logf", "log2", "log2f", "log1p", "log1pf", "exp", "expf", "exp2", "exp2f", "__expf", "__logf", "logaddexp"}  # fmt: skip
+TYPES = re.compile(r"^(?:std::)?(?:u?int(?:8|16|32|64)?_t|size_t|ssize_t|u?int|long|short|char|unsigned|signed|bool|float|double|auto|half|__half|int)$")
+NUMBER = re.compile(r"^(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,18})[uUlLzZ]{0,4}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Something that can be written: a region, the index in it, and what the index is made of."""
+
+    region: str
+    lin: Lin | None = None
+    index: Value = NOTHING
+
+
+class Expressions:
+    """Evaluates expressions over a `Memory`; statements and entered calls are in `native_walk`."""
+
+    def __init__(self, unit: Unit, memory: Memory) -> None:
+        self.unit = unit
+        self.memory = memory
+        self.calls = 0
+        self.aliases: dict[str, Place] = {}
+
+    def enter(self, function: Function, arguments: list[Node], this: str, site: int) -> Value | None:
+        raise NotImplementedError
+
+    def enter_lambda(self, node: Node, arguments: list[Node]) -> Value:
+        raise NotImplementedError
+
+    # places
+
+    def alias(self, name: str, place: Place) -> str:
+        """A region name that stands for a place, for references."""
+        if place.lin is None and not place.index.taints:
+            return place.region
+        region = f"&{self.memory.new_id()}:{name}"
+        self.aliases[region] = place
+        return region
+
+    def place(self, node: Node) -> Place | None:
+        kind = node.kind
+        if kind in ("identifier", "field_identifier", "this", "qualified_identifier", "template_method"):
+            return self.named(node.text.rpartition("::")[2])
+        if kind == "parenthesized_expression" and node.kids:
+            return self.place(node.kids[0])
+        if kind == "field_expression":
+            return self.member(node)
+        if kind == "subscript_expression":
+            return self.element(node)
+        if kind == "pointer_expression" and node.op == "*":
+            argument = node.get("argument")
+            return self.target(self.value(argument)) if argument is not None else None
+        if kind == "cast_expression" and (inner := node.get("value")) is not None:
+            return self.place(inner)
+        if kind == "call_expression":
+            value = self.value(node)
+            return self.target(value) if value.pointer is not None else None
+        if kind == "conditional_expression" and (inner := node.get("consequence")) is not None:
+            return self.place(inner)
+        return None
+
+    def named(self, name: str) -> Place:
+        frame = self.memory.frame
+        if name == "this":
+            return Place(frame.this or "this")
+        region = frame.names.get(name)
+        if region is None:
+            if frame.this and (name in self.unit.fields.get(frame.owner, {}) or name not in self.unit.globals):
+                region = f"{frame.this}.{name}"
+                self.memory.types.setdefault(region, self.unit.fields.get(frame.owner, {}).get(name, ""))
+            else:
+                region = f"g:{name}"
+                self.memory.types.setdefault(region, self.unit.globals.get(name, ""))
+        place = self.aliases.get(region)
+        return place if place is not None else Place(region)
+
+    def member(self, node: Node) -> Place | None:
+        base, name_node = node.get("argument"), node.get("field")
+        if base is None or name_node is None:
+            return None
+        name = name_node.text
+        owner = ""
+        if node.op == "->" or base.kind == "this":
+            value = self.value(base)
+            if base.kind == "this":
+                place: Place | None = self.named("this")
+                owner = self.memory.frame.owner
+            else:
+                place = self.target(value)
+                owner = value.type
+        else:
+            place = self.place(base)
+            if place is not None:
+                owner = self.memory.types.get(place.region, "")
+        if place is None:
+            return None
+        region = f"{place.region.removesuffix('[]')}.{name}" if place.lin is None and not place.index.taints and not place.index.id and place.region.endswith("[]") and place.region.startswith("p:") and "." not in place.region and node.op == "->" else f"{place.region}.{name}"  # fmt: skip
+        if region.count(".") + region.count("[]") > 8:
+            return None
+        known = self.unit.fields.get(owner, {}).get(name)
+        if known:
+            self.memory.types.setdefault(region, known)
+        return Place(region, place.lin, place.index)
+
+    def element(self, node: Node) -> Place | None:
+        base = node.get("argument")
+        where = node.get("index")
+        if where is None and (indices := node.get("indices")) is not None and indices.kids:
+            where = indices.kids[0]
+        if base is None or where is None:
+            return None
+        index = self.value(where)
+        value = self.value(base)
+        if value.pointer is None:
+            place = self.place(base)
+            if place is None:
+                return None
+            value = Value({}, pointer=Pointer(place.region), type=self.memory.types.get(place.region, ""))
+        return self.target(value, index)
+
+    def target(self, value: Value, index: Value | None = None) -> Place | None:
+        """What a pointer points to, `index` elements further on."""
+        pointer = value.pointer
+        if pointer is None:
+            return None
+        own = replace(value, lin=None, pointer=None)
+        if pointer.exact:
+            return Place(pointer.region, None, own if own.taints else NOTHING)
+        off, step = pointer.off, index.lin if index is not None else Lin()
+        lin = off.plus(step) if off is not None and step is not None else None
+        compound = off is None or bool(off.terms)
+        inner = index if index is not None else NOTHING
+        if compound and inner.taints:
+            inner = replace(inner, taints=convert(inner.taints, lambda m: m & ~COPY | OFFSET if m & COPY else m))
+        region = pointer.region + "[]"
+        both = inner if not own.taints else replace(inner, taints=merge(inner.taints, own.taints))
+        if region not in self.memory.types and value.type:
+            self.memory.types[region] = value.type
+        return Place(region, lin, both)
+
+    def read(self, place: Place, line: int) -> Value:
+        return self.memory.load(place.region, place.lin, place.index, line)
+
+    def write(self, node: Node | None, value: Value, line: int, compound: bool = False) -> None:
+        if node is None:
+            return
+        place = self.place(node)
+        if place is not None:
+            self.memory.store(place.region, value, place.lin, place.index, line, compound)
+
+    # values
+
+    def value(self, node: Node) -> Value:
+        m = self.memory
+        m.spend()
+        kind = node.kind
+        if kind == "number_literal":
+            text = node.text.replace("'", "")
+            return Value({}, lin=Lin(int(text.rstrip("uUlLzZ"), 0 if text[:2] in ("0x", "0X") else 10))) if NUMBER.match(text) else NOTHING
+        if kind in ("identifier", "this", "qualified_identifier"):
+            return self.variable(node)
+        if kind in ("field_expression", "subscript_expression"):
+            place = self.place(node)
+            if place is None:
+                return mixed(*(self.value(k) for k in node.kids if k.kind != "field_identifier"))
+            return self.array_or_value(place, node.line)
+        if kind in ("parenthesized_expression", "argument_list", "subscript_argument_list", "condition_clause") and node.kids:
+            values = [self.value(k) if k.kind != "declaration" else self._declared(k) for k in node.kids]
+            return values[-1] if kind != "argument_list" else (values[0] if len(values) == 1 else mixed(*values))
+        if kind == "binary_expression":
+            return self.binary(node)
+        if kind == "unary_expression":
+            argument = node.get("argument")
+            inner = self.value(argument) if argument is not None else NOTHING
+            if node.op == "-":
+                return replace(mixed(inner), lin=inner.lin.times(-1) if inner.lin is not None else None)
+            return inner if node.op == "+" else self.computed(inner)
+        if kind == "pointer_expression":
+            return self.pointer(node)
+        if kind == "update_expression":
+            return self.update(node)
+        if kind == "assignment_expression":
+            return self.assignment(node)
+        if kind == "call_expression":
+            return self.call(node)
+        if kind == "cast_expression":
+            inner_node = node.get("value")
+            inner = self.value(inner_node) if inner_node is not None else NOTHING
+            target = node.get("type")
+            name = target.text.replace("*", " ").split()[-1] if target is not None and target.text.strip("* ") else ""
+            return replace(inner, type=name) if inner.pointer is not None else inner
+        if kind == "conditional_expression":
+            return self.conditional(node)
+        if kind == "comma_expression":
+            values = [self.value(k) for k in node.kids]
+            return values[-1] if values else NOTHING
+        if kind in ("initializer_list", "compound_literal_expression", "initializer_pair"):
+            out: Value | None = None
+            for k in node.kids:
+                if k.kind not in ("type_descriptor", "field_designator", "type_identifier", "subscript_designator"):
+                    value = replace(self.value(k), pointer=None, lin=None)
+                    out = value if out is None else join(out, value)
+            return replace(out, lin=None, id=0) if out is not None else NOTHING
+        if kind == "new_expression":
+            return Value({}, pointer=Pointer(f"heap:{node.line}"), type=getattr(node.get("type"), "text", ""))
+        if kind in ("sizeof_expression", "string_literal", "char_literal", "true", "false", "null", "lambda_expression"):
+            return NOTHING
+        return mixed(*(self.value(k) for k in node.kids[:20])) if node.kids else NOTHING
+
+    def _declared(self, node: Node) -> Value:
+        self.declaration(node)
+        names = [n for n in node.walk() if n.kind == "identifier"]
+        return self.value(names[0]) if names else NOTHING
+
+    def declaration(self, node: Node) -> None:
+        raise NotImplementedError
+
+    def variable(self, node: Node) -> Value:
+        return self.array_or_value(self.named(node.text.rpartition("::")[2]), node.line)
+
+    def array_or_value(self, place: Place, line: int) -> Value:
+        region = place.region
+        if region in self.memory.frame.arrays or any(region in f.arrays for f in self.memory.frames):
+            return Value({}, pointer=Pointer(region), type=self.memory.types.get(region, ""))
+        if region.startswith("g:") and region[2:] in self.unit.global_arrays:
+            return Value({}, pointer=Pointer(region), type=self.memory.types.get(region, ""))
+        return self.read(place, line)
+
+    def computed(self, *values: Value) -> Value:
+        return replace(mixed(*values), id=self.memory.new_id())
+
+    def conditional(self, node: Node) -> Value:
+        condition, yes, no = node.get("condition"), node.get("consequence"), node.get("alternative")
+        decided = self.value(condition).bare() if condition is not None else NOTHING
+        a = self.value(yes) if yes is not None else decided
+        b = self.value(no) if no is not None else NOTHING
+        out = join(a, b)
+        from auditor.source.native_memory import as_control
+
+        taints = merge(out.taints, convert(decided.taints, as_control, node.line))
+        # `p > 0 ? tokens[p - 1] : 0` is still that element: a guard against the array's end
+        lin = a.lin if a.lin is not None and not decided.content and not a.taints.keys() & decided.taints.keys() and b.lin is not None and not b.lin.terms else out.lin  # fmt: skip
+        return replace(out, taints=taints, content=out.content | decided.content, lin=lin, id=self.memory.new_id())
+
+    def pointer(self, node: Node) -> Value:
+        argument = node.get("argument")
+        if argument is None:
+            return NOTHING
+        if node.op == "&":
+            place = self.place(argument)
+            if place is None:
+                return self.value(argument)
+            if place.region.endswith("[]"):
+                pointer = Pointer(place.region[:-2], place.lin)
+            else:
+                pointer = Pointer(place.region, None, exact=True)
+            taints = convert(place.index.taints, _address)
+            return Value(taints, pointer=pointer, id=self.memory.new_id(), type=self.memory.types.get(place.region, ""))
+        place = self.place(node)
+        return self.read(place, node.line) if place is not None else self.value(argument)
+
+    def update(self, node: Node) -> Value:
+        argument = node.get("argument")
+        if argument is None:
+            return NOTHING
+        old = self.value(argument)
+        step = Lin(1 if node.op == "++" else -1)
+        pointer = old.pointer
+        if pointer is not None and pointer.off is not None:
+            pointer = replace(pointer, off=pointer.off.plus(step))
+        new = replace(old, lin=old.lin.plus(step) if old.lin is not None else None, pointer=pointer, copies=frozenset(),
+                      id=self.memory.new_id())  # fmt: skip
+        if old.lin is not None and not old.lin.has_counter():
+            new = replace(new, taints=old.taints)
+        self.write(argument, new, node.line, compound=True)
+        prefix = node.text.startswith(("++", "--"))
+        return new if prefix else old
+
+    def assignment(self, node: Node) -> Value:
+        left, right = node.get("left"), node.get("right")
+        if left is None or right is None:
+            return NOTHING
+        value = self.value(right)
+        if node.op in ("=", ""):
+            self.write(left, value, node.line)
+            return value
+        old = self.value(left)
+        value = self.operate(node.op[:-1], old, value, node, left.text, right.text)
+        self.write(left, value, node.line, compound=True)
+        return value
+
+    def binary(self, node: Node) -> Value:
+        left, right = node.get("left"), node.get("right")
+        if left is None or right is None:
+            return mixed(*(self.value(k) for k in node.kids))
+        return self.operate(node.op, self.value(left), self.value(right), node, left.text, right.text)
+
+    def operate(self, op: str, a: Value, b: Value, node: Node, left: str, right: str) -> Value:
+        if op in ("+", "-"):
+            return self.add(op, a, b, node, left)
+        if op == "*":
+            lin = None
+            if a.lin is not None and b.lin is not None:
+                if not a.lin.terms:
+                    lin = b.lin.times(a.lin.const)
+                elif not b.lin.terms:
+                    lin = a.lin.times(b.lin.const)
+            out = self.computed(_ways(a, COPY | OFFSET, SCALED), _ways(b, COPY | OFFSET, SCALED))
+            return replace(out, lin=lin)
+        if op == "/":
+            return self.divide(a, b, node.line)
+        if op in ("^", "|", "&", "%", "<<", ">>"):
+            plain = op in ("&", "%", "|") and not b.taints and b.lin is not None and not b.lin.terms
+            if plain and not any(w.modes & (SCALED | HASHED) for w in a.taints.values()):
+                return replace(self.computed(a), copies=a.copies)  # a mask that only cuts to the type's width
+            return self.computed(_ways(a, COPY | OFFSET | SCALED, HASHED), _ways(b, COPY | OFFSET | SCALED, HASHED))
+        if op in ("==", "!="):
+            return self.compare(a, b)
+        if op in ("<", ">", "<=", ">="):
+            dropped = COPY | OFFSET | SCALED
+            out = self.computed(_without(a, dropped), _without(b, dropped))
+            return replace(out, knobs=frozenset())
+        return self.computed(a, b)
+
+    def add(self, op: str, a: Value, b: Value, node: Node, left: str) -> Value:
+        pointer = None
+        if a.pointer is not None and not (a.lin is not None and "[]" in a.pointer.region and b.lin is None):
+            pointer = _further(a.pointer, b.lin, 1 if op == "+" else -1)
+        elif b.pointer is not None and op == "+":
+            pointer = _further(b.pointer, a.lin, 1)
+        lin = a.lin.plus(b.lin, 1 if op == "+" else -1) if a.lin is not None and b.lin is not None else None
+        parts = [_ways(a, COPY, OFFSET), _ways(b, COPY, OFFSET)]
+        # a shift by a constant keeps the token what it is
+        if b.lin is not None and not b.lin.terms and not b.taints:
+            parts[0] = a
+        out = self.computed(*parts)
+        marks = out.marks
+        if op == "-" and left.strip() in ("1", "1.0", "1.0f", "1.f", "1.", "1.0F"):
+            for token, way in b.taints.items():
+                if way.modes & (PROPERTY | MARKER) and not way.modes & (GATHER | KEYED | MATCH):
+                    marks = marks | {Mark("weight", node.line, token)}
+        kind = a.type if pointer is not None and a.pointer is not None else ""
+        return replace(out, pointer=pointer, lin=lin, marks=marks, type=kind)
+
+    def divide(self, a: Value, b: Value, line: int) -> Value:
+        out = self.computed(_ways(a, COPY | OFFSET, SCALED), _ways(b, COPY | OFFSET, SCALED))
+        marks = out.marks
+        keyed = {t for t, w in a.taints.items() if w.modes & KEYED and not t[1].earlier()}
+        for token in keyed:
+            way = b.taints.get(token)
+            if way is None or not way.modes & KEYED:
+                if b.content:
+                    marks = marks | {Mark("ratio", line, token)}
+        lengths = [t for t, w in b.taints.items() if w.modes & PROPERTY]
+        if lengths and any(w.modes & COPY for t, w in a.taints.items() if t not in b.taints) and a.lin is None or (
+            lengths and a.lin is not None and a.lin.terms and a.lin.has_counter()):  # fmt: skip
+            for token in lengths:
+                if token not in a.taints:
+                    marks = marks | {Mark("spread", line, token)}
+        return replace(out, marks=marks)
+
+    def compare(self, a: Value, b: Value) -> Value:
+        parts = []
+        for one, other in ((a, b), (b, a)):
+            constant = not other.taints and not other.content and not other.copies
+            mode = MARKER if constant else MATCH
+            parts.append(_ways(one, COPY, mode))
+        return replace(self.computed(*parts), knobs=frozenset())
+
+    # calls
+
+    def call(self, node: Node) -> Value:
+        function, given = node.get("function"), node.get("arguments")
+        arguments = [k for k in given.kids if k.kind != "kernel_call_syntax"] if given is not None else []
+        if function is None:
+            return NOTHING
+        kind = function.kind
+        if kind == "primitive_type" or (kind in ("identifier", "type_identifier", "qualified_identifier") and TYPES.match(function.text)):
+            return self.value(arguments[0]) if len(arguments) == 1 else NOTHING
+        if kind == "field_expression":
+            return self.method(node, function, arguments)
+        name_node = function.get("name") if kind == "template_function" else function
+        name = (name_node.text if name_node is not None else "").rpartition("::")[2].partition("<")[0]
+        if kind == "identifier":
+            for frame in reversed(self.memory.frames[-1:]):
+                if name in frame.lambdas:
+                    return self.enter_lambda(frame.lambdas[name], arguments)
+        found = self.unit.functions.get(name)
+        if found and kind != "template_function" or found and name not in CASTS:
+            frame = self.memory.frame
+            own = [f for f in found if f.owner and f.owner == frame.owner] or [f for f in found if not f.owner] or found
+            fitting = [f for f in own if self._arity(f) == len(arguments)] or own
+            result = self.enter(fitting[0], arguments, frame.this if fitting[0].owner else "", id(node))
+            if result is not None:
+                return result
+        return self.library(name, node, arguments)
+
+    def _arity(self, function: Function) -> int:
+        return len(self.parameters(function.node))
+
+    def parameters(self, function: Node) -> list[tuple[str, Node]]:
+        raise NotImplementedError
+
+    def method(self, node: Node, function: Node, arguments: list[Node]) -> Value:
+        m = self.memory
+        base, name_node = function.get("argument"), function.get("field")
+        if base is None or name_node is None:
+            return NOTHING
+        if name_node.kind == "template_method" and (inner := name_node.get("name")) is not None:
+            name_node = inner
+        name = name_node.text
+        place = self.target(self.value(base)) if function.op == "->" and base.kind != "this" else self.place(base)
+        if base.kind == "call_expression" and place is None:
+            value = self.value(base)
+            place = Place(value.pointer.region, value.pointer.off) if value.pointer is not None else None
+        found = self.unit.functions.get(name)
+        if found:
+            owner = m.types.get(place.region, "") if place is not None else ""
+            if base.kind == "this":
+                owner = m.frame.owner
+            if not owner and base.kind == "call_expression":
+                owner = next((f.owner for f in found if f"{f.owner}*" in base.text.replace(" ", "")), "")
+            fitting = [f for f in found if f.owner == owner] or (found if len(found) == 1 and found[0].owner else [])
+            if fitting:
+                region = place.region.removesuffix("[]") if place is not None and function.op == "->" else (place.region if place is not None else "this")  # fmt: skip
+                result = self.enter(fitting[0], arguments, region, id(node))
+                if result is not None:
+                    return result
+        if place is None:
+            return self.computed(*(self.value(a) for a in arguments))
+        region = place.region
+        if name in SIZES:
+            return Value({}, lin=Lin(0, ((("a", f"size {region}"), 1),)))
+        if name in VIEWS or name in ("end", "cend"):
+            return Value({}, pointer=Pointer(region, Lin()), type=m.types.get(region, ""))
+        values = [self.value(a) for a in arguments]
+        if name in ADD:
+            for value in values:
+                m.store(region + "[]", value, None, NOTHING, node.line)
+            return NOTHING
+        if name in ("resize", "reserve", "clear", "reset", "pop_back", "erase", "zero_", "fill_", "pop", "swap"):
+            return NOTHING
+        index = values[0] if len(values) == 1 else self.computed(*values)
+        loaded = m.load(region + "[]", index.lin, index, node.line)
+        return replace(loaded, pointer=Pointer(region, index.lin))
+
+    def library(self, name: str, node: Node, arguments: list[Node]) -> Value:
+        m, line = self.memory, node.line
+        if name in NO_EFFECT:
+            return NOTHING
+        values = [self.value(a) for a in arguments]
+        if name in CASTS:
+            out = values[0] if values else NOTHING
+            if out.pointer is not None:
+                function = node.get("function")
+                text = function.text if function is not None else ""
+                kind = text.partition("<")[2].rstrip(">* ").split("::")[-1].split(" ")[-1]
+                out = replace(out, type=kind or out.type)
+            return out
+        if name in ALLOCATE:
+            return Value({}, pointer=Pointer(f"heap:{line}"))
+        if name in ("memcpy", "memmove", "copy", "copy_n") and len(values) >= 2:
+            to, frm = (values[0], values[1]) if name.startswith("mem") else (values[-1], values[0])
+            if to.pointer is not None and frm.pointer is not None:
+                source = frm.pointer.region if frm.pointer.exact else frm.pointer.region + "[]"
+                target = to.pointer.region if to.pointer.exact else to.pointer.region + "[]"
+                value = m.load(source, frm.pointer.off, NOTHING, line)
+                at = m.where.get(source)
+                m.cells.pop(target, None)  # taken to fill the whole array
+                m.store(target, replace(value, lin=None), None, NOTHING, line)
+                m.where[target] = at
+            return NOTHING
+        if name in ("memset", "fill", "fill_n", "iota"):
+            return NOTHING
+        if name in ("min", "max", "fmin", "fmax", "fminf", "fmaxf", "clamp"):
+            return self._bounded(name, values)
+        if name.startswith("atomicAdd") and arguments:
+            place = self.target(values[0])
+            if place is not None:
+                m.store(place.region, self.computed(*values[1:]), place.lin, place.index, line, compound=True)
+            return NOTHING
+        out = self.computed(*[replace(v, pointer=None) for v in values])
+        if name in LOGS and values:
+            marks = out.marks
+            if out.taints:
+                marks = marks | {Mark("log", line)}
+            for mark in list(marks):
+                if mark.kind == "spread":
+                    marks = marks | {Mark("spread-mixed", mark.line, mark.token)}
+            out = replace(out, marks=marks)
+        if name and name not in LOGS and not name.startswith(("std", "abs", "fabs", "pow", "sqrt", "round", "floor")):
+            for value in values:  # an unknown function may write through the pointers it is given
+                if value.pointer is not None and value.pointer.exact:
+                    m.store(value.pointer.region, out, None, NOTHING, line)
+        return out
+
+    def _bounded(self, name: str, values: list[Value]) -> Value:
+        """min, max and clamp: a range check on a token says nothing of it, the rest is computed."""
+        if not values:
+            return NOTHING
+        if len(values) == 1:
+            return values[0]
+        return self.computed(*values)
+
+
+def _ways(value: Value, old: int, new: int) -> Value:
+    """The value with some of the ways of its tokens turned into another."""
+    if not value.taints:
+        return value
+    return replace(value, taints=convert(value.taints, lambda m: (m & ~old) | new if m & old else m))
+
+
+def _without(value: Value, modes: int) -> Value:
+    return replace(value, taints=convert(value.taints, lambda m: m & ~modes)) if value.taints else value
+
+
+def _address(modes: int) -> int:
+    """A pointer to an element that was chosen under a token: reading it is a lookup."""
+    out = modes & ~(COPY | OFFSET | SCALED | HASHED)
+    if modes & (COPY | SCALED):
+        out |= PROPERTY
+    if modes & OFFSET:
+        out |= GATHER
+    if modes & HASHED:
+        out |= KEYED
+    return out
+
+
+def _further(pointer: Pointer, lin: Lin | None, sign: int) -> Pointer:
+    if pointer.exact:
+        return pointer
+    known = pointer.off is not None and lin is not None
+    return replace(pointer, off=pointer.off.plus(lin, sign) if known else None)  # type: ignore[union-attr, arg-type]

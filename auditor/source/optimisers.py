@@ -1,0 +1,118 @@
+"""Optimisers: whose parameters they step, and what the gradients had taken in."""
+
+from __future__ import annotations
+
+import ast
+
+from auditor.source import assign, attributes
+from auditor.source.labels import Mark
+from auditor.source.values import NONE, Args, Const, Data, Dict, Func, Inst, Kw, LibObj, Value, labels
+from auditor.source.walk import Walk
+from rules.events import Means
+
+
+def make(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    """`torch.optim.X(params, …)`."""
+    o = LibObj(path)
+    if ".lr_scheduler" in path or ".swa_utils" in path and not path.endswith("AveragedModel"):
+        return LibObj("scheduler")
+    if path.endswith("AveragedModel"):
+        return args[0] if args else o
+    params = args[0] if args else kw.get("params")
+    if params is not None:
+        o.holders = labels(params) & w.marks.mask[Mark.PARAMETER]
+        o.attrs["@params"] = params
+    return o
+
+
+def held(w: Walk, o: Value) -> int:
+    """PARAMETER marks of what an optimiser steps."""
+    if isinstance(o, LibObj):
+        return o.holders
+    if isinstance(o, Inst):
+        bits = o.attrs.get("@params")
+        if bits is not None:
+            return labels(bits) & w.marks.mask[Mark.PARAMETER]
+        out = 0
+        for v in o.attrs.values():
+            out |= labels(v) & w.marks.mask[Mark.PARAMETER]
+        return out
+    return 0
+
+
+def method(w: Walk, o: Value, name: str, args: Args, kw: Kw) -> Value:
+    if name == "step":
+        if isinstance(o, LibObj) and o.path.endswith("GradScaler"):
+            if args:
+                method(w, args[0], "step", [], {})
+            return NONE
+        if args and isinstance(args[0], Func):
+            from auditor.source import calls
+
+            calls.call(w, args[0], [], {}, None)
+        step(w, held(w, o))
+        return NONE
+    if name == "scale" and args:
+        return args[0]
+    if name in ("zero_grad",):
+        for h in w.marks.holders(held(w, o)):
+            h.grad = 0
+            h.grad_sites = []
+        return NONE
+    if name == "add_param_group" and args:
+        bits = labels(args[0]) & w.marks.mask[Mark.PARAMETER]
+        if isinstance(o, LibObj):
+            o.holders |= bits
+        return NONE
+    if name == "state_dict":
+        return Dict({}, Data())
+    if name == "param_groups":
+        return attributes.param_groups(w, o)
+    return NONE if name in ("load_state_dict", "update", "unscale_", "train", "eval") else Data()
+
+
+def step(w: Walk, params: int) -> None:
+    """A gradient step: what the gradients had taken in is now in the parameters."""
+    for h in w.marks.holders(params):
+        if not h.grad:
+            continue
+        fresh = w.val_reads(h.grad) | w.score_marks(h.grad)
+        if w.scored_reads(h.grad) | w.val_reads(h.grad):
+            scope = assign.scope_of(w, h)
+            u = w.update(w.site, Means.OPTIMIZER, scope, h.name, h.grad, tuple(h.grad_sites), w.parts_of(h.grad), h.shared)
+            h.lab |= u
+        elif fresh:
+            h.lab |= h.grad & w.marks.mask[Mark.UPDATE]
+        if w.train_reads(h.grad) or h.grad & w.marks.mask[Mark.ENVIRONMENT]:
+            h.trained = True
+            w.trained_once = True
+            for loop, _ in w.turns:
+                w.trained_loops.add(loop)
+
+
+def backward(w: Walk, loss: Value) -> None:
+    """`loss.backward()`: gradients of all parameters behind the loss."""
+    lab = labels(loss)
+    m = w.marks.mask
+    train = w.train_reads(lab)
+    for s in w.marks.numbers(lab, Mark.SCORE):
+        train |= w.train_reads(w.scores[s].inputs | w.scores[s].targets)
+    taken = (lab & m[Mark.SCORE]) | w.val_reads(lab) | train
+    for h in w.marks.holders(lab):
+        h.grad |= taken | (lab & m[Mark.UPDATE])
+        if w.site not in h.grad_sites and len(h.grad_sites) < 4:
+            h.grad_sites.append(w.site)
+
+
+def _clip(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    return Data()
+
+
+FUNCTIONS = {
+    "torch.autograd.backward": lambda w, p, a, k, n: (backward(w, a[0]), NONE)[1] if a else NONE,
+    "torch.nn.utils.clip_grad_norm_": _clip,
+    "torch.nn.utils.clip_grad_value_": _clip,
+    "torch.cuda.amp.GradScaler": lambda w, p, a, k, n: LibObj("GradScaler"),
+    "torch.amp.GradScaler": lambda w, p, a, k, n: LibObj("GradScaler"),
+}
+UNUSED = Const

@@ -1,0 +1,243 @@
+"""Statements: what each does to the names and to the walk.
+
+A block returns how it ended: None (on to the next statement), "return", "break", "continue" or
+"raise". Under a condition that nobody can decide both branches are walked from the same names, and the
+names are joined afterwards.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from auditor.source.assign import assign, augment
+from auditor.source.calls import enter_context, make_class, make_function
+from auditor.source.environment import configured
+from auditor.source.expressions import decide, evaluate
+from auditor.source.imports import do_import
+from auditor.source.loops import run_for, run_while
+from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
+from auditor.source.walk import Walk
+
+Signal = str | None
+
+
+def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
+    """Walk a list of statements."""
+    extra = 0
+    try:
+        for n in body:
+            w.step()
+            signal = _RUN[type(n)](w, n, f)
+            if signal is not None:
+                if not signal.startswith("maybe"):
+                    return signal
+                w.guards.append(signal.split(" ")[1])  # what follows runs only if the branch did not leave
+                extra += 1
+    finally:
+        if extra:
+            del w.guards[-extra:]
+    return None
+
+
+def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
+    test = evaluate(w, n.test, f)
+    known = decide(w, test)
+    if known is not None:
+        return block(w, n.body if known else n.orelse, f)
+    number = w.guard_number(n, labels(test))
+    before = dict(f.locals)
+    with w.branch(f"{number}:then"):
+        first = block(w, n.body, f)
+    after = f.locals
+    f.locals = dict(before)
+    with w.branch(f"{number}:else"):
+        second = block(w, n.orelse, f)
+    if first is not None and second is None:
+        return f"maybe {number}:else" if first != "raise" else None
+    if second is not None and first is None:
+        f.locals = after
+        return f"maybe {number}:then" if second != "raise" else None
+    if first is not None and second is not None:
+        return first if first == second or first != "raise" else second
+    merge(f, before, after)
+    return None
+
+
+def merge(f: Frame, before: dict[str, Value], other: dict[str, Value]) -> None:
+    """Join the names of two branches into the frame; `f.locals` holds those of one."""
+    mine = f.locals
+    for name, v in other.items():
+        m = mine.get(name)
+        if m is not v:
+            mine[name] = join(m, v) if m is not None else v
+
+
+def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
+    evaluate(w, n.subject, f)
+    for k, case in enumerate(n.cases):
+        before = dict(f.locals)
+        for sub in ast.walk(case.pattern):
+            name = getattr(sub, "name", None)
+            if isinstance(name, str):
+                f.locals[name] = Data(labels(evaluate(w, n.subject, f)))
+        with w.branch(f"{id(n) % 9999991}:{k}"):
+            block(w, case.body, f)
+        merge(f, before, before)
+    return None
+
+
+def _expr(w: Walk, n: ast.Expr, f: Frame) -> Signal:
+    if not isinstance(n.value, ast.Constant):
+        evaluate(w, n.value, f)
+    return None
+
+
+def _assign(w: Walk, n: ast.Assign, f: Frame) -> Signal:
+    before = w.env_reads
+    v = evaluate(w, n.value, f)
+    for t in n.targets:
+        if isinstance(t, ast.Name) and w.env_reads != before or f.is_class and isinstance(t, ast.Name):
+            v = configured(w, t.id, v, w.here(n, f), w.env_reads != before)
+        assign(w, t, v, f)
+    return None
+
+
+def _ann_assign(w: Walk, n: ast.AnnAssign, f: Frame) -> Signal:
+    if n.value is None:
+        if f.is_class and isinstance(n.target, ast.Name):
+            f.locals.setdefault("__fields__", Dict()).items[n.target.id] = NONE  # type: ignore[attr-defined]
+        return None
+    before = w.env_reads
+    v = evaluate(w, n.value, f)
+    if isinstance(n.target, ast.Name):
+        if w.env_reads != before or f.is_class:
+            v = configured(w, n.target.id, v, w.here(n, f), w.env_reads != before)
+        if f.is_class:
+            f.locals.setdefault("__fields__", Dict()).items[n.target.id] = v  # type: ignore[attr-defined]
+    assign(w, n.target, v, f)
+    return None
+
+
+def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
+    augment(w, n, f)
+    return None
+
+
+def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
+    f.returns.append(evaluate(w, n.value, f) if n.value else NONE)
+    return "return"
+
+
+def _with(w: Walk, n: ast.With | ast.AsyncWith, f: Frame) -> Signal:
+    off = 0
+    for item in n.items:
+        v = evaluate(w, item.context_expr, f)
+        entered: Value = v
+        name = v.path if isinstance(v, LibObj) else ""
+        if name in ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled:off"):
+            off += 1
+        elif not isinstance(v, LibObj):
+            entered = enter_context(w, v, n)
+        if item.optional_vars is not None:
+            assign(w, item.optional_vars, entered, f)
+    w.no_grad += off
+    try:
+        return block(w, n.body, f)
+    finally:
+        w.no_grad -= off
+
+
+def _try(w: Walk, n: ast.Try, f: Frame) -> Signal:
+    signal = block(w, n.body, f)
+    if signal == "raise" and n.handlers:
+        signal = block(w, n.handlers[0].body, f)
+    elif signal is None:
+        signal = block(w, n.orelse, f)
+    last = block(w, n.finalbody, f)
+    return last or signal
+
+
+def _def(w: Walk, n: ast.FunctionDef | ast.AsyncFunctionDef, f: Frame) -> Signal:
+    f.locals[n.name] = make_function(w, n, f)
+    return None
+
+
+def _class(w: Walk, n: ast.ClassDef, f: Frame) -> Signal:
+    f.locals[n.name] = make_class(w, n, f)
+    return None
+
+
+def _global(w: Walk, n: ast.Global | ast.Nonlocal, f: Frame) -> Signal:
+    if isinstance(n, ast.Global):
+        f.global_names.update(n.names)
+    else:
+        f.global_names.update(f"^{name}" for name in n.names)
+    return None
+
+
+def _delete(w: Walk, n: ast.Delete, f: Frame) -> Signal:
+    for t in n.targets:
+        if isinstance(t, ast.Name):
+            f.locals.pop(t.id, None)
+        elif isinstance(t, ast.Subscript):
+            owner = evaluate(w, t.value, f)
+            key = evaluate(w, t.slice, f) if not isinstance(t.slice, ast.Slice) else NONE
+            if isinstance(owner, Dict) and isinstance(key, Const):
+                try:
+                    owner.items.pop(key.v, None)
+                except TypeError:
+                    pass
+            elif isinstance(owner, Seq):
+                owner.more = True
+    return None
+
+
+def _raise(w: Walk, n: ast.Raise, f: Frame) -> Signal:
+    if n.exc is not None:
+        evaluate(w, n.exc, f)
+    return "raise"
+
+
+def _assert(w: Walk, n: ast.Assert, f: Frame) -> Signal:
+    evaluate(w, n.test, f)
+    return None
+
+
+def _nothing(w: Walk, n: ast.stmt, f: Frame) -> Signal:
+    return None
+
+
+def _import(w: Walk, n: ast.Import | ast.ImportFrom, f: Frame) -> Signal:
+    return do_import(w, n, f)
+
+
+_RUN: dict[type[ast.AST], Callable[[Walk, ast.AST, Frame], Signal]] = {
+    ast.If: _if,  # type: ignore[dict-item]
+    ast.Expr: _expr,  # type: ignore[dict-item]
+    ast.Assign: _assign,  # type: ignore[dict-item]
+    ast.AnnAssign: _ann_assign,  # type: ignore[dict-item]
+    ast.AugAssign: _aug_assign,  # type: ignore[dict-item]
+    ast.Return: _return,  # type: ignore[dict-item]
+    ast.With: _with,  # type: ignore[dict-item]
+    ast.AsyncWith: _with,  # type: ignore[dict-item]
+    ast.Try: _try,  # type: ignore[dict-item]
+    ast.TryStar: _try,  # type: ignore[dict-item]
+    ast.FunctionDef: _def,  # type: ignore[dict-item]
+    ast.AsyncFunctionDef: _def,  # type: ignore[dict-item]
+    ast.ClassDef: _class,  # type: ignore[dict-item]
+    ast.For: run_for,  # type: ignore[dict-item]
+    ast.AsyncFor: run_for,  # type: ignore[dict-item]
+    ast.While: run_while,  # type: ignore[dict-item]
+    ast.Global: _global,  # type: ignore[dict-item]
+    ast.Nonlocal: _global,  # type: ignore[dict-item]
+    ast.Delete: _delete,  # type: ignore[dict-item]
+    ast.Raise: _raise,  # type: ignore[dict-item]
+    ast.Assert: _assert,  # type: ignore[dict-item]
+    ast.Pass: _nothing,  # type: ignore[dict-item]
+    ast.Import: _import,  # type: ignore[dict-item]
+    ast.ImportFrom: _import,  # type: ignore[dict-item]
+    ast.Break: lambda w, n, f: "break",
+    ast.Continue: lambda w, n, f: "continue",
+    ast.Match: _match,  # type: ignore[dict-item]
+}

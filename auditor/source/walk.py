@@ -1,0 +1,372 @@
+"""The state of one walk through a program: names, loops, branches, and what was seen so far."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from auditor.source.config import Configuration
+from auditor.source.labels import Lookup, Mark, Marks, Read
+from auditor.source.values import (
+    NONE,
+    Alt,
+    Cls,
+    Const,
+    Data,
+    Dict,
+    Frame,
+    Func,
+    Holder,
+    Inst,
+    Lib,
+    ModuleValue,
+    Seq,
+    Value,
+    labels,
+)
+from rules.events import Event, EventKind, Means, Observation, Scope, Setting, Sight, Slice, Split, Step, Turn
+from rules.place import Location
+
+MAX_STEPS = 3_000_000  # evaluated nodes
+MAX_SECONDS = 30.0
+MAX_DEPTH = 70  # nested calls
+MAX_EVENTS = 4000
+
+
+class OutOfFuel(Exception):
+    """The walk reached one of its limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A node of a module: becomes a Location when somebody asks."""
+
+    path: str
+    line: int
+    func: str = ""
+
+
+@dataclass
+class Scored:
+    """A score as it is known on the walk; `Event` is made of it at the end."""
+
+    id: int
+    site: Site
+    turns: tuple[Turn, ...]
+    guards: tuple[str, ...]
+    targets: int  # READ marks of the tokens that were scored
+    inputs: int  # marks that reached the prediction
+    parts: frozenset[str] = frozenset()
+    stack: tuple[Site, ...] = ()
+    training: bool = False
+    derived: bool = False
+    name: str = ""
+    tagged: str = "nll"
+    base: int = -1  # the first score that this one was derived from
+    grad: bool = True  # gradients were on
+
+
+@dataclass
+class Updated:
+    id: int
+    site: Site
+    turns: tuple[Turn, ...]
+    guards: tuple[str, ...]
+    means: Means
+    scope: Scope
+    name: str
+    marks: int  # READ marks of the tokens that it took in
+    scored: int  # SCORE marks whose gradient it took
+    stack: tuple[Site, ...] = ()
+    backward: tuple[Site, ...] = ()
+    parts: frozenset[str] = frozenset()
+    training: bool = False
+    shared: bool = False
+
+
+@dataclass
+class Reported:
+    id: int
+    site: Site
+    turns: tuple[Turn, ...]
+    guards: tuple[str, ...]
+    text: str
+    scores: int
+    marks: int
+    stack: tuple[Site, ...] = ()
+    training: bool = False
+    bpb: bool = False
+
+
+@dataclass
+class Seen:
+    sight: Sight
+    site: Site
+    what: str
+    marks: int = 0
+    detail: tuple[tuple[str, str], ...] = ()
+    certain: bool = True
+    ok: bool = False
+    path: tuple[tuple[Site, str], ...] = ()
+    guards: tuple[str, ...] = ()
+    training: bool = False
+    stack: tuple[Site, ...] = ()
+
+
+@dataclass
+class Walk:
+    """Everything that belongs to following one program once."""
+
+    config: Configuration
+    modules: dict[str, tuple[str, ast.Module]] = field(default_factory=dict)  # import name -> path, tree
+    marks: Marks = field(default_factory=Marks)
+    loaded: dict[str, ModuleValue] = field(default_factory=dict)
+    env: dict[str, Value] = field(default_factory=dict)
+    files: dict[str, Value] = field(default_factory=dict)
+    turns: list[Turn] = field(default_factory=list)
+    loop_sites: list[Site] = field(default_factory=list)
+    loop_ids: dict[int, int] = field(default_factory=dict)
+    guards: list[str] = field(default_factory=list)
+    stack: list[Site] = field(default_factory=list)
+    site: Site = Site("", 0)
+    steps: int = 0
+    deadline: float = 0.0
+    symbols: int = 1
+    holders: list[Holder] = field(default_factory=list)
+    building: list[Holder] = field(default_factory=list)
+    scores: dict[int, Scored] = field(default_factory=dict)
+    updates: dict[int, Updated] = field(default_factory=dict)
+    reports: list[Reported] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+    settings: dict[str, Setting] = field(default_factory=dict)
+    entered: dict[str, int] = field(default_factory=dict)
+    version: int = 0  # grows with every change of state that later predictions may show
+    memo: dict[object, tuple[Value, int]] = field(default_factory=dict)
+    next_id: int = 0
+    no_grad: int = 0
+    training: int = 0  # inside a loop that has taken a step on training tokens
+    env_reads: int = 0
+    active: list[Func] = field(default_factory=list)
+    train_read: int = 0
+    trained_loops: set[int] = field(default_factory=set)
+    lookups_seen: set[object] = field(default_factory=set)
+    artifact_written: bool = False
+    forward_depth: int = 0
+    objects: int = 0
+    derived: dict[object, int] = field(default_factory=dict)
+    parameters: dict[int, Data] = field(default_factory=dict)
+    hooked: int = 0
+    trained_once: bool = False
+    numbers: dict[object, int] = field(default_factory=dict)
+
+    # Limits.
+
+    def step(self) -> None:
+        self.steps += 1
+        if self.steps > MAX_STEPS or (self.steps & 1023 == 0 and time.monotonic() > self.deadline):
+            raise OutOfFuel
+
+    # Places.
+
+    def here(self, node: ast.AST, frame: Frame) -> Site:
+        return Site(frame.top.path, getattr(node, "lineno", 0), frame.func.name if frame.func else "")
+
+    # Loops and branches.
+
+    def loop(self, node: ast.AST, site: Site) -> int:
+        """The number of a loop: one for each place, whichever call it runs in."""
+        number = self.loop_ids.get(id(node))
+        if number is None:
+            number = len(self.loop_sites)
+            self.loop_ids[id(node)] = number
+            self.loop_sites.append(site)
+        return number
+
+    @contextmanager
+    def turn(self, loop: int, k: int) -> Iterator[int]:
+        self.turns.append((loop, k))
+        try:
+            yield self.marks.make(Mark.TURN, (loop, k))
+        finally:
+            self.turns.pop()
+
+    @contextmanager
+    def branch(self, guard: str) -> Iterator[None]:
+        self.guards.append(guard)
+        try:
+            yield
+        finally:
+            self.guards.pop()
+
+    def guard_number(self, node: ast.AST, marks: int) -> str:
+        """A number for an undecided condition; the same in every turn when no loop can change it."""
+        if self.marks.only(marks, Mark.TURN) or self.marks.only(marks, Mark.READ):
+            self.next_id += 1
+            return f"{id(node) % 99991}.{self.next_id}"
+        return f"{id(node) % 9999991}"
+
+    # Things that are made.
+
+    def new_id(self) -> int:
+        self.next_id += 1
+        return self.next_id
+
+    def symbol(self) -> int:
+        self.symbols += 1
+        return self.symbols
+
+    def number(self, key: object) -> int:
+        """The symbol of a computed number: the same for the same computation."""
+        found = self.numbers.get(key)
+        if found is None:
+            found = self.numbers[key] = self.symbol()
+        return found
+
+    def site_of(self, at: Location) -> Site:
+        return Site(at.file, at.line or 0)
+
+    def holder(self, name: str, site: Site) -> Holder:
+        h = Holder(len(self.holders), site, tuple(self.turns), name)
+        h.bit = self.marks.make(Mark.PARAMETER, h)
+        self.holders.append(h)
+        return h
+
+    def read(self, r: Read) -> int:
+        return self.marks.make(Mark.READ, r)
+
+    def fresh(self, lab: int = 0, tag: str = "") -> Data:
+        d = Data(lab, tag=tag)
+        d.site = self.site
+        d.born = tuple(self.turns)
+        return d
+
+    # Marks by kind.
+
+    def val_reads(self, marks: int) -> int:
+        """The READ marks of validation tokens."""
+        out = 0
+        m = marks & self.marks.mask[Mark.READ]
+        while m:
+            low = m & -m
+            r = self.marks.of[low.bit_length() - 1][1]
+            if isinstance(r, Read) and r.split is Split.VALIDATION and not r.sidecar:
+                out |= low
+            m ^= low
+        return out
+
+    def train_reads(self, marks: int) -> int:
+        out = 0
+        m = marks & self.marks.mask[Mark.READ]
+        while m:
+            low = m & -m
+            r = self.marks.of[low.bit_length() - 1][1]
+            if isinstance(r, Read) and r.split is Split.TRAIN:
+                out |= low
+            m ^= low
+        return out
+
+    def score_marks(self, marks: int) -> int:
+        return marks & self.marks.mask[Mark.SCORE]
+
+    def parts_of(self, marks: int) -> frozenset[str]:
+        """The boundaries within which all scores behind these marks lie."""
+        found = [self.scores[s].parts for s in self.marks.numbers(marks, Mark.SCORE)]
+        return frozenset.intersection(*found) if found else frozenset()
+
+    def scored_reads(self, marks: int) -> int:
+        """READ marks of validation tokens behind the SCORE marks: what a gradient of these losses takes in."""
+        out = 0
+        for s in self.marks.numbers(marks, Mark.SCORE):
+            sc = self.scores[s]
+            out |= sc.targets | self.val_reads(sc.inputs)
+        return out
+
+    # What is written down.
+
+    def score(self, site: Site, targets: int, inputs: int, tagged: str, parts: frozenset[str] = frozenset(), name: str = "") -> int:
+        """Write down that tokens were scored; returns the SCORE mark."""
+        if len(self.scores) > MAX_EVENTS:
+            raise OutOfFuel
+        n = self.new_id()
+        self.scores[n] = Scored(
+            n,
+            site,
+            tuple(self.turns),
+            tuple(self.guards),
+            targets,
+            inputs & ~self.marks.mask[Mark.SCORE],
+            parts,
+            tuple(self.stack),
+            bool(self.training),
+            tagged=tagged,
+            name=name,
+            grad=not self.no_grad,
+        )
+        return self.marks.make(Mark.SCORE, n)
+
+    def derive(self, bits: int, extra: int, site: Site) -> int:
+        """Scores that were mixed with other state: new SCORE marks that depend on it too."""
+        out = 0
+        for s in self.marks.numbers(bits, Mark.SCORE):
+            old = self.scores[s]
+            new = old.inputs | extra
+            if new == old.inputs:
+                out |= self.marks.make(Mark.SCORE, s)
+                continue
+            key = (s, new, site)
+            if key not in self.derived:
+                if len(self.scores) > MAX_EVENTS:
+                    raise OutOfFuel
+                n = self.new_id()
+                self.derived[key] = n
+                self.scores[n] = Scored(
+                    n, site, tuple(self.turns), tuple(self.guards), old.targets, new, old.parts, tuple(self.stack),
+                    bool(self.training), True, old.name, old.tagged, old.base if old.base >= 0 else s, old.grad,
+                )
+            out |= self.marks.make(Mark.SCORE, self.derived[key])
+        return out
+
+    def update(
+        self, site: Site, means: Means, scope: Scope, name: str, marks: int, backward: tuple[Site, ...] = (), parts: frozenset[str] = frozenset(), shared: bool = False
+    ) -> int:
+        """Write down that state took validation tokens in; returns the UPDATE mark."""
+        if len(self.updates) > MAX_EVENTS:
+            raise OutOfFuel
+        n = self.new_id()
+        scored = self.score_marks(marks)
+        self.updates[n] = Updated(
+            n, site, tuple(self.turns), tuple(self.guards), means, scope, name,
+            self.val_reads(marks), scored, tuple(self.stack), backward, parts, bool(self.training), shared,
+        )
+        self.version += 1
+        return self.marks.make(Mark.UPDATE, n)
+
+    def report(self, site: Site, text: str, marks: int) -> None:
+        if len(self.reports) > MAX_EVENTS:
+            return
+        self.reports.append(
+            Reported(
+                self.new_id(), site, tuple(self.turns), tuple(self.guards), text, self.score_marks(marks), marks,
+                tuple(self.stack), bool(self.training),
+            )
+        )
+
+    def see(self, sight: Sight, site: Site, what: str, marks: int = 0, *, detail: tuple[tuple[str, str], ...] = (), ok: bool = False, path: tuple[tuple[Site, str], ...] = ()) -> None:
+        """Write down something that a rule judges by itself."""
+        key = (sight, site, what)
+        if key in self.lookups_seen and not marks:
+            return
+        self.lookups_seen.add(key)
+        if len(self.seen) < MAX_EVENTS:
+            self.seen.append(
+                Seen(sight, site, what, marks, detail, not self.guards, ok, path, tuple(self.guards), bool(self.training), tuple(self.stack))
+            )
+
+
+__all__ = [
+    "NONE", "Alt", "Cls", "Const", "Data", "Dict", "Event", "EventKind", "Frame", "Func", "Holder", "Inst", "Lib", "Location", "Lookup", "ModuleValue",
+    "Observation", "OutOfFuel", "Reported", "Scored", "Seen", "Seq", "Site", "Slice", "Step", "Updated", "Value", "Walk", "labels",
+]

@@ -1,0 +1,1 @@
+"""Rewritings of our own example submissions: those that keep the meaning, and those that change legality."""

@@ -1,0 +1,122 @@
+"""The programs that are rewritten, how they are dealt out to the rewritings, and what the auditor says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+
+import pytest
+
+from auditor.gather import gather
+from rules.evidence import Evidence
+from rules.finding import Status
+from rules.judge import ask
+from rules.registry import all_disputes, all_rules, examples, find
+from rules.rule import Dispute, Example, Rule
+from tests.metamorphic.families import FAMILIES
+from tests.metamorphic.trees import Files, NotApplicable
+from tests.support import submission
+
+SEEDS = 12  # of each family; with 18 families that is more than there are programs
+
+
+@dataclass(frozen=True, eq=False)
+class Base:
+    """One example of one rule or dispute. `name` is how the command line finds it."""
+
+    entry: Rule | Dispute
+    valid: bool
+    example: Example
+
+    @property
+    def name(self) -> str:
+        short = self.entry.id if isinstance(self.entry, Dispute) else self.entry.short
+        return f"{short}-{'valid' if self.valid else 'invalid'}-{self.example.name}"
+
+
+@cache
+def bases() -> tuple[Base, ...]:
+    """Every example that reading the source decides, each set of files once."""
+    found: dict[tuple[tuple[str, str], ...], Base] = {}
+    for entry in (*all_rules(), *all_disputes()):
+        for valid, example in examples(entry):
+            if example.stage == "source":
+                found.setdefault(tuple(sorted(example.files.items())), Base(entry, valid, example))
+    return tuple(found.values())
+
+
+def rewritten(family: str, seed: int, base: Base) -> Files:
+    """The files of the base after one rewriting. Raises NotApplicable when the family finds nothing to do."""
+    return FAMILIES[family](dict(base.example.files), Random(f"{family} {seed} {base.name}"))
+
+
+@cache
+def dealt() -> tuple[tuple[str, int, Base], ...]:
+    """Which base each (family, seed) rewrites: every base is used, and each family sees ones it can rewrite."""
+    waiting = list(bases())
+    Random(2026).shuffle(waiting)
+    out = []
+    for seed in range(SEEDS):
+        for family in FAMILIES:
+            base = next((b for b in waiting if _works(family, seed, b)), None)
+            if base is None:  # all have had their turn: begin again
+                rest = list(bases())
+                Random(f"{family} {seed}").shuffle(rest)
+                base = next(b for b in rest if _works(family, seed, b))
+            else:
+                waiting.remove(base)
+            out.append((family, seed, base))
+    return tuple(out)
+
+
+@cache
+def _works(family: str, seed: int, base: Base) -> bool:
+    try:
+        return rewritten(family, seed, base) != base.example.files
+    except NotApplicable:
+        return False
+
+
+def look(example: Example, files: Files) -> Evidence:
+    """What the auditor gathers about an example with other files in it.
+
+    The one place that waits for the analyser: skips the test while the source's values are not followed.
+    """
+    evidence = gather(submission(files, example.track, example.date, example.outside))
+    crashed = [g for g in evidence.gaps if "crashed" in g.why]
+    assert not crashed, crashed
+    if "source" not in evidence.stages:
+        pytest.skip("the code's values are not followed yet: the evidence has no stage 'source'")
+    return evidence
+
+
+def verdicts(entry: Rule | Dispute, evidence: Evidence) -> dict[str, Status]:
+    """Worst status by short name: of the rule itself, or of every rule that the dispute touches."""
+    rules = [entry] if isinstance(entry, Rule) else [r for n in entry.rules if isinstance(r := find(n), Rule)]
+    return {r.short: status(r, evidence) for r in rules}
+
+
+def status(rule: Rule, evidence: Evidence) -> Status:
+    return min((f.status for f in ask(rule, evidence)), key=lambda s: s.rank)
+
+
+@cache
+def before(base: Base) -> dict[str, Status]:
+    return verdicts(base.entry, look(base.example, base.example.files))
+
+
+def found(name: str) -> Base:
+    """The base whose name contains the words. Raises KeyError unless exactly one does."""
+    hits = [b for b in bases() if name.casefold() == b.name.casefold()] or [
+        b for b in bases() if name.casefold() in b.name.casefold()
+    ]
+    if len(hits) != 1:
+        raise KeyError(f"{len(hits)} examples have {name!r} in their name: {', '.join(b.name for b in hits[:9])}")
+    return hits[0]
+
+
+def cases() -> Iterator[object]:
+    for family, seed, base in dealt():
+        yield pytest.param(family, seed, base, id=f"{family}-{seed}-{base.name}")
