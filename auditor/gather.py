@@ -12,22 +12,20 @@ from typing import TypeVar
 from auditor.claims.collect import read_claims
 from auditor.frontier import seed_statistics
 from auditor.scripts import read_scripts
+from auditor.source.collect import read_source
 from auditor.submission.base import Submission
+from rules.events import Program
 from rules.evidence import Claims, Evidence, Gap, Mention, Script, SeedStatistics
 
 T = TypeVar("T")
 
 LATER = (
-    Gap(
-        "order of scoring and updates in the code",
-        "the code's values are not followed yet; rules that need it answer unverifiable",
-    ),
     Gap("behaviour when run", "the submission was not run; rules that need a run answer unverifiable"),
 )
 
 
 def gather(submission: Submission) -> Evidence:
-    """All evidence that can be had without running the submission or following its values."""
+    """All evidence that can be had without running the submission."""
     gaps: list[Gap] = list(submission.gaps)
     done = ["package"]
 
@@ -50,4 +48,10 @@ def gather(submission: Submission) -> Evidence:
     statistics = stage("statistics", lambda: seed_statistics(evidence), SeedStatistics())
     gaps += [Gap("file", text) for text in claims.problems]
     package = replace(package, read=tuple(sorted(submission.files_read)))
-    return replace(evidence, package=package, statistics=statistics, stages=tuple(done), gaps=(*gaps, *LATER))
+    evidence = replace(evidence, package=package, statistics=statistics)
+    no_source: tuple[Program | None, tuple[Gap, ...]] = (None, ())
+    program, unfollowed = stage("source", lambda: read_source(evidence), no_source)
+    if program is None and "source" in done:
+        done.remove("source")
+    gaps += unfollowed
+    return replace(evidence, program=program, stages=tuple(done), gaps=(*gaps, *LATER))

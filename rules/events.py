@@ -103,9 +103,9 @@ class Event:
     conditions around it, each as "number:branch"; two events under different branches of the same number exclude each
     other. `after` (scores) lists the updates whose effect is in the state that the score was taken from.
     `inputs` (scores) are slices that reached the prediction otherwise than through an update. `scores`
-    (reports) lists the scores that the printed number is made of. `alternative` marks scores that one
-    number took the smaller of. `name` is the label of a report, the callee of a score, the object of an
-    update. `seconds_guard` is the place of a time check that may end the loop early.
+    (reports) lists the scores that the printed number is made of; of a score, those that it was computed
+    from; of an update, those whose gradient it took. `name` is the text of a report, the kind of a score
+    ("nll", "target probability"), the object of an update. `guards` and `turns` as above.
     """
 
     id: int
@@ -240,5 +240,6 @@ class Program:
     suspects: tuple[Suspect, ...] = ()
     loops: tuple[Location, ...] = ()  # where loop number i stands
     functions: tuple[str, ...] = ()  # qualified names of the functions that were entered
+    headline: tuple[int, ...] = ()  # the reports that print the number that the claim rests on
     finished: bool = True
     problem: str = ""

@@ -21,7 +21,7 @@ CASES = [
     pytest.param(entry, valid, example, id=f"{entry.id}-{'valid' if valid else 'invalid'}-{example.name}")
     for entry in (*all_rules(), *all_disputes())
     for valid, example in examples(entry)
-    if example.stage in ("claims", "package")
+    if example.stage in ("claims", "package", "source")
 ]
 
 

@@ -12,12 +12,13 @@ from dataclasses import replace
 from auditor.source.byte_table_constant import formulas
 from auditor.source.byte_table_flow import Builder, find_builders, find_files, follow
 from auditor.source.byte_table_judge import judge
-from auditor.source.byte_table_module import Module, Unit, is_reachable, read
+from auditor.source.byte_table_module import Program, read
 from auditor.source.byte_table_sidecar import sidecars
 from auditor.source.byte_table_sites import Site, sites
 from auditor.source.byte_table_values import FromFile
 from rules.events import ByteCount, ByteTable, Step
 from rules.evidence import Script
+from rules.place import Location
 
 MAX_MODULES = 24
 
@@ -27,35 +28,39 @@ def byte_tables(entry: Script, modules: tuple[Script, ...]) -> tuple[ByteTable, 
 
     Empty when no code that counts bytes was found. One entry per table and way of counting.
     """
+    try:
+        return _byte_tables(entry, modules)
+    except RecursionError:
+        at = Location(entry.path, None, "", len(entry.layers))
+        return (ByteTable(ByteCount.UNKNOWN, at, "the code is nested too deeply to be followed"),)
+
+
+def _byte_tables(entry: Script, modules: tuple[Script, ...]) -> tuple[ByteTable, ...]:
     first = read(entry)
     if first is None:
         return ()
     read_modules = [first, *(m for s in modules[:MAX_MODULES] if s.path.endswith(".py") and (m := read(s)))]
-    known: dict[Unit, bool] = {}
-
-    def live(*units: Unit) -> bool:
-        return all(is_reachable(u, read_modules, known) for u in units)
-
+    program = Program(read_modules)
     builders = find_builders(read_modules)
     out: dict[tuple[int, ByteCount], ByteTable] = {}
     files = find_files(read_modules)
     if builders or files:
-        flow = follow(read_modules, builders, files)
+        flow = follow(program, builders, files)
         builders = flow.builders
         for site in sites(flow):
             b = builders[site.builder]
-            table = _table(b, site, live(site.unit, b.unit))
+            table = _table(b, site, program.runs(site.unit, b.unit))
             key = (site.builder, table.count)
-            if key not in out or table.live and not out[key].live:
+            if key not in out or (table.live and not out[key].live):
                 out[key] = table
         seen = {i for i, _ in out}
         for i, b in enumerate(builders):
             if i not in seen and not isinstance(b.value, FromFile):
-                out[i, ByteCount.UNKNOWN] = _unused(b, live(b.unit))
+                out[i, ByteCount.UNKNOWN] = _unused(b, program.runs(b.unit))
     tables = list(out.values())
-    tables += [replace(t, live=live(*units)) for t, *units in sidecars(read_modules)]
+    tables += [replace(t, live=program.runs(*units)) for t, *units in sidecars(program)]
     if not any(t.live and t.count is not ByteCount.UNKNOWN for t in tables):
-        fixed = {t.what: replace(t, live=live(unit)) for t, unit in formulas(read_modules)}
+        fixed = {t.what: replace(t, live=program.runs(unit)) for t, unit in formulas(read_modules)}
         tables += fixed.values()
     return _settled(tuple(tables))
 
@@ -89,9 +94,5 @@ def _settled(tables: tuple[ByteTable, ...]) -> tuple[ByteTable, ...]:
     few bytes would only make the result look worse.
     """
     right = any(t.live and t.count is ByteCount.CANONICAL for t in tables)
-    known = [
-        t
-        for t in tables
-        if t.count is not ByteCount.UNKNOWN and not (right and t.count is ByteCount.SPACE_NEVER)
-    ]
+    known = [t for t in tables if t.count is not ByteCount.UNKNOWN and not (right and t.count is ByteCount.SPACE_NEVER)]
     return tuple(known) or tables

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from auditor.source.byte_table_machine import Machine, OneByOne, OutOfSteps, Raised, Scope
+from auditor.source.byte_table_expressions import OneByOne, OutOfSteps, Raised, Scope
+from auditor.source.byte_table_machine import Machine
 from auditor.source.byte_table_module import Module, Unit
 from auditor.source.byte_table_values import Number, Undecided
 from auditor.unpack.parse import walk
@@ -19,6 +21,7 @@ from rules.events import ByteCount, ByteTable, Step
 
 # Bytes per token of the validation text under the challenge's vocabularies, by their size.
 TRUE_BYTES = {1024: 2.436, 4096: 3.319, 8192: 3.727}
+MAX_FORMULAS = 200  # that are looked at
 LOW, HIGH = 1.2, 8.0  # bytes per token that somebody may take for true
 BYTE_VOCABULARY = 300
 _NAMES = ("bpb", "bits_per_byte", "bpc", "bits per byte")
@@ -35,6 +38,8 @@ class Formula:
 
 def formulas(modules: list[Module]) -> Iterator[tuple[ByteTable, Unit]]:
     """The formulas for bits per byte that take a fixed number of bytes per token."""
+    known: dict[Unit, dict[str, list[ast.expr | None]]] = {}
+    tried = 0
     for m in modules:
         if not any(n in m.script.text for n in _NAMES):
             continue
@@ -42,7 +47,10 @@ def formulas(modules: list[Module]) -> Iterator[tuple[ByteTable, Unit]]:
             if type(node) not in (ast.Assign, ast.AnnAssign, ast.Return, ast.Call, ast.Dict):
                 continue
             for name, value in _named(node, m):
-                if any(n in name.lower() for n in _NAMES) and (found := _formula(m, value)):
+                if not any(n in name.lower() for n in _NAMES):
+                    continue
+                tried += 1
+                if tried <= MAX_FORMULAS and (found := _formula(m, value, known)):
                     yield _table(found), found.unit
 
 
@@ -65,13 +73,13 @@ def _named(node: ast.AST, m: Module) -> Iterator[tuple[str, ast.expr]]:
                 yield k.value, v
 
 
-def _formula(m: Module, e: ast.expr) -> Formula | None:
+def _formula(m: Module, e: ast.expr, known: dict[Unit, dict[str, list[ast.expr | None]]]) -> Formula | None:
     while isinstance(e, ast.Call) and isinstance(e.func, ast.Name) and e.func.id in ("float", "round") and e.args:
         e = e.args[0]
     if not isinstance(e, ast.BinOp):
         return None
     unit = m.unit_at(e.lineno)
-    factors = _Factors(m, unit)
+    factors = _Factors(m, unit, known)
     factors.take(e, 1)
     if factors.logs != 1 or factors.constant <= 0:
         return None
@@ -87,7 +95,8 @@ def _formula(m: Module, e: ast.expr) -> Formula | None:
 class _Factors:
     """The factors of a product: powers of log 2, the product of known numbers, the signs of unknown ones."""
 
-    def __init__(self, m: Module, unit: Unit) -> None:
+    def __init__(self, m: Module, unit: Unit, known: dict[Unit, dict[str, list[ast.expr | None]]]) -> None:
+        self.known = known
         self.machine = Machine(m.known, 3000)
         self.unit = unit
         self.logs = 0
@@ -107,7 +116,12 @@ class _Factors:
         value = self.number(e)
         if value is None:
             own = self.assigned(e)
-            if own is not None and isinstance(own, ast.BinOp) and isinstance(own.op, ast.Mult | ast.Div) and self.depth < 12:
+            if (
+                own is not None
+                and isinstance(own, ast.BinOp)
+                and isinstance(own.op, ast.Mult | ast.Div)
+                and self.depth < 12
+            ):
                 self.take(own, power)
             else:
                 self.unknown.append(power)
@@ -127,27 +141,34 @@ class _Factors:
                 value = self.machine.value(own, Scope())
         except (Undecided, Raised, OneByOne, OutOfSteps):
             return None
-        if isinstance(value, Number) or isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, Number | bool) or not isinstance(value, int | float):
             return None
         return float(value)
 
     def assigned(self, e: ast.expr) -> ast.expr | None:
         """What a name or attribute is set to, if it is set in one place only."""
-        found: list[ast.expr] = []
         if isinstance(e, ast.Name):
-            for n in self.unit.nodes():
-                if isinstance(n, ast.Assign) and any(isinstance(t, ast.Name) and t.id == e.id for t in n.targets):
-                    found.append(n.value)
-                elif isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name) and n.target.id == e.id:
-                    return None
+            if self.unit not in self.known:
+                self.known[self.unit] = _settings(self.unit.nodes())
+            found = self.known[self.unit].get(e.id, [])
         elif isinstance(e, ast.Attribute):
-            for c in self.unit.module.classes.values():
-                for s in c.body:
-                    if isinstance(s, ast.Assign) and any(isinstance(t, ast.Name) and t.id == e.attr for t in s.targets):
-                        found.append(s.value)
-                    elif isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.target.id == e.attr and s.value:
-                        found.append(s.value)
+            found = [v for c in self.unit.module.classes.values() for v in _settings(c.body).get(e.attr, [])]
+        else:
+            found = []
         return found[0] if len(found) == 1 else None
+
+
+def _settings(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr | None]]:
+    """What each name is set to; None where it is changed in place."""
+    out: dict[str, list[ast.expr | None]] = defaultdict(list)
+    for n in nodes:
+        if isinstance(n, ast.Assign):
+            for t in n.targets:
+                if isinstance(t, ast.Name):
+                    out[t.id].append(n.value)
+        elif isinstance(n, ast.AnnAssign | ast.AugAssign) and isinstance(n.target, ast.Name):
+            out[n.target.id].append(n.value if isinstance(n, ast.AnnAssign) else None)
+    return out
 
 
 def _table(f: Formula) -> ByteTable:
@@ -156,7 +177,9 @@ def _table(f: Formula) -> ByteTable:
         size = _vocabulary(f.unit.module)
         if size is not None and size <= BYTE_VOCABULARY:
             what = f"one byte per token, with a vocabulary of {size}"
-            return ByteTable(ByteCount.RAW_BYTES, at, what, (Step(at, "the loss per token is taken as per byte"),), inflation=1.0)
+            return ByteTable(
+                ByteCount.RAW_BYTES, at, what, (Step(at, "the loss per token is taken as per byte"),), inflation=1.0
+            )
         what = "bits per token are called bits per byte"
     else:
         what = f"every token counts as {f.bytes:.4g} bytes"

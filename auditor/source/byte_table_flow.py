@@ -10,15 +10,18 @@ import ast
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from auditor.source.byte_table_machine import Closure, Machine, OneByOne, OutOfSteps, Raised, Scope
-from auditor.source.byte_table_module import Function, Module, Unit
+from auditor.source.byte_table_expressions import Closure, OneByOne, OutOfSteps, Raised, Scope
+from auditor.source.byte_table_machine import Machine
+from auditor.source.byte_table_module import Function, Module, Program, Unit
 from auditor.source.byte_table_values import Array, FromFile, Undecided, Value
 from auditor.source.byte_table_vocabulary import SIZE
+from auditor.unpack.wordset import wordset
 
 BUILD_STEPS = 30_000
 MAX_BUILDERS = 12
 MAX_ROUNDS = 6
 MAX_VISITS = 400
+MAX_NODES = 1_000_000  # that are looked at on the way
 
 Path = tuple[str | int, ...]
 Tag = tuple[int, Path]
@@ -52,12 +55,11 @@ class Flow:
         if isinstance(value, FromFile):
             return value
         for key in tag[1]:
-            if isinstance(value, dict) and key in value:
-                value = value[key]
-            elif isinstance(value, list | tuple) and isinstance(key, int) and key < len(value):
-                value = value[key]
+            if isinstance(value, dict):
+                value = value.get(key)
             else:
-                return None
+                fits = isinstance(value, list | tuple) and isinstance(key, int) and key < len(value)
+                value = value[key] if fits else None
         return value
 
 
@@ -69,8 +71,10 @@ def is_table(value: Value) -> bool:
         return len(value.data) >= SIZE
     if isinstance(value, list):
         return len(value) >= SIZE and all(isinstance(v, int | float) for v in value[:SIZE])
-    return isinstance(value, dict) and len(value) >= SIZE and all(
-        isinstance(k, int) and isinstance(v, int | float) for k, v in value.items()
+    return (
+        isinstance(value, dict)
+        and len(value) >= SIZE
+        and all(isinstance(k, int) and isinstance(v, int | float) for k, v in value.items())
     )
 
 
@@ -79,7 +83,12 @@ def has_table(value: Value, depth: int = 3) -> bool:
         return True
     if depth and isinstance(value, tuple | list) and len(value) <= 16:
         return any(has_table(v, depth - 1) for v in value)
-    return bool(depth) and isinstance(value, dict) and len(value) <= 64 and any(has_table(v, depth - 1) for v in value.values())
+    return (
+        bool(depth)
+        and isinstance(value, dict)
+        and len(value) <= 64
+        and any(has_table(v, depth - 1) for v in value.values())
+    )
 
 
 def find_builders(modules: list[Module]) -> list[Builder]:
@@ -145,8 +154,9 @@ def _build(m: Module, f: Function | None) -> Builder | None:
     return None
 
 
-def follow(modules: list[Module], builders: list[Builder], files: list[tuple[Builder, ast.Call]]) -> Flow:
+def follow(program: Program, builders: list[Builder], files: list[tuple[Builder, ast.Call]]) -> Flow:
     """The names under which the builders' tables travel, and what was read from files."""
+    modules = program.modules
     flow = Flow([*builders, *(b for b, _ in files)])
     calls: dict[str, list[tuple[Module, ast.Call]]] = defaultdict(list)
     units: dict[str, list[Unit]] = defaultdict(list)
@@ -163,7 +173,7 @@ def follow(modules: list[Module], builders: list[Builder], files: list[tuple[Bui
                 flow.names[b.unit][key].add((i, (key,)))
                 flow.attributes[key].add((i, (key,)))
             todo.append(b.unit)
-            todo += [u for m in modules for u in _readers(m, set(b.value)) if u is not b.unit]
+            todo += [u for k in b.value for u in program.mentioning(k) if u is not b.unit]
         else:
             assert b.node is not None
             if b.unit.node is b.node:
@@ -173,7 +183,7 @@ def follow(modules: list[Module], builders: list[Builder], files: list[tuple[Bui
     walker = _Walker(flow, units, nested, {c: {(len(builders) + k, ())} for k, (_, c) in enumerate(files)})
     todo += [b.unit for b, _ in files if b.unit not in todo]
     for _ in range(MAX_VISITS):
-        if not todo:
+        if not todo or walker.left < 0:
             break
         unit = todo.pop(0)
         changed, attributes = walker.visit(unit)
@@ -183,12 +193,8 @@ def follow(modules: list[Module], builders: list[Builder], files: list[tuple[Bui
             name = unit.name if unit.name != "__init__" else unit.owner
             todo += [v for m, c in calls.get(name, ()) if (v := m.unit_at(c.lineno)) not in todo]
         if attributes:
-            todo += [u for m in modules for u in _readers(m, attributes) if u not in todo]
+            todo += [u for a in attributes for u in program.mentioning(a) if u not in todo]
     return flow
-
-
-def _readers(m: Module, attributes: set[str]) -> list[Unit]:
-    return [u for u in m.units if any(u.mentions(a) for a in attributes)]
 
 
 class _Walker:
@@ -196,6 +202,9 @@ class _Walker:
         self, flow: Flow, units: dict[str, list[Unit]], nested: dict[str, set[Tag]], files: dict[ast.Call, set[Tag]]
     ) -> None:
         self.flow, self.units, self.nested, self.files = flow, units, nested, files
+        self.parameters: dict[str, list[Unit]] = defaultdict(list)
+        self.inner: dict[Unit, dict[str, Function]] = {}
+        self.left = MAX_NODES
         self.returned: set[Unit] = set()
         self.attributes: set[str] = set()
         self.changed: list[Unit] = []
@@ -206,6 +215,7 @@ class _Walker:
         names = self.flow.names[unit]
         for _ in range(MAX_ROUNDS):
             before = sum(map(len, names.values()))
+            self.left -= len(unit.nodes())
             for node in unit.nodes():
                 if isinstance(node, ast.Assign):
                     if tags := self.tags(node.value, unit):
@@ -302,9 +312,20 @@ class _Walker:
             if kw.arg and (tags := self.tags(kw.value, unit)):
                 for u in found:
                     self.learn(u, kw.arg, tags)
+                if not found:  # a call of an object: its forward, or the like
+                    for u in self.takes(kw.arg):
+                        self.learn(u, kw.arg, tags)
                 if not found and not tags <= self.flow.attributes[kw.arg]:
                     self.flow.attributes[kw.arg] |= tags
                     self.attributes.add(kw.arg)
+
+    def takes(self, parameter: str) -> list[Unit]:
+        """Functions that have a parameter of that name."""
+        if not self.parameters:
+            for u in (u for same in self.units.values() for u in same):
+                for name in (*u.parameters(), *(p.arg for p in (u.node.args.kwonlyargs if u.node else ()))):
+                    self.parameters[name].append(u)
+        return self.parameters.get(parameter, [])
 
     def give(self, found: list[Unit] | tuple[()], k: int, tags: set[Tag]) -> None:
         for u in found:
@@ -314,9 +335,11 @@ class _Walker:
 
     def give_nested(self, unit: Unit, name: str, k: int, tags: set[Tag]) -> None:
         """Arguments of a function that is defined inside this one: its names are kept with the outer ones."""
-        for node in unit.nodes():
-            if isinstance(node, Function) and node.name == name and k < len(node.args.args):
-                self.flow.names[unit][node.args.args[k].arg] |= tags
+        if unit not in self.inner:
+            self.inner[unit] = {n.name: n for n in unit.nodes() if isinstance(n, Function)}
+        node = self.inner[unit].get(name)
+        if node and k < len(node.args.args):
+            self.flow.names[unit][node.args.args[k].arg] |= tags
 
     def learn(self, u: Unit, name: str, tags: set[Tag]) -> None:
         own = self.flow.names[u][name]
@@ -360,6 +383,5 @@ def _called(e: ast.Call) -> str:
     return f.id if isinstance(f, ast.Name) else f.attr if isinstance(f, ast.Attribute) else ""
 
 
-_PASSES = frozenset("to cpu cuda long int float double clone contiguous numpy astype detach copy pin_memory tolist item".split())
-_WRAPS = frozenset("tensor as_tensor from_numpy array asarray Tensor list tuple cast device_put".split())
-
+_PASSES = wordset("to cpu cuda long int float double clone contiguous numpy astype detach copy pin_memory tolist item")
+_WRAPS = wordset("tensor as_tensor from_numpy array asarray Tensor list tuple cast device_put")

@@ -71,7 +71,11 @@ def _example(case: Case, counts: tuple[float, ...]) -> str:
 
 
 def _named(
-    off: dict[Case, list[float]], mean: dict[Case, float], inflation: float, wrong: list[Case], counts: tuple[float, ...]
+    off: dict[Case, list[float]],
+    mean: dict[Case, float],
+    inflation: float,
+    wrong: list[Case],
+    counts: tuple[float, ...],
 ) -> Judged:
     worst = max(wrong, key=lambda c: abs(SHARES[c] * mean[c]))
     example = _example(worst, counts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from auditor.source.byte_table_values import (
@@ -19,20 +18,18 @@ from auditor.source.byte_table_values import (
     as_array,
     ask_tokenizer,
     binary,
+    convert,
     invert,
     is_number,
     kind_of,
     tokenizer_method,
 )
 from auditor.source.byte_table_vocabulary import SIZE
+from auditor.unpack.wordset import wordset
 
-BUILTINS = frozenset(
-    "len int float bool str bytes bytearray list tuple dict set frozenset range enumerate zip map filter sorted reversed max min "
-    "sum abs any all ord chr round isinstance print repr hex getattr hasattr super type".split()
-)
-_PASS = frozenset(
+_PASS = wordset(
     "cpu cuda clone contiguous numpy detach reshape view flatten ravel squeeze unsqueeze copy tolist item pin_memory expand_as "
-    "requires_grad_ view_as share_memory_ expand block_until_ready ".split()
+    "requires_grad_ view_as share_memory_ expand block_until_ready "
 )
 _CASTS = {
     "long": "i", "int": "i", "short": "i", "float": "f", "double": "f", "half": "f", "bfloat16": "f", "bool": "b",
@@ -67,7 +64,9 @@ def look_up(owner: Value, index: Value) -> Value:
     if isinstance(index, Number):
         index = int(index.value)
     if isinstance(index, int):
-        if isinstance(table, list) and not 0 <= index < len(table) or isinstance(table, dict) and index not in table:
+        if (isinstance(table, list) and not 0 <= index < len(table)) or (
+            isinstance(table, dict) and index not in table
+        ):
             raise Undecided("a token that the table does not have")
         entry = table[index]
         return Number(entry) if is_number(entry) and not isinstance(entry, bool) else entry
@@ -102,7 +101,9 @@ def element(owner: Value, index: Value) -> Value:
 def compare(op: str, a: Value, b: Value) -> Value:
     """a op b, for the comparing operators."""
     if op in ("Is", "IsNot"):
-        same = None if isinstance(a, Unknown) or isinstance(b, Unknown) else (a is b if a is None or b is None else None)
+        same = (
+            None if isinstance(a, Unknown) or isinstance(b, Unknown) else (a is b if a is None or b is None else None)
+        )
         if isinstance(a, Outside) and b is None:
             same = False  # what is handed in is taken to be there
         return UNKNOWN if same is None else same == (op == "Is")
@@ -143,9 +144,6 @@ def call(name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     root, _, last = name.rpartition(".")
     if last == "SentencePieceProcessor":
         return Outside("tokenizer")
-    if root == "builtins":
-        function = _BUILTIN.get(last)
-        return function(args, kwargs) if function else UNKNOWN
     if name in ("os.environ.get", "os.getenv") and len(args) == 2:
         return args[1]  # the code's own default
     if root in ("math", "numpy.math") or last in ("log", "log2", "exp"):
@@ -168,24 +166,64 @@ def _array_call(last: str, args: list[Value], kwargs: dict[str, Value]) -> Value
         value = fill[last] if last != "full" else kwargs.get("fill_value", args[1] if len(args) > 1 else UNKNOWN)
         if n is None or not is_number(value):
             return UNKNOWN
-        return Array([value] * n, kind_of([value]) if last == "full" and not kind else "f").cast(kind or "f" if last != "full" else kind or kind_of([value]))
+        return Array([value] * n, kind_of([value]) if last == "full" and not kind else "f").cast(
+            kind or "f" if last != "full" else kind or kind_of([value])
+        )
     if last in ("zeros_like", "ones_like", "empty_like", "full_like"):
         if not isinstance(args[0], Array):
             return UNKNOWN
         value = 1 if last == "ones_like" else args[1] if last == "full_like" and len(args) > 1 else 0
-        return Array([value] * len(args[0].data), args[0].kind).cast(kind or args[0].kind) if is_number(value) else UNKNOWN
-    if last in ("array", "asarray", "tensor", "as_tensor", "from_numpy", "fromiter", "ascontiguousarray", "Tensor", "LongTensor", "stack", "device_put"):
+        return (
+            Array([value] * len(args[0].data), args[0].kind).cast(kind or args[0].kind) if is_number(value) else UNKNOWN
+        )
+    if last in (
+        "array",
+        "asarray",
+        "tensor",
+        "as_tensor",
+        "from_numpy",
+        "fromiter",
+        "ascontiguousarray",
+        "Tensor",
+        "LongTensor",
+        "stack",
+        "device_put",
+    ):
         return as_array(args[0], kind) if args else UNKNOWN
     if dtype_kind(last) and len(args) == 1:  # np.int64(x)
-        return as_array(args[0], dtype_kind(last)) if isinstance(args[0], Array) else _convert(dtype_kind(last), args[0])
+        return as_array(args[0], dtype_kind(last)) if isinstance(args[0], Array) else convert(dtype_kind(last), args[0])
     if last == "arange":
-        return as_array(range(*[SIZE if isinstance(a, Outside) else a for a in args])) if all(isinstance(a, int | Outside) for a in args) else UNKNOWN
+        return (
+            as_array(range(*[SIZE if isinstance(a, Outside) else a for a in args]))
+            if all(isinstance(a, int | Outside) for a in args)
+            else UNKNOWN
+        )
     if last == "where" and len(args) == 3:
         return _where(*args)
-    if last in ("logical_and", "logical_or", "bitwise_and", "bitwise_or", "add", "multiply", "mul", "subtract", "sub", "maximum", "minimum"):
+    if last in (
+        "logical_and",
+        "logical_or",
+        "bitwise_and",
+        "bitwise_or",
+        "add",
+        "multiply",
+        "mul",
+        "subtract",
+        "sub",
+        "maximum",
+        "minimum",
+    ):
         if last in ("maximum", "minimum"):
             return _clip(args[0], **{("low" if last == "maximum" else "high"): args[1]})
-        op = {"logical_and": "BitAnd", "bitwise_and": "BitAnd", "logical_or": "BitOr", "bitwise_or": "BitOr", "add": "Add", "subtract": "Sub", "sub": "Sub"}.get(last, "Mult")
+        op = {
+            "logical_and": "BitAnd",
+            "bitwise_and": "BitAnd",
+            "logical_or": "BitOr",
+            "bitwise_or": "BitOr",
+            "add": "Add",
+            "subtract": "Sub",
+            "sub": "Sub",
+        }.get(last, "Mult")
         return binary(op, args[0], args[1])
     if last in ("logical_not", "bitwise_not", "invert"):
         return invert(args[0])
@@ -270,9 +308,9 @@ def method(owner: Value, name: str, args: list[Value], kwargs: dict[str, Value])
     return UNKNOWN
 
 
-_TEXT = frozenset(
+_TEXT = wordset(
     "encode decode startswith endswith replace lstrip rstrip strip removeprefix removesuffix lower upper isascii split "
-    "isspace isalpha isdigit hex join format count find".split()
+    "isspace isalpha isdigit hex join format count find"
 )
 
 
@@ -281,7 +319,7 @@ def _text_method(owner: Any, name: str, args: list[Value], kwargs: dict[str, Val
     if name == "join":
         parts = args[0]
         return owner.join(parts) if sum(map(len, parts)) <= MAX_LIST else UNKNOWN
-    if name == "format" or not all(isinstance(a, str | bytes | int | None) or isinstance(a, tuple) for a in given):
+    if name == "format" or not all(isinstance(a, str | bytes | int | None | tuple) for a in given):
         return UNKNOWN
     if name == "replace" and len(owner) * len(args[1]) > MAX_LIST:
         return UNKNOWN
@@ -331,152 +369,3 @@ def _array_method(owner: Array, name: str, args: list[Value], kwargs: dict[str, 
     if name in ("max", "min") and not args:
         return UNKNOWN
     return owner if owner.counted and name in ("masked_select", "masked_fill", "index_fill") else UNKNOWN
-
-
-# Built-in functions.
-
-
-def _convert(kind: str, value: Value) -> Value:
-    if isinstance(value, Number):
-        return Number(int(value.value) if kind == "i" else value.value)
-    if isinstance(value, Outside):
-        return SIZE
-    if isinstance(value, Array):
-        return value.cast(kind) if len(value.data) > 1 or value.counted else value.data[0]
-    if isinstance(value, str) and kind == "f" and len(value) < 40:
-        return float(value)
-    if isinstance(value, int | float):
-        return {"i": int, "f": float, "b": bool}[kind](value)
-    return UNKNOWN
-
-
-def _int(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if args and isinstance(args[0], str | bytes):
-        return int(*args) if len(args[0]) < 40 else UNKNOWN
-    return _convert("i", args[0]) if args else 0
-
-
-def _len(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    v = args[0]
-    if isinstance(v, Outside):
-        return SIZE
-    if isinstance(v, Array):
-        return len(v.data)
-    return UNKNOWN if isinstance(v, Unknown | Number) else len(v)
-
-
-def _extreme(function: Callable[..., Any]) -> Callable[[list[Value], dict[str, Value]], Value]:
-    def run(args: list[Value], kwargs: dict[str, Value]) -> Value:
-        values = args if len(args) > 1 else args[0]
-        if isinstance(values, Array):
-            values = values.data
-        if kwargs or not isinstance(values, list | tuple) or not values:
-            return UNKNOWN
-        counted = any(isinstance(v, Number) for v in values)
-        values = [SIZE if isinstance(v, Outside) else v.value if isinstance(v, Number) else v for v in values]
-        if not all(is_number(v) for v in values):
-            return UNKNOWN
-        return Number(function(values)) if counted else function(values)
-
-    return run
-
-
-def _range(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    sizes = [SIZE if isinstance(a, Outside) else a for a in args]
-    if not all(isinstance(s, int) for s in sizes):
-        return UNKNOWN
-    out = range(*sizes)
-    return out if len(out) <= MAX_LIST else UNKNOWN
-
-
-def _items(value: Value) -> list[Any] | None:
-    if isinstance(value, Array):
-        return list(value.data)
-    return list(value) if isinstance(value, list | tuple | range | dict | set | str | bytes) else None
-
-
-def _enumerate(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    items = _items(args[0])
-    return UNKNOWN if items is None else [(i, v) for i, v in enumerate(items)]
-
-
-def _zip(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    lists = [_items(a) for a in args]
-    return UNKNOWN if None in lists else [tuple(row) for row in zip(*lists, strict=False)]  # type: ignore[arg-type]
-
-
-def _sum(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if isinstance(args[0], Array):
-        return _array_method(args[0], "sum", [], {})
-    items = _items(args[0])
-    if items is None:
-        return UNKNOWN
-    total: Value = 0
-    for v in items:
-        total = binary("Add", total, v)
-    return total
-
-
-def _as(kind: type[list[Any]] | type[tuple[Any, ...]] | type[set[Any]]) -> Callable[[list[Value], dict[str, Value]], Value]:
-    def run(args: list[Value], kwargs: dict[str, Value]) -> Value:
-        items = _items(args[0]) if args else []
-        return UNKNOWN if items is None else kind(items)
-
-    return run
-
-
-def _bytes(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    v = args[0] if args else b""
-    if isinstance(v, str):
-        return v.encode()
-    if isinstance(v, int) and 0 <= v <= MAX_LIST or isinstance(v, list | tuple | bytes):
-        return bytes(v)
-    return UNKNOWN
-
-
-def _str(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    return str(args[0]) if args and isinstance(args[0], str | int | float) else UNKNOWN
-
-
-def _any_all(function: Callable[[list[Any]], bool]) -> Callable[[list[Value], dict[str, Value]], Value]:
-    def run(args: list[Value], kwargs: dict[str, Value]) -> Value:
-        items = _items(args[0])
-        return UNKNOWN if items is None or any(isinstance(v, Unknown | Outside) for v in items) else function(items)
-
-    return run
-
-
-def _hasattr(args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if len(args) == 2 and isinstance(args[0], Outside) and isinstance(args[1], str):
-        return True if tokenizer_method(args[1]) else UNKNOWN
-    return UNKNOWN
-
-
-_BUILTIN: dict[str, Callable[[list[Value], dict[str, Value]], Value]] = {
-    "len": _len,
-    "int": _int,
-    "float": lambda a, k: _convert("f", a[0]),
-    "bool": lambda a, k: _convert("b", a[0]),
-    "range": _range,
-    "enumerate": _enumerate,
-    "zip": _zip,
-    "sum": _sum,
-    "max": _extreme(max),
-    "min": _extreme(min),
-    "abs": lambda a, k: abs(a[0]) if is_number(a[0]) else UNKNOWN,
-    "list": _as(list),
-    "tuple": _as(tuple),
-    "set": _as(set),
-    "frozenset": _as(set),
-    "dict": lambda a, k: dict(a[0]) if a else dict(k),
-    "bytes": _bytes,
-    "str": _str,
-    "ord": lambda a, k: ord(a[0]),
-    "chr": lambda a, k: chr(a[0]),
-    "round": lambda a, k: a[0] if isinstance(a[0], int | Number) else UNKNOWN,
-    "any": _any_all(any),
-    "all": _any_all(all),
-    "hasattr": _hasattr,
-    "isinstance": lambda a, k: UNKNOWN,
-    "reversed": lambda a, k: list(reversed(_items(a[0]) or [])),
-}

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from auditor.source.byte_table_machine import Known
+from auditor.source.byte_table_expressions import Known
 from auditor.source.byte_table_values import PIECE_METHODS, tokenizer_method
 from auditor.unpack.parse import parse, walk
 from rules.evidence import Script
@@ -45,14 +45,18 @@ class Unit:
             self._nodes = [n for s in self.body for n in walk(s)]
         return self._nodes
 
-    def mentions(self, name: str) -> bool:
-        """Whether its code names it: as a name, an attribute, or a text such as getattr takes."""
-        if self._words is None:  # a quick look at the text first: few functions need a closer one
+    def words(self) -> frozenset[str]:
+        """All words in its text, comments included: a quick look before a closer one."""
+        if self._words is None:
             lines = self.module.lines
             if self.node is not None:
                 lines = lines[self.node.lineno - 1 : self.node.end_lineno]
             self._words = frozenset(_WORD.findall("\n".join(lines)))
-        if name not in self._words:
+        return self._words
+
+    def mentions(self, name: str) -> bool:
+        """Whether its code names it: as a name, an attribute, or a text such as getattr takes."""
+        if name not in self.words():
             return False
         if self._mentioned is None:
             nodes = [*self.nodes(), *(_outside(self) if self.node is None else ())]
@@ -147,14 +151,18 @@ class Module:
                 if not owner:
                     self._body(s.body, functions, constants, s.name)
             elif not owner:
-                if isinstance(s, ast.If | ast.Try | ast.With) and any(isinstance(n, Function | ast.ClassDef) for n in walk(s)):
+                if isinstance(s, ast.If | ast.Try | ast.With) and any(
+                    isinstance(n, Function | ast.ClassDef) for n in walk(s)
+                ):
                     self._body(s.body, functions, constants, "")
                     self._body(getattr(s, "orelse", []), functions, constants, "")
                     continue
                 self.statements.append(s)
                 if isinstance(s, ast.Assign) and len(s.targets) == 1 and isinstance(s.targets[0], ast.Name):
                     constants[s.targets[0].id] = s.value
-                elif isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Tuple) and isinstance(s.value, ast.Tuple):
+                elif (
+                    isinstance(s, ast.Assign) and isinstance(s.targets[0], ast.Tuple) and isinstance(s.value, ast.Tuple)
+                ):
                     for t, v in zip(s.targets[0].elts, s.value.elts, strict=False):
                         if isinstance(t, ast.Name):
                             constants[t.id] = v
@@ -168,27 +176,45 @@ def read(script: Script) -> Module | None:
     return Module(script, tree) if tree is not None else None
 
 
-def is_reachable(unit: Unit, modules: list[Module], known: dict[Unit, bool]) -> bool:
-    """Whether a function may run when the program is started: some code that may run names it.
+class Program:
+    """All modules of a submission, and what of them may run: code that may run names it.
 
     Modules run when they are imported. Methods that Python calls by itself run where their class is named.
     """
-    todo, seen = [unit], {unit}
-    while todo:
-        at = todo.pop()
-        if at.node is None or known.get(at) or _registered(at):
-            known[unit] = True
-            return True
-        names = {at.name}
-        if at.owner and (at.name.startswith("__") or at.name == "forward"):
-            names = {at.owner}
-        for m in modules:
-            for u in m.units:
-                if u not in seen and any(u.mentions(n) for n in names):
+
+    def __init__(self, modules: list[Module]) -> None:
+        self.modules = modules
+        self._words: dict[str, list[Unit]] | None = None
+        self._runs: dict[Unit, bool] = {}
+
+    def mentioning(self, name: str) -> list[Unit]:
+        """Functions whose code names it."""
+        if self._words is None:
+            self._words = defaultdict(list)
+            for u in (u for m in self.modules for u in m.units):
+                for word in u.words():
+                    self._words[word].append(u)
+        return [u for u in self._words.get(name, ()) if u.mentions(name)]
+
+    def runs(self, *units: Unit) -> bool:
+        return all(self._one_runs(u) for u in units)
+
+    def _one_runs(self, unit: Unit) -> bool:
+        todo, seen = [unit], {unit}
+        while todo:
+            at = todo.pop()
+            if at.node is None or self._runs.get(at) or _registered(at):
+                self._runs[unit] = True
+                return True
+            if at in self._runs:
+                continue
+            by_itself = at.owner and (at.name.startswith("__") or at.name == "forward")
+            for u in self.mentioning(at.owner if by_itself else at.name):
+                if u not in seen:
                     seen.add(u)
                     todo.append(u)
-    known[unit] = False
-    return False
+        self._runs.update(dict.fromkeys(seen, False))
+        return False
 
 
 def _registered(unit: Unit) -> bool:
@@ -198,7 +224,12 @@ def _registered(unit: Unit) -> bool:
         while isinstance(root, ast.Attribute):
             root = root.value
         known = unit.module.known
-        if isinstance(root, ast.Name) and root.id not in _PLAIN and root.id not in known.imports and root.id not in known.functions:
+        if (
+            isinstance(root, ast.Name)
+            and root.id not in _PLAIN
+            and root.id not in known.imports
+            and root.id not in known.functions
+        ):
             return True
     return False
 

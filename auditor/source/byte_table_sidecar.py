@@ -6,20 +6,23 @@ import ast
 import re
 from collections import defaultdict
 
-from auditor.source.byte_table_module import Module, Unit
+from auditor.source.byte_table_module import Program, Unit
 from auditor.unpack.parse import walk
 from rules.events import ByteCount, ByteTable, Step
 
 # Part of a file name, as written in the code: val_bytes_*.bin and the like.
-_FILE = re.compile(r"(?:val|valid|validation)[A-Za-z0-9_]{0,20}_bytes|_bytes_[*0-9{%]|bytes_\*|bytes?(?:_counts?)?\.(?:bin|npy)")
+_FILE = re.compile(
+    r"(?:val|valid|validation)[A-Za-z0-9_]{0,20}_bytes|_bytes_[*0-9{%]|bytes_\*|bytes?(?:_counts?)?\.(?:bin|npy)"
+)
 MAX_VISITS = 300
+MAX_NODES = 1_000_000  # that are looked at on the way
 
 
-def sidecars(modules: list[Module]) -> list[tuple[ByteTable, Unit, Unit]]:
+def sidecars(program: Program) -> list[tuple[ByteTable, Unit, Unit]]:
     """Sums of values that come from such a file, with the units that load and that add; at most one per file."""
-    if not any(_FILE.search(m.script.text) for m in modules):
+    if not any(_FILE.search(m.script.text) for m in program.modules):
         return []
-    follower = _Follower(modules)
+    follower = _Follower(program)
     follower.run()
     if follower.seed is None:
         return []
@@ -37,15 +40,16 @@ def sidecars(modules: list[Module]) -> list[tuple[ByteTable, Unit, Unit]]:
 class _Follower:
     """Names that hold such a file's name or values. Names of one function are kept apart from another's."""
 
-    def __init__(self, modules: list[Module]) -> None:
-        self.modules = modules
+    def __init__(self, program: Program) -> None:
+        self.program, self.modules = program, program.modules
+        self.left = MAX_NODES
         self.names: dict[Unit, set[str]] = defaultdict(set)
         self.attributes: set[str] = set()
         self.returns: set[str] = set()
         self.seed: tuple[Unit, ast.AST] | None = None
         self.units: dict[str, list[Unit]] = defaultdict(list)
         self.todo: list[Unit] = []
-        for m in modules:
+        for m in self.modules:
             for u in m.units:
                 self.units[u.name if u.name != "__init__" else u.owner].append(u)
 
@@ -62,7 +66,7 @@ class _Follower:
                             if isinstance(t, ast.Name):
                                 self.mark(t.id)
         for _ in range(MAX_VISITS):
-            if not self.todo:
+            if not self.todo or self.left < 0:
                 break
             self.visit(self.todo.pop(0))
 
@@ -93,7 +97,13 @@ class _Follower:
                 if n.attr in ("numel", "shape", "size", "exists", "dtype", "device"):
                     continue
             if isinstance(n, ast.Call):
-                name = n.func.id if isinstance(n.func, ast.Name) else n.func.attr if isinstance(n.func, ast.Attribute) else ""
+                name = (
+                    n.func.id
+                    if isinstance(n.func, ast.Name)
+                    else n.func.attr
+                    if isinstance(n.func, ast.Attribute)
+                    else ""
+                )
                 if name in self.returns:
                     return True
                 if name in self.units and name not in self.returns:
@@ -106,11 +116,12 @@ class _Follower:
     def mark(self, attribute: str) -> None:
         if attribute not in self.attributes:
             self.attributes.add(attribute)
-            self.todo += [u for m in self.modules for u in m.units if u not in self.todo and u.mentions(attribute)]
+            self.todo += [u for u in self.program.mentioning(attribute) if u not in self.todo]
 
     def visit(self, unit: Unit) -> None:
         for _ in range(4):
             before = len(self.names[unit])
+            self.left -= len(unit.nodes())
             for n in unit.nodes():
                 if isinstance(n, ast.Assign | ast.AnnAssign | ast.NamedExpr) and n.value is not None:
                     if self.holds(n.value, unit):
@@ -135,7 +146,13 @@ class _Follower:
             self.mark(target.attr)
 
     def arguments(self, call: ast.Call, unit: Unit) -> None:
-        name = call.func.id if isinstance(call.func, ast.Name) else call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        name = (
+            call.func.id
+            if isinstance(call.func, ast.Name)
+            else call.func.attr
+            if isinstance(call.func, ast.Attribute)
+            else ""
+        )
         for u in self.units.get(name, ()):
             given = u.parameters()
             pairs = [(given[k], a) for k, a in enumerate(call.args) if k < len(given)]
@@ -158,16 +175,13 @@ class _Follower:
             for n in unit.nodes():
                 if not isinstance(n, ast.AugAssign | ast.Assign | ast.Return) or n.value is None:
                     continue
-                if isinstance(n, ast.AugAssign) and self.holds(n.value, unit) or _has_sum(n.value, self, unit):
+                if (isinstance(n, ast.AugAssign) and self.holds(n.value, unit)) or _has_sum(n.value, self, unit):
                     return unit, n.lineno
         return None
 
 
 def _has_sum(e: ast.expr, follower: _Follower, unit: Unit) -> bool:
-    for n in walk(e):
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "sum":
-            if follower.holds(n.func.value, unit) or any(follower.holds(a, unit) for a in n.args):
-                return True
-    return False
-
-
+    sums = (
+        n for n in walk(e) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "sum"
+    )
+    return any(follower.holds(v, unit) for n in sums for v in (n.func.value, *n.args))  # type: ignore[attr-defined]

@@ -7,14 +7,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from auditor.source.byte_table_expressions import OneByOne, OutOfSteps, Raised, Scope
 from auditor.source.byte_table_flow import Flow, Tag, is_table
-from auditor.source.byte_table_machine import Machine, OneByOne, OutOfSteps, Raised, Scope
+from auditor.source.byte_table_machine import Machine
 from auditor.source.byte_table_module import Unit
 from auditor.source.byte_table_values import Array, FromFile, Number, Undecided, Value
 from auditor.source.byte_table_vocabulary import pairs
 from auditor.unpack.parse import walk
 
 SITE_STEPS = 6_000
+TOTAL_STEPS = 400_000  # for all places of a program
 MAX_SITES = 24
 _NAME = re.compile(r"Name\(id='(\w+)'")
 _NESTED = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try)
@@ -46,13 +48,14 @@ class _Look:
 
 def sites(flow: Flow) -> Iterator[Site]:
     """Every place where a byte table is looked up and the result is summed, returned or handed on."""
+    budget = [TOTAL_STEPS]
     found = 0
     for unit in list(flow.names):
         names = {k: v for k, v in flow.names[unit].items() if v}
         for k, v in flow.names[unit.module.units[0]].items():
             names.setdefault(k, v)
         for body, start, looks in _blocks(unit, flow, names):
-            for site in _evaluate(unit, flow, names, body, start, looks):
+            for site in _evaluate(unit, flow, names, body, start, looks, budget):
                 yield site
                 found += 1
                 if found >= MAX_SITES:
@@ -82,7 +85,9 @@ def _blocks(unit: Unit, flow: Flow, names: dict[str, set[Tag]]) -> Iterator[tupl
         if any(look.numeric for look in looks):
             inner = [n for s in body[start:] if isinstance(s, _NESTED) for n in walk(s)]
             known = {id(look.node) for look in looks}
-            marks = [k for n in inner if id(n) not in known and (k := _look(n, flow, names, unit)) and not k.numeric]
+            marks = [
+                mark for n in inner if id(n) not in known and (mark := _look(n, flow, names, unit)) and not mark.numeric
+            ]
             yield body, start, looks + marks
 
 
@@ -119,7 +124,13 @@ def _numeric(value: Value) -> bool:
 
 
 def _evaluate(
-    unit: Unit, flow: Flow, names: dict[str, set[Tag]], body: list[ast.stmt], start: int, looks: list[_Look]
+    unit: Unit,
+    flow: Flow,
+    names: dict[str, set[Tag]],
+    body: list[ast.stmt],
+    start: int,
+    looks: list[_Look],
+    budget: list[int],
 ) -> Iterator[Site]:
     files = {t for look in looks for t in look.tags if isinstance(flow.at(t), FromFile)}
     for builder in sorted({i for i, _ in files}):
@@ -134,7 +145,7 @@ def _evaluate(
     for builder in sorted({i for look in made if look.counts(flow) for i, _ in look.tags}):
         for target in targets[:4]:
             line = next(look.node.lineno for look in made if look.index == target and look.counts(flow))
-            counts, at = _run(unit, flow, names, body[start:], builder, target, others - {target})
+            counts, at = _run(unit, flow, names, body[start:], builder, target, others - {target}, budget)
             yield Site(unit, at or line, builder, counts)
 
 
@@ -146,6 +157,7 @@ def _run(
     builder: int,
     target: str,
     others: set[str],
+    budget: list[int],
 ) -> tuple[tuple[float, ...] | None, int]:
     """The bytes counted for each pair, and the line where they are added up: all at once, else pair by pair."""
     rows = pairs()
@@ -153,7 +165,7 @@ def _run(
     trains = any(isinstance(n, ast.Attribute) and n.attr == "backward" for s in body for n in walk(s))
 
     def once(ids: Value, before: Value) -> tuple[Value, int]:
-        machine = Machine(unit.module.known, SITE_STEPS)
+        machine = Machine(unit.module.known, min(SITE_STEPS, budget[0]))
         scope = Scope({n: v for n, tags in names.items() if (v := _value(flow, tags, builder)) is not None})
         machine.attributes = {
             n: v for n, tags in flow.attributes.items() if (v := _value(flow, tags, builder)) is not None
@@ -169,6 +181,8 @@ def _run(
                     machine.forget([s], scope)
         except OutOfSteps:
             return None, 0
+        finally:
+            budget[0] -= SITE_STEPS - machine.steps if budget[0] > SITE_STEPS else budget[0]
         if trains and not machine.totals:
             return None, 0
         return machine.outcome(scope)
@@ -177,7 +191,11 @@ def _run(
         value, line = once(Array([p.target for p in rows]), Array([p.previous for p in rows]))
     except OneByOne:
         value, line = None, 0
-    if isinstance(value, Array) and len(value.data) == len(rows) and all(isinstance(v, int | float) for v in value.data):
+    if (
+        isinstance(value, Array)
+        and len(value.data) == len(rows)
+        and all(isinstance(v, int | float) for v in value.data)
+    ):
         return tuple(float(v) for v in value.data), line
     out = []
     for p in rows:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.source.byte_table_vocabulary import IDS, MARK, PIECES, SIZE, Kind
+from auditor.unpack.wordset import wordset
 
 MAX_LIST = 4096
 
@@ -100,7 +101,11 @@ def is_number(value: Value) -> bool:
 def as_array(value: Value, kind: str = "") -> Value:
     """An array of a list, tuple or array of numbers; anything else is not known."""
     if isinstance(value, Array):
-        return value.cast(kind) if kind and kind != value.kind else Array(list(value.data), value.kind, value.counted, value.total)
+        return (
+            value.cast(kind)
+            if kind and kind != value.kind
+            else Array(list(value.data), value.kind, value.counted, value.total)
+        )
     if isinstance(value, range):
         value = list(value[:MAX_LIST])
     if isinstance(value, list | tuple) and all(isinstance(v, Number | int | float) for v in value):
@@ -153,7 +158,7 @@ def _binary(op: str, a: Value, b: Value) -> Value:
     a = a.value if isinstance(a, Number) else a
     b = b.value if isinstance(b, Number) else b
     if is_number(a) and is_number(b):
-        if op in ("LShift", "RShift") and not 0 <= b <= 64 or max(abs(a), abs(b)) > 2**64:
+        if (op in ("LShift", "RShift") and not 0 <= b <= 64) or max(abs(a), abs(b)) > 2**64:
             return UNKNOWN
         out = function(a, b)
         return Number(out) if counted and op not in _LOGIC else out
@@ -198,11 +203,14 @@ def _elementwise(op: str, function: Callable[[Any, Any], Any], a: Value, b: Valu
             return array  # a mask of positions: it chooses what is counted, not how
         if isinstance(other, Unknown | Outside) and op == "Add" and array.total:
             return array  # a running total
-        if not is_number(other) or total and op in ("Add", "Sub") and other != 0:
+        if not is_number(other) or (total and op in ("Add", "Sub") and other != 0):
             return UNKNOWN
         pairs = ((v, other) for v in array.data) if array is a else ((other, v) for v in array.data)  # type: ignore[assignment]
     if op in ("BitAnd", "BitOr", "BitXor", "LShift", "RShift"):
-        data = [function(int(x) if not isinstance(x, bool) else x, int(y) if not isinstance(y, bool) else y) for x, y in pairs]
+        data = [
+            function(int(x) if not isinstance(x, bool) else x, int(y) if not isinstance(y, bool) else y)
+            for x, y in pairs
+        ]
     elif op in _LOGIC:
         return Array([bool(function(x, y)) for x, y in pairs], "b", counted)
     else:
@@ -220,13 +228,27 @@ def invert(value: Value) -> Value:
     return ~value if isinstance(value, int) else UNKNOWN
 
 
+def convert(kind: str, value: Value) -> Value:
+    if isinstance(value, Number):
+        return Number(int(value.value) if kind == "i" else value.value)
+    if isinstance(value, Outside):
+        return SIZE
+    if isinstance(value, Array):
+        return value.cast(kind) if len(value.data) > 1 or value.counted else value.data[0]
+    if isinstance(value, str) and kind == "f" and len(value) < 40:
+        return float(value)
+    if isinstance(value, int | float):
+        return {"i": int, "f": float, "b": bool}[kind](value)
+    return UNKNOWN
+
+
 # The stand-in tokenizer. Names in snake case; the older capitalised ones are brought to it.
 
-TOKENIZER = frozenset(
+TOKENIZER = wordset(
     "id_to_piece piece_to_id is_byte is_control is_unknown is_unused vocab_size piece_size get_piece_size unk_id bos_id "
-    "eos_id pad_id decode decode_ids get_score".split()
+    "eos_id pad_id decode decode_ids get_score"
 )
-PIECE_METHODS = frozenset("id_to_piece is_byte is_control is_unknown is_unused".split())
+PIECE_METHODS = wordset("id_to_piece is_byte is_control is_unknown is_unused")
 
 
 def tokenizer_method(name: str) -> str:

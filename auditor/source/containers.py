@@ -26,6 +26,10 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
             assign.add_item(s, v)
             if w.turns and {t[0] for t in w.turns} - {t[0] for t in s.born}:
                 s.more = True
+                base = s
+                while base.base is not None:
+                    base = base.base
+                base.loose = True
         return NONE
     if name in ("extend", "update", "extendleft", "union", "union_update"):
         for a in args:

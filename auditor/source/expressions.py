@@ -540,7 +540,7 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
 
     lab = owner.lab | (labels(key) & (w.marks.mask[Mark.TURN] | w.marks.mask[Mark.READ] | w.marks.mask[Mark.UPDATE]))
     if isinstance(key, Const) and type(key.v) is int:
-        if -len(owner.items) <= key.v < len(owner.items) and (not owner.more or key.v in (0, 1, -1)):
+        if -len(owner.items) <= key.v < len(owner.items) and (not owner.more or key.v in (0, 1, -1) and not owner.inexact):
             return marked(owner.items[key.v], lab, w)
     if isinstance(key, Seq) and key.kind == "slice":
         low, high, step = key.items
@@ -551,10 +551,14 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
                 return Seq(list(got), owner.kind, False, owner.lab | turns)
             except Exception:
                 pass
-        return Seq(list(owner.items), owner.kind, True, owner.lab | turns)
+        part = Seq(list(owner.items), owner.kind, True, owner.lab | turns)
+        part.loose = True
+        return part
+    from auditor.source.loops import loosened
+
     out: Value | None = None
     for i in owner.items[:6]:
-        out = join(out, i)
+        out = join(out, loosened(w, i))
     return marked(out, lab, w) if out is not None else Data(lab)
 
 

@@ -72,9 +72,17 @@ class _Maker:
         m = self.w.marks
         return Event(
             s.id, EventKind.SCORE, self.place(s.site), s.tagged, s.turns, s.guards, self.slices(s.targets),
-            self.slices(self.w.val_reads(s.inputs)), tuple(m.numbers(s.inputs, Mark.UPDATE)),
+            self.slices(self.w.val_reads(s.inputs)), tuple(m.numbers(s.inputs, Mark.UPDATE)), self.made_of(s),
             path=self.stack(s.stack), parts=tuple(sorted(s.parts)), training=self.in_training(s.turns),
         )
+
+    def made_of(self, s: Scored) -> tuple[int, ...]:
+        """The scores that this one was computed from, nearest first."""
+        out = []
+        while s.base >= 0 and len(out) < 20:
+            out.append(s.base)
+            s = self.w.scores[s.base]
+        return tuple(out)
 
     def update(self, u: Updated) -> Event:
         marks = u.marks

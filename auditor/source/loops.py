@@ -116,7 +116,10 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
         items, more = source.items, source.more
         pick = chosen(len(items), w) if not (more and len(items) == 1) else [0, 0]
         lab = source.lab
-        return [marked(items[i], lab) for i in pick], more or len(pick) < len(items)
+        chosen_items = [items[i] for i in pick]
+        if source.inexact:
+            chosen_items = [loosened(w, v) for v in chosen_items]
+        return [marked(v, lab) for v in chosen_items], more or len(pick) < len(items)
     if isinstance(source, Const) and isinstance(source.v, (str, tuple, bytes, range, frozenset)):
         seq = list(source.v)[:100_000] if not isinstance(source.v, range) else source.v
         pick = chosen(len(seq), w)
@@ -160,6 +163,18 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
         d.sym = w.symbol()
         out.append(d)
     return list(out), True
+
+
+def loosened(w: Walk, v: Value) -> Value:
+    """A number that stands for others of its kind is not known."""
+    if isinstance(v, Const) and type(v.v) is int:
+        d = Data(v.lab)
+        d.sym = w.number(("stands for", id(v)))
+        w.kept.append(v)
+        return d
+    if isinstance(v, Seq) and v.kind == "tuple":
+        return Seq([loosened(w, i) for i in v.items], "tuple", v.more, v.lab)
+    return v
 
 
 def _with(v: Value, lab: int) -> Value:

@@ -21,11 +21,13 @@ from rules.events import Observation, Sight, Step, Suspect
 from rules.evidence import Script
 from rules.place import Location
 
-BUDGET = 40_000  # steps of the walk for one source
-SHARE = 16_000  # and for one function of it
+BUDGET = 25_000  # steps of the walk for one source
+SHARE = 10_000  # and for one function of it
 MAX_SOURCES = 40
 MAX_FUNCTIONS = 120
-_LOOKS_NATIVE = re.compile(r"#[ \t]*include\b|__global__|\bextern[ \t]+\"C\"|\b(?:u?int\d+_t|void|double|float|int)[ \t*]+\w+[ \t]*\([^()]{0,2000}\)[ \t\n]{0,40}\{")
+_LOOKS_NATIVE = re.compile(
+    r"#[ \t]*include\b|__global__|\bextern[ \t]+\"C\"|\b(?:u?int\d+_t|void|double|float|int)[ \t*]+\w+[ \t]*\([^()]{0,2000}\)[ \t\n]{0,40}\{"
+)
 _HEADER = re.compile(r"\.(?:h|hh|hpp|cuh)$")
 
 
@@ -73,7 +75,9 @@ def native_findings(scripts: tuple[Script, ...]) -> Findings:
             continue
         seen.add(source.text)
         if number >= MAX_SOURCES:
-            suspects.append(Suspect(Location(source.file), "native sources", f"more than {MAX_SOURCES} are not read", False))
+            suspects.append(
+                Suspect(Location(source.file), "native sources", f"more than {MAX_SOURCES} are not read", False)
+            )
             break
         verdicts, problems = examine(source.text, _HEADER.search(source.file) is not None)
         lines = source.text.split("\n")
@@ -97,7 +101,9 @@ def sources(script: Script) -> Iterator[Inlined]:
     for node in walk_python(tree):
         if isinstance(node, ast.JoinedStr):
             inside.update(id(v) for v in node.values)
-            text = "".join(v.value if isinstance(v, ast.Constant) and isinstance(v.value, str) else "0" for v in node.values)
+            text = "".join(
+                v.value if isinstance(v, ast.Constant) and isinstance(v.value, str) else "0" for v in node.values
+            )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
             text = node.value
         else:
@@ -123,13 +129,16 @@ def examine(text: str, header: bool = False) -> tuple[tuple[Verdict, ...], tuple
     budget = BUDGET
     for function in roots(unit):
         walk = Walk(unit, min(budget, SHARE))
-        given = walk.memory.budget
+        given, finished = walk.memory.budget, True
         try:
             walk.root(function)
         except (OutOfBudget, RecursionError) as e:
+            finished = False
             reason = "it is nested too deeply" if isinstance(e, RecursionError) else "it takes too many steps"
-            problems.append((function.line, f"native function {function.name}", f"was not followed to its end: {reason}"))
-        for verdict in judge(walk.memory, function.name):
+            problems.append(
+                (function.line, f"native function {function.name}", f"was not followed to its end: {reason}")
+            )
+        for verdict in judge(walk.memory, function.name, finished):
             out.setdefault((verdict.sight, verdict.function, verdict.output), verdict)
         budget -= given - max(walk.memory.budget, 0)
         if budget <= 0:
@@ -168,10 +177,19 @@ def _observation(v: Verdict, source: Inlined, lines: list[str]) -> Observation:
     at = _place(source, lines, v.line)
     trail = dict.fromkeys([*v.trail, v.line])
     path = tuple(
-        Step(_place(source, lines, line), f"reads {v.token}" if n == 0 else v.what if n == len(trail) - 1 else "carries it on")
+        Step(
+            _place(source, lines, line),
+            f"reads {v.token}" if n == 0 and v.token else v.what if n == len(trail) - 1 else "carries it on",
+        )
         for n, line in enumerate(trail)
     )
-    detail = [("function", v.function), ("output", v.kind), ("name", v.output), ("token", v.token), ("language", "native")]
+    detail = [
+        ("function", v.function),
+        ("output", v.kind),
+        ("name", v.output),
+        ("token", v.token),
+        ("language", "native"),
+    ]
     guards = [g for _, g in v.guards if g]
     if guards:
         detail.append(("guards", " ; ".join(g[:120] for g in guards[-4:])))

@@ -24,6 +24,8 @@ from auditor.source.native_values import (
     Pointer,
     Value,
     convert,
+    decides,
+    either,
     join,
     merge,
     mixed,
@@ -39,8 +41,11 @@ VIEWS = {"data", "data_ptr", "mutable_data", "const_data_ptr", "mutable_data_ptr
 ADD = {"push_back", "emplace_back", "push", "emplace", "insert", "append", "insert_or_assign", "try_emplace", "push_front", "fill", "assign"}  # fmt: skip
 SIZES = {"size", "empty", "length", "numel", "shape", "ndim", "dim", "capacity", "sizes", "nbytes"}
 LOGS = {"log", "logf", "log2", "log2f", "log1p", "log1pf", "exp", "expf", "exp2", "exp2f", "__expf", "__logf", "logaddexp"}  # fmt: skip
-TYPES = re.compile(r"^(?:std::)?(?:u?int(?:8|16|32|64)?_t|size_t|ssize_t|u?int|long|short|char|unsigned|signed|bool|float|double|auto|half|__half|int)$")
+TYPES = re.compile(
+    r"^(?:std::)?(?:u?int(?:8|16|32|64)?_t|size_t|ssize_t|u?int|long|short|char|unsigned|signed|bool|float|double|auto|half|__half|int)$"
+)
 NUMBER = re.compile(r"^(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,18})[uUlLzZ]{0,4}$")
+_PARAMETER = re.compile(r"^p:\w+\[\]$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +139,10 @@ class Expressions:
                 owner = self.memory.types.get(place.region, "")
         if place is None:
             return None
-        region = f"{place.region.removesuffix('[]')}.{name}" if place.lin is None and not place.index.taints and not place.index.id and place.region.endswith("[]") and place.region.startswith("p:") and "." not in place.region and node.op == "->" else f"{place.region}.{name}"  # fmt: skip
+        base_region = place.region
+        if node.op == "->" and place.lin == Lin() and not place.index.taints and _PARAMETER.match(base_region):
+            base_region = base_region[:-2]  # a pointer to one struct, as its argument stands
+        region = f"{base_region}.{name}"
         if region.count(".") + region.count("[]") > 8:
             return None
         known = self.unit.fields.get(owner, {}).get(name)
@@ -196,7 +204,11 @@ class Expressions:
         kind = node.kind
         if kind == "number_literal":
             text = node.text.replace("'", "")
-            return Value({}, lin=Lin(int(text.rstrip("uUlLzZ"), 0 if text[:2] in ("0x", "0X") else 10))) if NUMBER.match(text) else NOTHING
+            return (
+                Value({}, lin=Lin(int(text.rstrip("uUlLzZ"), 0 if text[:2] in ("0x", "0X") else 10)))
+                if NUMBER.match(text)
+                else NOTHING
+            )
         if kind in ("identifier", "this", "qualified_identifier"):
             return self.variable(node)
         if kind in ("field_expression", "subscript_expression"):
@@ -204,7 +216,10 @@ class Expressions:
             if place is None:
                 return mixed(*(self.value(k) for k in node.kids if k.kind != "field_identifier"))
             return self.array_or_value(place, node.line)
-        if kind in ("parenthesized_expression", "argument_list", "subscript_argument_list", "condition_clause") and node.kids:
+        if (
+            kind in ("parenthesized_expression", "argument_list", "subscript_argument_list", "condition_clause")
+            and node.kids
+        ):
             values = [self.value(k) if k.kind != "declaration" else self._declared(k) for k in node.kids]
             return values[-1] if kind != "argument_list" else (values[0] if len(values) == 1 else mixed(*values))
         if kind == "binary_expression":
@@ -243,7 +258,15 @@ class Expressions:
             return replace(out, lin=None, id=0) if out is not None else NOTHING
         if kind == "new_expression":
             return Value({}, pointer=Pointer(f"heap:{node.line}"), type=getattr(node.get("type"), "text", ""))
-        if kind in ("sizeof_expression", "string_literal", "char_literal", "true", "false", "null", "lambda_expression"):
+        if kind in (
+            "sizeof_expression",
+            "string_literal",
+            "char_literal",
+            "true",
+            "false",
+            "null",
+            "lambda_expression",
+        ):
             return NOTHING
         return mixed(*(self.value(k) for k in node.kids[:20])) if node.kids else NOTHING
 
@@ -275,9 +298,7 @@ class Expressions:
         a = self.value(yes) if yes is not None else decided
         b = self.value(no) if no is not None else NOTHING
         out = join(a, b)
-        from auditor.source.native_memory import as_control
-
-        taints = merge(out.taints, convert(decided.taints, as_control, node.line))
+        taints = merge(out.taints, convert(decided.taints, decides, node.line))
         # `p > 0 ? tokens[p - 1] : 0` is still that element: a guard against the array's end
         lin = a.lin if a.lin is not None and not decided.content and not a.taints.keys() & decided.taints.keys() and b.lin is not None and not b.lin.terms else out.lin  # fmt: skip
         return replace(out, taints=taints, content=out.content | decided.content, lin=lin, id=self.memory.new_id())
@@ -370,6 +391,8 @@ class Expressions:
             pointer = _further(b.pointer, a.lin, 1)
         lin = a.lin.plus(b.lin, 1 if op == "+" else -1) if a.lin is not None and b.lin is not None else None
         parts = [_ways(a, COPY, OFFSET), _ways(b, COPY, OFFSET)]
+        if a.pointer is not None and a.pointer.off == Lin() and not a.taints:
+            parts[1] = b  # `lut + token` is the place of `lut[token]`
         # a shift by a constant keeps the token what it is
         if b.lin is not None and not b.lin.terms and not b.taints:
             parts[0] = a
@@ -377,7 +400,7 @@ class Expressions:
         marks = out.marks
         if op == "-" and left.strip() in ("1", "1.0", "1.0f", "1.f", "1.", "1.0F"):
             for token, way in b.taints.items():
-                if way.modes & (PROPERTY | MARKER) and not way.modes & (GATHER | KEYED | MATCH):
+                if either(way.modes) & (PROPERTY | MARKER) and not either(way.modes) & (GATHER | KEYED | MATCH):
                     marks = marks | {Mark("weight", node.line, token)}
         kind = a.type if pointer is not None and a.pointer is not None else ""
         return replace(out, pointer=pointer, lin=lin, marks=marks, type=kind)
@@ -392,7 +415,7 @@ class Expressions:
                 if b.content:
                     marks = marks | {Mark("ratio", line, token)}
         lengths = [t for t, w in b.taints.items() if w.modes & PROPERTY]
-        if lengths and any(w.modes & COPY for t, w in a.taints.items() if t not in b.taints) and a.lin is None or (
+        if (lengths and any(w.modes & COPY for t, w in a.taints.items() if t not in b.taints) and a.lin is None) or (
             lengths and a.lin is not None and a.lin.terms and a.lin.has_counter()):  # fmt: skip
             for token in lengths:
                 if token not in a.taints:
@@ -415,7 +438,9 @@ class Expressions:
         if function is None:
             return NOTHING
         kind = function.kind
-        if kind == "primitive_type" or (kind in ("identifier", "type_identifier", "qualified_identifier") and TYPES.match(function.text)):
+        if kind == "primitive_type" or (
+            kind in ("identifier", "type_identifier", "qualified_identifier") and TYPES.match(function.text)
+        ):
             return self.value(arguments[0]) if len(arguments) == 1 else NOTHING
         if kind == "field_expression":
             return self.method(node, function, arguments)
@@ -426,7 +451,7 @@ class Expressions:
                 if name in frame.lambdas:
                     return self.enter_lambda(frame.lambdas[name], arguments)
         found = self.unit.functions.get(name)
-        if found and kind != "template_function" or found and name not in CASTS:
+        if (found and kind != "template_function") or (found and name not in CASTS):
             frame = self.memory.frame
             own = [f for f in found if f.owner and f.owner == frame.owner] or [f for f in found if not f.owner] or found
             fitting = [f for f in own if self._arity(f) == len(arguments)] or own

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from auditor.source.native_memory import Memory, Read, Write, as_control
+from auditor.source.native_memory import Memory, Read, Write
 from auditor.source.native_values import (
     COPY,
+    DIRECT,
     GATE,
     GATHER,
     HASHED,
@@ -26,6 +27,8 @@ from auditor.source.native_values import (
     Taints,
     Token,
     convert,
+    decides,
+    either,
     merge,
 )
 from rules.events import Sight
@@ -33,7 +36,9 @@ from rules.events import Sight
 _DIRECT = re.compile(r"^(?:p:\w+(?:\[\])?|ref:return|heap:\d+\[\]|(?:this\.|g:)\w+\[\]|l:\d+:\w+\[\])$")
 _GATE_NAME = re.compile(r"gate|hint|beta|boost|alpha|lam|weight|mask|valid|conf|mix", re.I)
 _SIZE_NAME = re.compile(r"byte|len|size|space|count|dump", re.I)
-_TARGET_NAME = re.compile(r"^(?:tgt|tgts|target|targets|target_ids|labels?|y|y_true|truth|next_tok\w*|true_tok\w*)$", re.I)
+_TARGET_NAME = re.compile(
+    r"^(?:tgt|tgts|target|targets|target_ids|labels?|y|y_true|truth|next_tok\w*|true_tok\w*)$", re.I
+)
 
 _TOKEN_NAME = re.compile(r"tok|tgt|target|next|sym|label|truth", re.I)
 
@@ -67,10 +72,10 @@ class _Output:
 
 
 def _all(w: Write) -> Taints:
-    return merge(w.value.taints, convert(w.control.taints, as_control, w.line))
+    return merge(w.value.taints, convert(w.control.taints, decides, w.line))
 
 
-def judge(memory: Memory, function: str) -> Iterator[Verdict]:
+def judge(memory: Memory, function: str, finished: bool = True) -> Iterator[Verdict]:
     """The verdicts on one walked function."""
     final = [w for w in memory.writes if w.final]
     outputs = _outputs(memory, final)
@@ -85,11 +90,15 @@ def judge(memory: Memory, function: str) -> Iterator[Verdict]:
         yield from _keyed(output, function)
         yield from _weighted(output, function)
         yield from _spread(output.writes, function)
+        if not finished:
+            continue  # what was not seen to the end is not judged by its order
         if latest is not None:
             yield from _gated(memory, output, latest, targets[latest], final, function)
         else:
             yield from _named(output, function)
-    yield from _spread([w for w in memory.writes if id(w) not in {id(x) for o in outputs.values() for x in o.writes}], function)
+    yield from _spread(
+        [w for w in memory.writes if id(w) not in {id(x) for o in outputs.values() for x in o.writes}], function
+    )
 
 
 def _outputs(memory: Memory, final: list[Write]) -> dict[str, _Output]:
@@ -100,9 +109,10 @@ def _outputs(memory: Memory, final: list[Write]) -> dict[str, _Output]:
         if not _DIRECT.match(w.region):
             continue
         moving = w.lin is not None and w.lin.has_counter()
-        unread = w.region not in memory.read_regions and not w.compound
-        if moving and w.region.startswith("p:") or unread:
+        unread = not w.compound and not any(r == w.region or r.startswith(w.region + ".") for r in memory.read_regions)
+        if (moving and w.region.startswith("p:")) or unread:
             name = w.region.removesuffix("[]").rpartition(":")[2].rpartition(".")[2]
+            name = "the returned array" if w.region.startswith("heap:") else name
             out.setdefault(w.region, _Output(name, written=written)).writes.append(w)
     return out
 
@@ -133,8 +143,16 @@ class _Learned:
         self.writes: list[tuple[Write, tuple[Token, ...], tuple[Token, ...]]] = []
         self.kept: dict[str, list[tuple[Write, tuple[Token, ...], tuple[Token, ...]]]] = {}
         for w in final:
-            tokens = () if w.compound else tuple(t for t, way in w.value.taints.items() if way.modes & COPY)
-            places = tuple(t for t, way in w.index.taints.items() if way.modes & (OFFSET | HASHED))
+            tokens = (
+                ()
+                if w.compound
+                else tuple(t for t, way in w.value.taints.items() if way.modes & COPY and not t[1].earlier())
+            )
+            places = tuple(
+                t
+                for t, way in w.index.taints.items()
+                if way.modes & (OFFSET | HASHED) and not t[1].earlier() and t[0].endswith("[]")
+            )
             if tokens or places:
                 self.writes.append((w, tokens, places))
 
@@ -147,8 +165,8 @@ class _Learned:
 
 def _uses(memory: Memory, read: Read, token: Token) -> bool:
     """Whether the place that was read was chosen with the token, or with one that may be as late."""
-    for other in read.index:
-        if other[0] == token[0]:
+    for other, way in read.index.items():
+        if other[0] == token[0] and way.modes & DIRECT:
             distance = memory.apart(other[1], token[1])
             if distance is None or distance >= 0:
                 return True
@@ -162,7 +180,8 @@ def _same_region(read: str, write: str) -> bool:
 def _latest(memory: Memory, targets: dict[Token, tuple[int, int]]) -> Token | None:
     """The latest of the predicted tokens; None if there is none or they cannot be ordered."""
     best: Token | None = None
-    for token in targets:
+    arrays = [t for t in targets if t[0].endswith("[]")]
+    for token in arrays or targets:
         if best is None:
             best = token
         elif token[0] == best[0]:
@@ -190,11 +209,15 @@ def _gated(
             if token[0] != target[0]:
                 continue
             distance = memory.apart(token[1], target[1])
-            if distance is None or distance < 0 or way.modes & (GATHER | MATCH):
+            if distance is None or distance < 0 or either(way.modes) & (GATHER | MATCH):
                 continue
-            content = state.any(w.value.content | w.control.content)
-            modes = way.modes
-            if modes & COPY and state.any(w.value.copies, before=True):
+            # a setting that is switched by the token weighs something, as a count of bytes does not
+            weighed = any(
+                memory.types.get(k, "") in ("float", "double", "half") for k in w.value.knobs - output.written
+            )
+            content = weighed or state.any(w.value.content | w.control.content)
+            modes = either(way.modes)
+            if way.modes & COPY and state.any(w.value.copies, before=True):
                 modes |= STATE
             if modes & GATE:
                 found.append((modes, w, distance, way.trail, 2 if content else 1))
@@ -204,10 +227,12 @@ def _gated(
             yield Verdict(Sight.TILT, function, w.line, f"the hint in {output.name} is made of earlier tokens only", shown,
                           _show(target), output.name, "hint", w.guards, _knobs(output), ok=True)  # fmt: skip
         return
-    modes, w, distance, trail, content_rank = max(found, key=lambda f: (f[4], f[2] > 0, f[1].value.copies != frozenset()))
+    modes, w, distance, trail, content_rank = max(
+        found, key=lambda f: (f[4], f[2] > 0, f[1].value.copies != frozenset())
+    )
     later = distance > 0
     certain = content_rank == 2 and modes & GATE != MARKER
-    if content_rank == 1 and (_SIZE_NAME.search(output.name) or not later and not _GATE_NAME.search(output.name)):
+    if content_rank == 1 and (_SIZE_NAME.search(output.name) or (not later and not _GATE_NAME.search(output.name))):
         return
     kind = "hint" if hint else "gate"
     how = (
@@ -250,7 +275,11 @@ def _keyed(output: _Output, function: str) -> Iterator[Verdict]:
     """A count looked up under a key that holds the token, over a count looked up without it."""
     for w in output.writes:
         for mark in w.value.marks:
-            if mark.kind == "ratio" and mark.token is not None and (mark.token[0].endswith("[]") or _TOKEN_NAME.search(mark.token[0])):
+            if (
+                mark.kind == "ratio"
+                and mark.token is not None
+                and (mark.token[0].endswith("[]") or _TOKEN_NAME.search(mark.token[0]))
+            ):
                 way = w.value.taints.get(mark.token)
                 yield Verdict(
                     Sight.TARGET_IN_KEY, function, mark.line,
@@ -264,10 +293,10 @@ def _weighted(output: _Output, function: str) -> Iterator[Verdict]:
     """A mixing weight that depends on the token whose score is mixed."""
     for w in output.writes:
         for mark in w.value.marks:
-            if mark.kind != "weight" or mark.token is None:
+            if mark.kind != "weight" or mark.token is None or mark.token[1].earlier():
                 continue
             way = w.value.taints.get(mark.token)
-            if way is None or not way.modes & (GATHER | KEYED | MATCH):
+            if way is None or not either(way.modes) & (GATHER | KEYED | MATCH):
                 continue
             yield Verdict(
                 Sight.TARGET_GATE, function, mark.line, f"the weight that mixes {output.name} depends on the token being scored",
@@ -282,7 +311,7 @@ def _spread(writes: list[Write], function: str) -> Iterator[Verdict]:
             if mark.kind == "spread-mixed" and mark.token is not None:
                 yield Verdict(
                     Sight.SPREAD_BYTES, function, mark.line, "a token's log-probability is divided evenly over its bytes and mixed there",
-                    (mark.line, w.line), _show(mark.token), w.region.removesuffix("[]").rpartition(":")[2], "score", w.guards,
+                    (mark.line, w.line), "", w.region.removesuffix("[]").rpartition(":")[2], "score", w.guards,
                 )  # fmt: skip
                 return
 
@@ -296,7 +325,11 @@ def _named(output: _Output, function: str) -> Iterator[Verdict]:
             continue
         for token, way in _all(w).items():
             name = token[0].removesuffix("[]").rpartition(":")[2].rpartition(".")[2]
-            if _TARGET_NAME.match(name) and way.modes & GATE and not way.modes & (GATHER | MATCH | KEYED):
+            if (
+                _TARGET_NAME.match(name)
+                and either(way.modes) & GATE
+                and not either(way.modes) & (GATHER | MATCH | KEYED)
+            ):
                 yield Verdict(
                     Sight.TARGET_GATE, function, w.line, f"{output.name} depends on {_show(token)}, by its name the token being scored",
                     way.trail, _show(token), output.name, "gate", w.guards, _knobs(output), certain=False,
@@ -306,7 +339,12 @@ def _named(output: _Output, function: str) -> Iterator[Verdict]:
 
 def _knobs(output: _Output) -> tuple[str, ...]:
     """Settings that the output is made of, by their names."""
-    names = {k.rpartition(".")[2].rpartition(":")[2] for w in output.writes for k in w.value.knobs - output.written if "[]" not in k}
+    names = {
+        k.rpartition(".")[2].rpartition(":")[2]
+        for w in output.writes
+        for k in w.value.knobs - output.written
+        if "[]" not in k
+    }
     return tuple(sorted(names))[:12]
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 
 from auditor.source.native_tree import Node
 from auditor.source.native_values import (
-    CONTROL,
     COPY,
     GATHER,
     HASHED,
@@ -26,6 +25,7 @@ from auditor.source.native_values import (
     Value,
     Way,
     convert,
+    decides,
     furthest,
     join,
     merge,
@@ -162,8 +162,14 @@ class Memory:
             number = self.new_id()
             self.reads[number] = Read(region, index.taints, self.seq, self.frame.ids | {index.id}, line)
             here = frozenset((number,))
-            return replace(value, taints=taints, copies=value.copies | here, content=value.content | here,
-                           id=number, type=value.type or self.types.get(region, ""))
+            return replace(
+                value,
+                taints=taints,
+                copies=value.copies | here,
+                content=value.content | here,
+                id=number,
+                type=value.type or self.types.get(region, ""),
+            )
         return replace(value, taints=taints, type=value.type or self.types.get(region, ""))
 
     def _unknown(self, region: str, lin: Lin | None, line: int) -> Value:
@@ -182,7 +188,7 @@ class Memory:
         """Write a value: an element of an array keeps what others held, a variable does not."""
         self.seq += 1
         control = self.control()
-        taints = merge(value.taints, convert(control.taints, as_control, line), convert(index.taints, _addressed))
+        taints = merge(value.taints, convert(control.taints, decides, line), convert(index.taints, _addressed))
         kept = replace(value, taints=taints, content=value.content | control.content | control.copies)
         weak = "[]" in region
         self.cells[region] = join(self.cells.get(region), kept) if weak else kept
@@ -265,13 +271,6 @@ class Memory:
                 self.where[region] = None
 
 
-def as_control(modes: int) -> int:
-    """A value's ways when it decides whether something happens."""
-    if modes & COPY:
-        modes = modes & ~COPY | CONTROL
-    return modes
-
-
 def _tabular(lin: Lin) -> bool:
     return len(lin.terms) > 1
 
@@ -303,7 +302,7 @@ def _moved(value: Value, at: Lin, lin: Lin) -> Value:
     """What was stored at index `at` of a loop that is over, read at index `lin` of another."""
     if len(at.terms) != 1:
         return value
-    (sym, factor), = at.terms
+    ((sym, factor),) = at.terms
     if sym[0] != "v" or factor not in (1, -1):
         return value
     moved = lin.plus(Lin(at.const), -1)

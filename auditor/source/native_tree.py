@@ -88,7 +88,11 @@ def parse(text: str, dialect: str = "") -> Source:
 def guess(text: str) -> str:
     if "__global__" in text or "__device__" in text or "<<<" in text:
         return "cuda"
-    return "cpp" if re.search(r"\bstd::|\btemplate\s*<|\bclass\s+\w|\bnamespace\b|\bauto\b|#include\s*<c\w+>", text) else "c"
+    return (
+        "cpp"
+        if re.search(r"\bstd::|\btemplate\s*<|\bclass\s+\w|\bnamespace\b|\bauto\b|#include\s*<c\w+>", text)
+        else "c"
+    )
 
 
 @lru_cache(maxsize=4)
@@ -100,7 +104,9 @@ def _parser(dialect: str) -> tree_sitter.Parser:
 def _convert(node: tree_sitter.Node, data: bytes, budget: list[int], depth: int) -> Node:
     budget[0] -= 1
     start, end = node.start_byte, node.end_byte
-    out = Node(node.type, node.start_point[0] + 1, data[start:end].decode("utf-8", "replace") if end - start < 200 else "")
+    out = Node(
+        node.type, node.start_point[0] + 1, data[start:end].decode("utf-8", "replace") if end - start < 200 else ""
+    )
     if depth >= MAX_DEPTH or budget[0] <= 0:
         out.kind = "too_deep"
         return out

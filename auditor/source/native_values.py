@@ -25,7 +25,23 @@ MATCH = 128  # compared with something predicted: whether a hint was right
 MARKER = 256  # compared with a constant, such as the token between documents
 CONTROL = 512  # decides whether a statement runs
 STATE = 1024  # went through something that is kept from token to token
+DECIDED = 12
+"""Ways shifted left by this many bits are those of a condition: they decide whether, not what."""
+DIRECT = (1 << DECIDED) - 1
 GATE = PROPERTY | MARKER | CONTROL | STATE | OFFSET | SCALED | HASHED | KEYED
+
+
+def decides(modes: int) -> int:
+    """A value's ways when it decides whether something happens."""
+    return ((modes | modes >> DECIDED) & DIRECT) << DECIDED
+
+
+def either(modes: int) -> int:
+    """Ways regardless of whether the token is in the value or decided about it."""
+    above = modes >> DECIDED
+    if above & COPY:
+        above = above & ~COPY | CONTROL
+    return (modes | above) & DIRECT
 
 
 @dataclass(frozen=True, slots=True)

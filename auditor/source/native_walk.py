@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from auditor.source.native_expr import Expressions
-from auditor.source.native_memory import Frame, Memory, OutOfBudget, State, as_control
+from auditor.source.native_memory import Frame, Memory, OutOfBudget, State
 from auditor.source.native_tree import Node
 from auditor.source.native_values import (
     COPY,
@@ -19,6 +19,7 @@ from auditor.source.native_values import (
     Value,
     Way,
     convert,
+    decides,
     join,
     mixed,
     swap,
@@ -104,7 +105,11 @@ def declared_name(node: Node) -> str:
         if nxt is None:
             break
         inner = nxt
-    return inner.text if inner is not None and inner.kind.endswith(("identifier", "operator_name", "destructor_name")) else ""
+    return (
+        inner.text
+        if inner is not None and inner.kind.endswith(("identifier", "operator_name", "destructor_name"))
+        else ""
+    )
 
 
 def declarators(node: Node) -> list[tuple[str, bool]]:
@@ -216,7 +221,7 @@ class Walk(Expressions):
             frame = self.memory.frame
             control = self.memory.control()
             value = self.value(node.kids[0]) if node.kids else NOTHING
-            taints = mixed(value, replace(control, taints=convert(control.taints, as_control, node.line)))
+            taints = mixed(value, replace(control, taints=convert(control.taints, decides, node.line)))
             final = replace(value, taints=taints.taints, content=taints.content)
             frame.result = final if frame.result is None else join(frame.result, final)
             if len(self.memory.frames) == 1 and node.kids:
@@ -461,7 +466,12 @@ class Walk(Expressions):
         if condition is not None:
             for n in condition.walk():
                 left, right = n.get("left"), n.get("right")
-                if n.kind != "binary_expression" or left is None or right is None or n.op not in ("<", "<=", ">", ">=", "!="):
+                if (
+                    n.kind != "binary_expression"
+                    or left is None
+                    or right is None
+                    or n.op not in ("<", "<=", ">", ">=", "!=")
+                ):
                     continue
                 if left.text == name:
                     limit = self.value(right).lin
@@ -575,7 +585,13 @@ def jumps(node: Node) -> set[str]:
         n, inside = stack.pop()
         if n.kind in JUMPS and not (inside and n.kind in ("break_statement", "continue_statement")):
             out.add(n.kind)
-        inner = inside or n.kind in ("for_statement", "while_statement", "do_statement", "for_range_loop", "switch_statement")
+        inner = inside or n.kind in (
+            "for_statement",
+            "while_statement",
+            "do_statement",
+            "for_range_loop",
+            "switch_statement",
+        )
         stack.extend((k, inner) for k in n.kids if n.kind != "lambda_expression")
     return out
 

@@ -84,7 +84,7 @@ def narrowed(w: Walk, scores: int, bounds: frozenset[str]) -> int:
             w.derived[key] = n
             from dataclasses import replace
 
-            w.scores[n] = replace(old, id=n, parts=old.parts | bounds, base=old.base if old.base >= 0 else s)
+            w.scores[n] = replace(old, id=n, parts=old.parts | bounds, base=s)
         out |= w.marks.make(Mark.SCORE, w.derived[key])
     return out
 

@@ -110,15 +110,17 @@ class Holder:
 class Seq(Value):
     """A list, tuple, set, queue or list of modules. `more` when it holds more items than are listed.
 
-    `base` is the list that this one is another name of, with further marks.
+    `base` is the list that this one is another name of, with further marks. `loose` when the place of
+    an item is not known: numbers in it stand for others of their kind.
     """
 
-    __slots__ = ("_more", "base", "born", "items", "kind", "length", "site")
+    __slots__ = ("_more", "base", "born", "items", "kind", "length", "loose", "site")
 
     def __init__(self, items: list[Value], kind: str = "list", more: bool = False, lab: int = 0) -> None:
         self.items = items
         self.kind = kind
         self._more = more
+        self.loose = False
         self.base: Seq | None = None
         self.lab = lab
         self.length: int | None = None
@@ -128,6 +130,10 @@ class Seq(Value):
     @property
     def more(self) -> bool:
         return self._more or (self.base is not None and self.base.more)
+
+    @property
+    def inexact(self) -> bool:
+        return self.loose or (self.base is not None and self.base.inexact)
 
     @more.setter
     def more(self, value: bool) -> None:

@@ -65,7 +65,7 @@ class Scored:
     derived: bool = False
     name: str = ""
     tagged: str = "nll"
-    base: int = -1  # the first score that this one was derived from
+    base: int = -1  # the score that this one was derived from
     grad: bool = True  # gradients were on
 
 
@@ -159,6 +159,7 @@ class Walk:
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)
     hooked: int = 0
+    kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
 
@@ -324,7 +325,7 @@ class Walk:
                 self.derived[key] = n
                 self.scores[n] = Scored(
                     n, site, tuple(self.turns), tuple(self.guards), old.targets, new, old.parts, tuple(self.stack),
-                    bool(self.training), True, old.name, old.tagged, old.base if old.base >= 0 else s, old.grad,
+                    bool(self.training), True, old.name, old.tagged, s, old.grad,
                 )
             out |= self.marks.make(Mark.SCORE, self.derived[key])
         return out

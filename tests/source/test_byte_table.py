@@ -184,7 +184,7 @@ class Data:
     sums = VECTOR.replace("model, tokens, sizes, spaces, silents", "model, tokens, d")
     for name in ("sizes", "spaces", "silents"):
         sums = sums.replace(f"{name}[", f"d.{name}[")
-    main = MAIN.replace("sizes, spaces, silents = make_tables(sp, 1024, \"cuda\")", "d = Data('m.model', 'cuda')")
+    main = MAIN.replace('sizes, spaces, silents = make_tables(sp, 1024, "cuda")', "d = Data('m.model', 'cuda')")
     main = main.replace("tokens, sizes, spaces, silents", "tokens, d")
     good = one(LOOP_NP, data, sums, main)
     assert good.count is ByteCount.CANONICAL
@@ -194,19 +194,28 @@ class Data:
 
 
 def test_tables_in_a_dictionary() -> None:
-    maker = LOOP_NP.replace("return tuple(torch.tensor(x, device=device) for x in (a, b, c))", "return {'n': a, 's': b, 'q': c}")
+    maker = LOOP_NP.replace(
+        "return tuple(torch.tensor(x, device=device) for x in (a, b, c))", "return {'n': a, 's': b, 'q': c}"
+    )
     sums = VECTOR.replace("sizes[y]", "t['n'][y]").replace("spaces[y]", "t['s'][y]").replace("silents[x]", "t['q'][x]")
     sums = sums.replace("sizes, spaces, silents", "t")
     main = MAIN.replace("sizes, spaces, silents", "t")
     assert one(maker, sums, main).count is ByteCount.CANONICAL
-    assert one(maker, changed(sums, "& ~t['q'][x]", ""), main).count is ByteCount.CANONICAL  # differs at document starts only
+    assert (
+        one(maker, changed(sums, "& ~t['q'][x]", ""), main).count is ByteCount.CANONICAL
+    )  # differs at document starts only
     assert one(changed(maker, "a[t] = 1\n", "a[t] = 3\n"), sums, main).count is ByteCount.FALLBACK_AS_TEXT
 
 
 def test_sum_in_a_function_of_its_own() -> None:
     table = one(LOOP_NP, FUNCTION, MAIN)
-    assert table.count in (ByteCount.CANONICAL, ByteCount.UNKNOWN)  # a starred parameter may be too much, an accusation is not
-    direct = FUNCTION.replace("*tables", "sizes, spaces, silents").replace("(x, y, tables)", "(x, y, (sizes, spaces, silents))")
+    assert table.count in (
+        ByteCount.CANONICAL,
+        ByteCount.UNKNOWN,
+    )  # a starred parameter may be too much, an accusation is not
+    direct = FUNCTION.replace("*tables", "sizes, spaces, silents").replace(
+        "(x, y, tables)", "(x, y, (sizes, spaces, silents))"
+    )
     direct = direct.replace("(before, ids, tables)", "(before, ids, tables)")
     assert one(LOOP_NP, direct, MAIN).count in (ByteCount.CANONICAL, ByteCount.UNKNOWN)
 
@@ -245,7 +254,7 @@ main()
 
 @pytest.mark.parametrize("sum_", SUMS)
 def test_space_in_the_table_and_in_the_sum(sum_: str) -> None:
-    maker = changed(LOOP_NP, '            p = p[1:]\n', '            p = " " + p[1:]\n')
+    maker = changed(LOOP_NP, "            p = p[1:]\n", '            p = " " + p[1:]\n')
     table = one(maker, SUMS[sum_], MAIN)
     assert table.count is ByteCount.SPACE_TWICE
     assert table.inflation == pytest.approx(1.166, abs=0.005)
@@ -254,14 +263,16 @@ def test_space_in_the_table_and_in_the_sum(sum_: str) -> None:
 
 
 def test_space_counted_in_the_table_only_is_right_but_for_document_starts() -> None:
-    maker = changed(LOOP_NP, '            p = p[1:]\n', '            p = " " + p[1:]\n')
+    maker = changed(LOOP_NP, "            p = p[1:]\n", '            p = " " + p[1:]\n')
     table = one(maker, changed(VECTOR, "        n += (spaces[y] & ~silents[x]).to(torch.int16)\n", ""), MAIN)
     assert table.count is ByteCount.CANONICAL
     assert "start of a document" in table.what
 
 
 def test_space_for_every_piece() -> None:
-    table = one(changed(LOOP_NP, 'a[t] = len(p.encode("utf-8"))', 'a[t] = len(p.encode("utf-8")) + (not b[t])'), VECTOR, MAIN)
+    table = one(
+        changed(LOOP_NP, 'a[t] = len(p.encode("utf-8"))', 'a[t] = len(p.encode("utf-8")) + (not b[t])'), VECTOR, MAIN
+    )
     assert table.count is ByteCount.SPACE_ALWAYS
     assert table.inflation is not None
     assert table.inflation > 1.2
@@ -289,7 +300,11 @@ def test_byte_tokens_as_text(what: str) -> None:
 
 
 def test_control_tokens_counted() -> None:
-    maker = changed(LOOP_NP, "if sp.is_control(t) or sp.is_unknown(t) or sp.is_unused(t):\n            continue", "c[t] = sp.is_control(t)")
+    maker = changed(
+        LOOP_NP,
+        "if sp.is_control(t) or sp.is_unknown(t) or sp.is_unused(t):\n            continue",
+        "c[t] = sp.is_control(t)",
+    )
     maker = changed(maker, "        c[t] = False\n", "")
     table = one(maker, VECTOR, MAIN)
     assert table.count is ByteCount.CONTROL_COUNTED
@@ -365,7 +380,9 @@ evaluate(torch.load("m.pt"), torch.load("x.pt"), torch.load("y.pt"))
 
 
 def test_training_estimate_beside_a_right_table_is_not_accused() -> None:
-    estimate = MAIN.replace('    print("bpb"', '    train_bpb = float(model.loss) / math.log(2) / 2.44\n    print("bpb"')
+    estimate = MAIN.replace(
+        '    print("bpb"', '    train_bpb = float(model.loss) / math.log(2) / 2.44\n    print("bpb"'
+    )
     assert [t.count for t in look(LOOP_NP, VECTOR, estimate)] == [ByteCount.CANONICAL]
 
 
@@ -421,7 +438,10 @@ def older(model, tokens):
 """
     found = {t.count: t.live for t in look(LOOP_NP, VECTOR, bad, unused, MAIN)}
     assert found == {ByteCount.CANONICAL: True, ByteCount.SPACE_TWICE: False}
-    called = {t.count: t.live for t in look(LOOP_NP, VECTOR, bad, unused, MAIN.replace("    print", "    older(model, tokens)\n    print"))}
+    called = {
+        t.count: t.live
+        for t in look(LOOP_NP, VECTOR, bad, unused, MAIN.replace("    print", "    older(model, tokens)\n    print"))
+    }
     assert called == {ByteCount.CANONICAL: True, ByteCount.SPACE_TWICE: True}
 
 
@@ -487,7 +507,10 @@ def test_right_counts() -> None:
     assert count(ids["<0xE2>"], ids["\u2581na\u00efve"]) == 7
     assert count(ids["the"], ids["\u2581"]) == 1
     assert [count(ids["the"], i) for i, (_, k) in enumerate(PIECES) if k is Kind.BYTE] == [1] * 6
-    assert sum(count(ids["the"], i) for i, (_, k) in enumerate(PIECES) if k in (Kind.CONTROL, Kind.UNKNOWN, Kind.UNUSED)) == 0
+    assert (
+        sum(count(ids["the"], i) for i, (_, k) in enumerate(PIECES) if k in (Kind.CONTROL, Kind.UNKNOWN, Kind.UNUSED))
+        == 0
+    )
 
 
 def test_judging_the_right_counts_and_others() -> None:

@@ -1,0 +1,122 @@
+"""Questions of order: which scores came from a state that had taken the same tokens in before.
+
+The event graph (`rules/events.py`) lists for every score the updates whose effect was in the state it was
+taken from. What remains is whether such an update took in the very tokens that were scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rules.events import Event, EventKind, Observation, Program, Slice, Split, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A score that counts, and an update with the same tokens before it.
+
+    `repeat` is whether both stand in a loop that goes over the same tokens again; `rescored` whether the
+    same tokens had a score of their own before the update; `context_only` whether the update used only
+    positions on the other side of the boundary from those that count. `sure` is False when an undecided
+    condition stands around either.
+    """
+
+    update: Event
+    score: Event
+    report: Event
+    repeat: bool
+    rescored: Event | None
+    context_only: bool
+    sure: bool
+
+
+def disjoint(a: Slice, b: Slice, *, narrowed: bool = False) -> bool:
+    """Whether two slices can hold no token in common. `narrowed` when only a part of one counts."""
+    if a.split is not b.split:
+        return True
+    if not narrowed and None not in (a.start, a.stop, b.start, b.stop):
+        return not (a.start < b.stop and b.start < a.stop)  # type: ignore[operator]
+    mine: dict[int, set[int]] = {}
+    other: dict[int, set[int]] = {}
+    for loop, k in a.turns:
+        mine.setdefault(loop, set()).add(k)
+    for loop, k in b.turns:
+        other.setdefault(loop, set()).add(k)
+    return any(loop in other and not ks & other[loop] for loop, ks in mine.items())
+
+
+def exclusive(a: Event, b: Event) -> bool:
+    """Whether two events stand under different branches of the same condition."""
+    branch = dict(g.rsplit(":", 1) for g in a.guards)
+    return any((n := g.rsplit(":", 1))[0] in branch and branch[n[0]] != n[1] for g in b.guards)
+
+
+def opposite(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    """Whether two sets of positions lie on different sides of one boundary ("7:0<" and "7:0>")."""
+    return any(x[:-1] == y[:-1] and x[-1] != y[-1] for x in a for y in b)
+
+
+def reports(p: Program) -> tuple[Event, ...]:
+    """Printed totals that are not progress of the training."""
+    return tuple(e for e in p.events if e.kind is EventKind.REPORT and e.scores and not e.training)
+
+
+def headlines(p: Program) -> tuple[Event, ...]:
+    """The reports that print the number that the claim rests on."""
+    return tuple(e for e in p.events if e.id in p.headline)
+
+
+def counted(p: Program) -> frozenset[int]:
+    """All scores that the headline is made of, and those that these were computed from."""
+    by_id = {e.id: e for e in p.events}
+    direct = {s for r in headlines(p) for s in r.scores}
+    return frozenset(direct.union(*(by_id[s].scores for s in direct if s in by_id)))
+
+
+def counts(o: Observation, p: Program) -> bool:
+    """Whether something that was seen touches the headline."""
+    return bool(counted(p).intersection(o.scores))
+
+
+def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
+    """For one reported number: scores of it that came after an update with their own tokens."""
+    by_id = {e.id: e for e in p.events}
+    counted = [by_id[s] for s in report.scores if s in by_id]
+    all_scores = [e for e in p.events if e.kind is EventKind.SCORE]
+    for score in counted:
+        for n in score.after:
+            update = by_id.get(n)
+            if update is None or exclusive(update, score):
+                continue
+            hit = next((t for t in score.slices if any(not disjoint(t, u, narrowed=bool(score.parts or update.parts)) for u in update.slices)), None)
+            if hit is None or hit.split is not Split.VALIDATION:
+                continue
+            yield Conflict(
+                update, score, report, _repeats(update, score), _before(update, hit, all_scores), opposite(update.parts, score.parts),
+                not (set(update.guards) - set(report.guards)) and not (set(score.guards) - set(report.guards)),
+            )
+
+
+def _repeats(update: Event, score: Event) -> bool:
+    """Whether a loop around both goes over the same tokens again: other turns of it, not choosing the tokens."""
+    turned = dict(score.turns)
+    chosen = {loop for s in score.slices for loop, _ in s.turns}
+    return any(loop in turned and turned[loop] != k and loop not in chosen for loop, k in update.turns)
+
+
+def _before(update: Event, tokens: Slice, scores: list[Event]) -> Event | None:
+    """A score of the same tokens before the update, other than the one that the update's own gradient came from."""
+    for s in scores:
+        if s.id < update.id and s.id not in update.scores and any(not disjoint(t, tokens) for t in s.slices) and not s.training:
+            return s
+    return None
+
+
+def path(c: Conflict) -> tuple[Step, ...]:
+    """The steps from the tokens to the reported number."""
+    out = [Step(s.at, "validation tokens are read") for s in c.update.slices[:1]]
+    out += list(c.update.path)
+    out.append(Step(c.update.at, f"{c.update.name}: changed by what was learned from them ({c.update.means})"))
+    out += [Step(c.score.at, "the same tokens are scored from the changed state"), Step(c.report.at, "this score is in the reported number")]
+    return tuple(out)
