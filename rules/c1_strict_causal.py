@@ -40,7 +40,13 @@ logits = logits + boost * starts_word[x][:, None] * word_bias     # x is what ha
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -391,3 +397,12 @@ print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
         },
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Values that know the scored token or later ones and reach the prediction."""
+    found = list(mixture.judged(RULE, e, (Sight.NON_CAUSAL, Sight.FUTURE_STATISTICS, Sight.TARGET_GATE), instead="make every gate, mask, feature and statistic from tokens before the one that is scored"))
+    yield from found
+    if not found:
+        yield from mixture.clear(RULE, e, "no value that depends on the scored token or on later ones was seen to reach the prediction")

@@ -40,7 +40,13 @@ nll = -p[y].log()
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -305,3 +311,12 @@ def evaluate(model, val, best=int(os.environ.get("BEST", 64))):
         },
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Probabilities changed at the realised token alone, by something that is no distribution."""
+    found = list(mixture.judged(RULE, e, (Sight.UNNORMALISED, Sight.TARGET_IN_KEY, Sight.HASHED_RATIO, Sight.ORACLE), instead="mix whole distributions over the vocabulary, then take the entry of the token"))
+    yield from found
+    if not found:
+        yield from mixture.clear(RULE, e, "nothing was seen to be mixed into the probability of the realised token that is no distribution")

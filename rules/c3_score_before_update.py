@@ -41,7 +41,13 @@ step(opt, nll(model, span).mean())              # for the tokens after this span
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -79,6 +85,18 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="the order of scores and updates in the evaluation, read from the code or recorded in a run, would decide it",
 )
+
+
+INSTEAD = "score each token from the state before it, and learn from it afterwards"
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.BEFORE, Adaptation.EPOCHS, Adaptation.RESCORED, Adaptation.AHEAD, Adaptation.TABLE, Adaptation.PASSES, Adaptation.CALIBRATION, Adaptation.STORED,), "the state had taken in tokens before they were scored", INSTEAD))
+    yield from found or adaptation.clear(RULE, e.program, "every counted score was taken before its tokens changed anything")
+
 
 _MAIN = """\
 

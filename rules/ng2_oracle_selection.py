@@ -38,7 +38,13 @@ nll = -p.gather(1, y[:, None]).log()
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -268,3 +274,12 @@ def evaluate(model, val_tokens, seq=1024, weight=0.5):
         note="where the hint is wrong the weight is 0, so the mass given to hints is never taken from anything",
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """The better of several losses of one token."""
+    found = list(mixture.judged(RULE, e, (Sight.ORACLE,), instead="choose by what is known before the token: entropy, counts of the context, earlier losses"))
+    yield from found
+    if not found:
+        yield from mixture.clear(RULE, e, "no choice between losses of the same token was seen to reach the score")

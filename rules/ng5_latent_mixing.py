@@ -34,7 +34,13 @@ nll = -logp[target]
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -128,3 +134,12 @@ INVALID = (
         note="a softmax after the factor would make it a distribution",
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """A term among the experts' losses that is no loss of the token."""
+    found = list(mixture.judged(RULE, e, (Sight.ENTROPY_EXPERT,), instead="use entropy as a gate between distributions, or take the term out", most=Status.LIKELY))
+    yield from found
+    if not found:
+        yield from mixture.clear(RULE, e, "every term seen in a mixture of losses is the loss of a token")

@@ -52,6 +52,14 @@ def exclusive(a: Event, b: Event) -> bool:
     return any((n := g.rsplit(":", 1))[0] in branch and branch[n[0]] != n[1] for g in b.guards)
 
 
+def undecided(e: Event, report: Event) -> frozenset[str]:
+    """Conditions around an event that nobody could decide, beyond those around the report.
+
+    Conditions on counters that grow during the run ("~") are met in some turn and do not count.
+    """
+    return frozenset(g for g in e.guards if not g.startswith("~")) - frozenset(report.guards)
+
+
 def opposite(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
     """Whether two sets of positions lie on different sides of one boundary ("7:0<" and "7:0>")."""
     return any(x[:-1] == y[:-1] and x[-1] != y[-1] for x in a for y in b)
@@ -94,7 +102,7 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
                 continue
             yield Conflict(
                 update, score, report, _repeats(update, score), _before(update, hit, all_scores), opposite(update.parts, score.parts),
-                not (set(update.guards) - set(report.guards)) and not (set(score.guards) - set(report.guards)),
+                not undecided(update, report) and not undecided(score, report),
             )
 
 

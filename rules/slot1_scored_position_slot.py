@@ -41,7 +41,13 @@ fit(delta, nll(model, window, delta))
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -77,6 +83,18 @@ RULE = Rule(
     undecided="finding whether a window's own targets reach something that its counted scores depend on, in the code or in a run, would decide it",
     disputes=("D-02",),
 )
+
+
+INSTEAD = "fit on tokens that have been scored, for windows that come after"
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.WINDOW,), "values made for a window are fitted to the tokens that they then score", INSTEAD, status=Status.LIKELY, disputes=("D-02",)))
+    yield from found or adaptation.clear(RULE, e.program, "nothing is fitted to the tokens that it then scores")
+
 
 _MAIN = """\
 

@@ -47,7 +47,13 @@ report(total)
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -96,6 +102,18 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="finding whether any update from validation tokens is reachable before their score, in the code or in a run, would decide it",
 )
+
+
+INSTEAD = "score each chunk first and train on it afterwards, for the chunks behind it"
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.BEFORE, Adaptation.STORED,), "trained on validation tokens, then scored the same tokens", INSTEAD))
+    yield from found or adaptation.clear(RULE, e.program, "no training on validation tokens comes before their score")
+
 
 _SCORE = """\
 def evaluate(model, val):

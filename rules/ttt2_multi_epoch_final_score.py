@@ -41,7 +41,13 @@ for span in spans(doc):
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -77,6 +83,18 @@ RULE = Rule(
     undecided="finding in which epoch the reported total is filled, in the code or in a run, would decide it",
     disputes=("D-13",),
 )
+
+
+INSTEAD = "count the score of the first round, before any step on these tokens"
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.EPOCHS,), "several rounds over the same tokens, and a later round's score counts", INSTEAD))
+    yield from found or adaptation.clear(RULE, e.program, "the counted score comes from the first round over its tokens")
+
 
 _MAIN = """\
 

@@ -36,7 +36,13 @@ report(evaluate_and_adapt(model, val))      # each span: score, add, then train
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -72,6 +78,18 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="finding which of several scores of a token enters the reported number, in the code or in a run, would decide it",
 )
+
+
+INSTEAD = "report the first score of each token"
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.RESCORED,), "scored, trained on, and scored again, and the second score counts", INSTEAD))
+    yield from found or adaptation.clear(RULE, e.program, "no token's counted score comes after training on it")
+
 
 _PASS = """\
 def sweep(model, val, learn, temperature=1.0):

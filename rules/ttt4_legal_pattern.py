@@ -40,7 +40,13 @@ for i, chunk in enumerate(chunks):
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -97,6 +103,18 @@ RULE = Rule(
     undecided="the order of scores and updates in the evaluation, read from the code or recorded in a run, would show whether this is the pattern",
     disputes=("D-13", "D-14"),
 )
+
+
+INSTEAD = "train on tokens up to the last scored one only"
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.AHEAD,), "training reaches tokens that a later turn of the same loop scores", INSTEAD))
+    yield from found or adaptation.clear(RULE, e.program, "scores come first, training on the same tokens after them")
+
 
 _MAIN = """\
 

@@ -204,10 +204,13 @@ class Walk:
 
     def guard_number(self, node: ast.AST, marks: int) -> str:
         """A number for an undecided condition; the same in every turn when no loop can change it."""
-        if self.marks.only(marks, Mark.TURN) or self.marks.only(marks, Mark.READ):
+        m = self.marks.mask
+        moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE])
+        if moving:
             self.next_id += 1
-            return f"{id(node) % 99991}.{self.next_id}"
-        return f"{id(node) % 9999991}"
+        if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):
+            return f"~{id(node) % 999991}.{self.next_id}"  # on tokens or counters: it goes both ways in some turn
+        return f"{id(node) % 999991}.{self.next_id}" if moving else f"{id(node) % 99999991}"
 
     # Things that are made.
 
@@ -363,7 +366,7 @@ class Walk:
         self.lookups_seen.add(key)
         if len(self.seen) < MAX_EVENTS:
             self.seen.append(
-                Seen(sight, site, what, marks, detail, not self.guards, ok, path, tuple(self.guards), bool(self.training), tuple(self.stack))
+                Seen(sight, site, what, marks, detail, all(g.startswith("~") for g in self.guards), ok, path, tuple(self.guards), bool(self.training), tuple(self.stack))
             )
 
 

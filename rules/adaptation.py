@@ -1,0 +1,143 @@
+"""Kinds of adaptation: what happened between the tokens, the state and the score, in one word each.
+
+The order rules (C3, C4, TTT1 to TTT4, SLOT1, SLOT2, CAL1) share these kinds, so that each reads like
+a sentence and one fault is not described in two ways.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rules import order
+from rules.events import Event, EventKind, Means, Program, Scope
+from rules.finding import Fact, Finding, Status
+from rules.rule import Rule
+
+
+class Kind(StrEnum):
+    BEFORE = "before"  # trained on the tokens, then scored them
+    EPOCHS = "epochs"  # rounds over the same tokens, a later one counts
+    RESCORED = "rescored"  # scored, trained on, scored again
+    AHEAD = "ahead"  # score-first by chunks, but a chunk reaches further than what was scored
+    TABLE = "table"  # counts took the tokens in before they were scored
+    PASSES = "passes"  # a later pass over all tokens with tables or weights from an earlier one
+    CALIBRATION = "calibration"  # activations on the tokens shaped the stored weights
+    STORED = "stored"  # the tokens themselves went into the weights
+    WINDOW = "window"  # fresh values fitted to the window that is then scored
+    CONTEXT = "context"  # the same, but on positions before the scored ones only
+    CONTEXT_SHARED = "context shared"  # the same, with one set of values for several windows
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of conflict with the strongest example of it."""
+
+    kind: Kind
+    conflict: order.Conflict
+    count: int
+
+
+@functools.lru_cache(maxsize=8)
+def cases(p: Program) -> tuple[Case, ...]:
+    """The conflicts of the headline, one of each kind and place."""
+    found: dict[tuple[Kind, object, object], list[order.Conflict]] = {}
+    for report in order.headlines(p)[:1]:
+        for c in order.conflicts(p, report):
+            found.setdefault((kind_of(c), c.update.at, c.score.at), []).append(c)
+    out = [Case(k, max(cs, key=lambda c: c.sure), len(cs)) for (k, _, _), cs in found.items()]
+    return tuple(sorted(out, key=lambda c: (not c.conflict.sure, c.conflict.update.id)))
+
+
+def kind_of(c: order.Conflict) -> Kind:
+    u = c.update
+    if u.means is Means.CALIBRATION:
+        return Kind.CALIBRATION
+    if u.means is Means.STORE:
+        return Kind.STORED
+    if u.scope is Scope.WINDOW and not c.repeat:
+        if c.context_only:
+            return Kind.CONTEXT_SHARED if u.shared else Kind.CONTEXT
+        return Kind.WINDOW
+    if c.repeat:
+        return Kind.PASSES if u.means in (Means.TABLE, Means.WEIGHTS) else Kind.EPOCHS
+    if u.means in (Means.TABLE, Means.WEIGHTS):
+        return Kind.PASSES if c.rescored and not _same_turn(c) and not _ahead(c) else Kind.TABLE
+    if _ahead(c):
+        return Kind.AHEAD
+    if c.rescored and _interleaved(c.rescored, u):
+        return Kind.RESCORED
+    return Kind.BEFORE
+
+
+def _walks(s: Event) -> set[int]:
+    return {loop for x in s.slices for loop, _ in x.turns}
+
+
+def _same_turn(c: order.Conflict) -> bool:
+    """Whether update and score stand in the same turn of a loop that chooses the tokens."""
+    turned = dict(c.score.turns)
+    return any(turned.get(loop) == k and loop in _walks(c.score) for loop, k in c.update.turns)
+
+
+def _ahead(c: order.Conflict) -> bool:
+    """Whether an earlier turn of a loop over the tokens already took in those of a later one."""
+    turned = dict(c.score.turns)
+    return any(loop in turned and turned[loop] > k and loop in _walks(c.score) for loop, k in c.update.turns)
+
+
+def _interleaved(first: Event, update: Event) -> bool:
+    """Whether a score and an update belong to one score-first loop over the tokens."""
+    turned = dict(first.turns)
+    return any(turned.get(loop) == k and loop in _walks(first) for loop, k in update.turns)
+
+
+def facts(c: order.Conflict, p: Program) -> tuple[Fact, ...]:
+    """The path from source to sink, and the settings that make it live."""
+    out = [Fact(f"step {i}", step.what, step.at) for i, step in enumerate(order.path(c), 1)]
+    return (*out, *settings(p, c.update, c.score))
+
+
+def settings(p: Program, *events: Event) -> tuple[Fact, ...]:
+    """Settings that decide conditions, as far as they are named in the code around."""
+    said = [s for s in p.settings if s.origin in ("command", "log")]
+    return tuple(Fact("setting", f"{s.name}={s.value} ({s.origin})", s.at if s.at.file else None) for s in said[:6])
+
+
+def accuse(rule: Rule, p: Program, wanted: tuple[Kind, ...], message: str, instead: str, *, status: Status = Status.VIOLATION, doubt: Status = Status.LIKELY, disputes: tuple[str, ...] = ()) -> Iterator[Finding]:
+    """A finding for each place at which one of these kinds was seen; `doubt` when a condition is undecided."""
+    seen = set()
+    for case in cases(p):
+        c = case.conflict
+        if case.kind not in wanted or c.update.at in seen:
+            continue
+        seen.add(c.update.at)
+        said = status if c.sure else doubt
+        unsure = "" if c.sure else " (under a condition that could not be decided from the source)"
+        where = f"{c.update.at} before {c.score.at}"
+        yield rule.finding(said, f"{message}: {where}{unsure}", *facts(c, p), instead=instead, disputes=disputes)
+
+
+def adapts(p: Program) -> bool:
+    """Whether the headline was scored from a state that had learned from validation tokens at all."""
+    by_id = {e.id: e for e in p.events}
+    return any(by_id[s].after for r in order.headlines(p) for s in r.scores if s in by_id)
+
+
+def was_scored(p: Program) -> bool:
+    """Whether a reported number could be traced back to scores."""
+    return any(r.scores for r in order.headlines(p))
+
+
+def clear(rule: Rule, p: Program, message: str) -> Iterator[Finding]:
+    """The `ok` of a rule that looked and found nothing; silent where the walk did not reach a reported number."""
+    if p.finished and was_scored(p):
+        at = tuple(dict.fromkeys(e.at for e in order.headlines(p)))[:1]
+        yield rule.finding(Status.OK, message, at=at)
+
+
+def scores_of(p: Program) -> list[Event]:
+    by_id = {e.id: e for e in p.events if e.kind is EventKind.SCORE}
+    return [by_id[s] for r in order.headlines(p)[:1] for s in r.scores if s in by_id]
