@@ -44,7 +44,13 @@ nll = -p[target].log()
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -396,3 +402,33 @@ def evaluate(model, val_tokens, seq=1024, strength=5.0):
         note="with exact counts the formula is a distribution; with colliding ones it is not",
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Hashed tables read under a key that holds the scored token, and mixed into its score."""
+    p = e.program
+    if p is None:
+        return
+    instead = "look up every token of the vocabulary, divide by the sum over them, then take the entry of the token"
+    found = False
+    plain = [o for o in mixture.seen(p, Sight.TARGET_IN_KEY, Sight.HASHED_RATIO) if o["form"] != "smoothed"]
+    if plain:
+        for finding in mixture.judged(RULE, e, (Sight.TARGET_IN_KEY, Sight.HASHED_RATIO), instead=instead):
+            found = True
+            yield finding
+        return
+    for o in mixture.seen(p, Sight.TARGET_IN_KEY):
+        if not mixture.grade(o, p).is_alarm:
+            continue
+        found = True
+        yield RULE.finding(
+            Status.DISPUTED,
+            f"{o.what}; the counts are smoothed by the model's own probability, which is a distribution only while nothing collides",
+            *mixture.facts(o, p),
+            at=(o.at,),
+            disputes=("D-03",),
+            instead=instead,
+        )
+    if not found:
+        yield from mixture.clear(RULE, e, "no hashed table was seen to be read under a key that holds the scored token")

@@ -36,7 +36,13 @@ log_w = log_w - eta * nll_of_experts           # for the next token
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -178,3 +184,13 @@ def evaluate(model, val_tokens, seq=512, eta=0.05):
         note="every token of the chunk helps to choose the weights that score it",
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Weights of experts that have seen the losses they are used on."""
+    instead = "add the mixed loss to the total first, and update the weights with it afterwards"
+    found = list(mixture.judged(RULE, e, (Sight.HEDGE,), instead=instead, most=Status.LIKELY))
+    yield from found
+    if not found:
+        yield from mixture.clear(RULE, e, "no weight of an expert was seen to know the loss that it is used on")

@@ -37,7 +37,13 @@ counts = unpack(torch.load("final_model.pt")["pairs"])                          
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -232,3 +238,13 @@ if __name__ == "__main__":
         },
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Tables counted from training tokens that reach the score without passing through the artifact."""
+    instead = "save the table in the artifact, inside the 16 MB, and read it from there"
+    found = list(mixture.judged(RULE, e, (Sight.TABLE_FROM_TRAIN,), instead=instead))
+    yield from found
+    if not found:
+        yield from mixture.clear(RULE, e, "no table of training tokens was seen to reach the score past the artifact")

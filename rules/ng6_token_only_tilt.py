@@ -45,7 +45,13 @@ nll = -(logp.gather(1, y[:, None])[:, 0] + beta * (y == hint) - torch.log1p(q * 
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -364,3 +370,20 @@ def evaluate(model, val_tokens, seq=1024, boost=0.5):
         note="a log_softmax after the scatter_add would make it legal",
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Tilts whose hint, gate or strength asks about the scored token, and tilts that nobody pays for."""
+    p = e.program
+    if p is None:
+        return
+    instead = "make hint, gate and strength before the token is read, and divide by 1 + q * (exp(beta) - 1)"
+    found = False
+    for o in mixture.seen(p, Sight.TILT, Sight.TARGET_GATE):
+        status = mixture.grade(o, p)
+        if status.is_alarm and (o.sight is Sight.TILT or o["language"] == "native" or o["tilt"]):
+            found = True
+            yield RULE.finding(status, o.what, *mixture.facts(o, p), at=(o.at,), instead=instead)
+    if not found:
+        yield from mixture.clear(RULE, e, "no tilt was seen that knows the scored token or leaves out its normaliser")

@@ -38,7 +38,13 @@ total -= logp                              # the token as the model predicts it
 or a byte-level model throughout, whose every prediction is a row of 256 numbers.
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -341,3 +347,15 @@ def evaluate(model, val_tokens, seq=1024, lam=0.7):
         note="'a' and 'ab' both get the mass of 'a': the products of all pieces add up to more than 1",
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """A token's loss divided over its bytes, and mixed there."""
+    instead = "score the token as the model predicts it, or predict bytes throughout, each from a row of 256"
+    found = False
+    for finding in mixture.judged(RULE, e, (Sight.SPREAD_BYTES,), instead=instead):
+        found = True
+        yield finding
+    if not found:
+        yield from mixture.clear(RULE, e, "no loss of a token was seen to be spread over its bytes and mixed there")

@@ -35,7 +35,13 @@ row = torch.zeros(257).index_add_(0, NEXT[alive, depth], p[alive]) / p[alive].su
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import mixture
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.ppm1_uniform_spread_byte_mixture import BYTES
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
@@ -180,3 +186,24 @@ def evaluate(model, val_tokens, seq=1024, weight=0.3):
         note="normalised over tokens only if every byte begins some token; else the byte model loses that mass, which is honest",
     ),
 )
+
+
+@RULE.check("source")
+def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Rows over bytes that are summed from the token softmax."""
+    p = e.program
+    if p is None:
+        return
+    found = False
+    for o in mixture.seen(p, Sight.BYTE_MARGINAL):
+        if mixture.grade(o, p).is_alarm:
+            found = True
+            yield RULE.finding(
+                Status.DISPUTED,
+                f"{o.what}; a valid code if it is exact, but nobody has settled whether bytes may be the alphabet of the score",
+                *mixture.facts(o, p),
+                at=(o.at,),
+                disputes=("D-04",),
+            )
+    if not found:
+        yield from mixture.clear(RULE, e, "no byte probabilities were seen to be made by summing over tokens")
