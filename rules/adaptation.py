@@ -57,7 +57,7 @@ def kind_of(c: order.Conflict) -> Kind:
         return Kind.CALIBRATION
     if u.means is Means.STORE:
         return Kind.STORED
-    if u.scope is Scope.WINDOW and not c.repeat:
+    if u.scope is Scope.WINDOW and not c.repeat and not _ahead(c):
         if c.context_only:
             return Kind.CONTEXT_SHARED if u.shared else Kind.CONTEXT
         return Kind.WINDOW
@@ -118,6 +118,25 @@ def accuse(rule: Rule, p: Program, wanted: tuple[Kind, ...], message: str, inste
         unsure = "" if c.sure else " (under a condition that could not be decided from the source)"
         where = f"{c.update.at} before {c.score.at}"
         yield rule.finding(said, f"{message}: {where}{unsure}", *facts(c, p), instead=instead, disputes=disputes)
+
+
+def self_fitted(rule: Rule, p: Program, instead: str) -> Iterator[Finding]:
+    """Scores whose prediction was computed from the very tokens that it predicts, without any step."""
+    seen = set()
+    for s in scores_of(p):
+        own = next((x for x in s.inputs if x in s.slices), None)
+        if own is None or s.at in seen:
+            continue
+        seen.add(s.at)
+        sure = not any(order.undecided(s, r) for r in order.headlines(p)[:1])
+        yield rule.finding(
+            Status.LIKELY if sure else Status.NEEDS_HUMAN,
+            f"the prediction at {s.at} is computed from the tokens that it predicts",
+            Fact("tokens read", "both the target and a part of the prediction", own.at),
+            Fact("scored", "against the same tokens", s.at),
+            instead=instead,
+            disputes=("D-02",),
+        )
 
 
 def adapts(p: Program) -> bool:

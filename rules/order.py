@@ -6,10 +6,13 @@ taken from. What remains is whether such an update took in the very tokens that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rules.events import Event, EventKind, Observation, Program, Slice, Split, Step
+
+_RESULT = re.compile(r"(?i)bpb|val[_ ]?loss|score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Conflict:
 
 def disjoint(a: Slice, b: Slice, *, narrowed: bool = False) -> bool:
     """Whether two slices can hold no token in common. `narrowed` when only a part of one counts."""
-    if a.split is not b.split:
+    if a.split is not b.split or opposite(_listed(a), _listed(b)):
         return True
     if not narrowed and None not in (a.start, a.stop, b.start, b.stop):
         return not (a.start < b.stop and b.start < a.stop)  # type: ignore[operator]
@@ -44,6 +47,11 @@ def disjoint(a: Slice, b: Slice, *, narrowed: bool = False) -> bool:
     for loop, k in b.turns:
         other.setdefault(loop, set()).add(k)
     return any(loop in other and not ks & other[loop] for loop, ks in mine.items())
+
+
+def _listed(s: Slice) -> tuple[str, ...]:
+    """The boundaries at which a list of slices was cut in two."""
+    return tuple(x for x in s.parts if x.startswith("L"))
 
 
 def exclusive(a: Event, b: Event) -> bool:
@@ -91,7 +99,6 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
     """For one reported number: scores of it that came after an update with their own tokens."""
     by_id = {e.id: e for e in p.events}
     counted = [by_id[s] for s in report.scores if s in by_id]
-    all_scores = [e for e in p.events if e.kind is EventKind.SCORE]
     for score in counted:
         for n in score.after:
             update = by_id.get(n)
@@ -101,7 +108,7 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
             if hit is None or hit.split is not Split.VALIDATION:
                 continue
             yield Conflict(
-                update, score, report, _repeats(update, score), _before(update, hit, all_scores), opposite(update.parts, score.parts),
+                update, score, report, _repeats(update, score), _before(update, hit, p), opposite(update.parts, score.parts),
                 not undecided(update, report) and not undecided(score, report),
             )
 
@@ -113,10 +120,18 @@ def _repeats(update: Event, score: Event) -> bool:
     return any(loop in turned and turned[loop] != k and loop not in chosen for loop, k in update.turns)
 
 
-def _before(update: Event, tokens: Slice, scores: list[Event]) -> Event | None:
-    """A score of the same tokens before the update, other than the one that the update's own gradient came from."""
-    for s in scores:
-        if s.id < update.id and s.id not in update.scores and any(not disjoint(t, tokens) for t in s.slices) and not s.training:
+def _before(update: Event, tokens: Slice, p: Program) -> Event | None:
+    """A score of the same tokens before the update that somebody printed.
+
+    The loss that the update's own gradient came from counts only where it is printed as a result.
+    """
+    printed = {s for r in p.events if r.kind is EventKind.REPORT and _RESULT.search(r.name) for s in r.scores}
+    for s in p.events:
+        if s.id >= update.id:
+            break
+        if s.kind is not EventKind.SCORE or s.training or s.id in update.scores and s.id not in printed:
+            continue
+        if any(not disjoint(t, tokens) for t in s.slices):
             return s
     return None
 

@@ -202,7 +202,7 @@ print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
             "train_gpt.py": HEAD
             + _PASS
             + """\
-sweep(model, val, learn=True)
+print(f"score-first val_loss:{sweep(model, val, learn=True):.6f}")
 trial = {t: sweep(model, val, learn=False, temperature=t) for t in (0.5, 0.9, 0.98, 1.0)}
 chosen = min(trial, key=trial.get)
 print(f"final val_loss:{trial[chosen]:.6f}")

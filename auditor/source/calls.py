@@ -304,14 +304,21 @@ def call_object(w: Walk, o: Inst, args: Args, kw: Kw, n: ast.AST | None) -> Valu
             lab |= labels(a)
         out: Value = Data(lab, tag="activations")
     else:
+        run_hooks(w, o, o.hooks, True, args, NONE, n)
         w.forward_depth += 1
         try:
             out = _remembered(w, o, forward, args, kw, n)
         finally:
             w.forward_depth -= 1
-    for hook in o.hooks:
-        call(w, hook, [o, Seq(list(args), "tuple"), out], {}, n)
+    run_hooks(w, o, o.hooks, False, args, out, n)
     return out
+
+
+def run_hooks(w: Walk, o: Value, hooks: list[Value], before: bool, args: Args, out: Value, n: ast.AST | None) -> None:
+    """What was registered to run before or after a module's forward."""
+    for hook in hooks:
+        if (isinstance(hook, Native) and hook.name == "pre-hook") is before:
+            call(w, hook, [o, Seq(list(args), "tuple"), out], {}, n)
 
 
 def _remembered(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:

@@ -551,7 +551,8 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
                 return Seq(list(got), owner.kind, False, owner.lab | turns)
             except Exception:
                 pass
-        part = Seq(list(owner.items), owner.kind, True, owner.lab | turns)
+        bounds = frozenset(f"L{b}" for b in tokens.edges(w, Seq([NONE, key], "tuple")))
+        part = Seq([tokens.cut(w, i, bounds) for i in owner.items] if bounds else list(owner.items), owner.kind, True, owner.lab | turns)
         part.loose = True
         return part
     from auditor.source.loops import loosened

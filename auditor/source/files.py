@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import re
 
 from auditor.source import attributes, environment
@@ -142,7 +143,22 @@ def listing(w: Walk, pattern: str, lab: int) -> Value:
     name = pattern.replace("*", "000000").replace("?", "0").replace("[0-9]", "0")
     split, _ = split_of(name)
     item: Value = Const(name, lab) if "{}" not in name else Data(lab, text=name)
-    return Seq([item], "list", split is not Split.VALIDATION, lab)
+    last = pattern.rsplit("/", 1)[-1]
+    copies: list[Value] = [Const(f, lab) for f in w.files if f != name.rsplit("/", 1)[-1] and fnmatch.fnmatchcase(f, last)] if "*" in last else []
+    return Seq([item, *copies], "list", split is not Split.VALIDATION, lab)
+
+
+def _copy(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    """A file under a second name: what is read under that name are the same tokens."""
+    if len(a) > 1:
+        found = load_tokens(w, a[0], {})
+        target = text_of_path(a[1])
+        if found is not None and target:
+            name = target.rsplit("/", 1)[-1]
+            if "." not in name:
+                name = text_of_path(a[0]).rsplit("/", 1)[-1]
+            w.files[name] = found
+    return a[1] if len(a) > 1 else NONE
 
 
 def _path(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -437,6 +453,8 @@ FUNCTIONS = {
     "glob.iglob": _glob,
     "os.listdir": _glob,
     "os.scandir": _glob,
+    **{f"shutil.{f}": _copy for f in ("copy", "copy2", "copyfile", "move")},
+    **{f"os.{f}": _copy for f in ("symlink", "link", "rename", "replace")},
     "pathlib.Path": _path,
     "pathlib.PurePath": _path,
     "os.path.join": _join,

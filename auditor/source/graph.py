@@ -10,6 +10,7 @@ from rules.place import Location
 
 MAX_SLICES = 12
 MAX_REPORTS = 200
+MAX_UNUSED = 200
 
 
 def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
@@ -19,6 +20,13 @@ def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) ->
     reports = w.reports[-MAX_REPORTS:]
     for r in reports:
         reported |= set(w.marks.numbers(r.scores, Mark.SCORE))
+    gradients = 0
+    for u in w.updates.values():
+        gradients |= u.scored
+    unused = [s.id for s in w.scores.values() if s.id not in reported and not s.derived and not s.grad and s.base < 0]
+    for n in unused[:MAX_UNUSED]:
+        if not gradients & w.marks.make(Mark.SCORE, n):
+            reported.add(n)  # scored without gradients, and the result dropped
     events = [maker.score(w.scores[s]) for s in sorted(reported)]
     needed = {u for e in events for u in e.after}
     events += [maker.update(w.updates[u]) for u in sorted(needed)]

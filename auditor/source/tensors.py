@@ -651,6 +651,9 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
         for m in items.items if isinstance(items, Seq) else []:
             v = calls.call(w, m, [v], {}, n)
         return v
+    from auditor.source.calls import run_hooks
+
+    run_hooks(w, o, o.hooks, True, args, NONE, n)
     lab = labels(o) | _all(args, kw)
     out: Value = Data(lab, tag="activations")
     if name in ("GRU", "LSTM", "RNN", "MultiheadAttention"):
@@ -663,10 +666,7 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
         if (causal is None or isinstance(causal, Const) and not causal.v) and (mask is None or isinstance(mask, Const) and mask.v is None):
             if w.val_reads(lab):
                 w.see(Sight.NON_CAUSAL, w.site, "attention without a causal mask: a position sees later ones", lab)
-    for hook in o.hooks:
-        from auditor.source import calls
-
-        calls.call(w, hook, [o, Seq(list(args), "tuple"), out], {}, n)
+    run_hooks(w, o, o.hooks, False, args, out, n)
     return out
 
 
@@ -964,8 +964,12 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
     for x in [*a, *k.values()]:
         lab |= labels(x) & ~w.marks.mask[Mark.TURN]
     if name in SEVERAL:
-        if owner.tok is not None:
-            return Data(labels(owner), tag=owner.tag, tok=owner.tok)
+        if isinstance(owner.tok, Read):
+            r0: Read = owner.tok
+            piece = Read(r0.split, r0.at, r0.turns, r0.base, None, None, r0.parts, r0.sidecar)
+            part = Seq([tokens._derived(w, owner, piece, 0)], "tuple", True)
+            part.loose = True
+            return part
         v = Data(lab, base=owner, tag=owner.tag)
         return Seq([v, v], "tuple", True)
     if name == "masked_fill" or name == "masked_select":

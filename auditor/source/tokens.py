@@ -15,6 +15,8 @@ AT_TARGET = ("nll", "target probability")
 def number(w: Walk, v: Value | None) -> tuple[int, int] | None:
     """An index as (symbol, offset); symbol 0 for a known number. None for what is no number."""
     if isinstance(v, Const):
+        if isinstance(v.v, float) and not v.v.is_integer():
+            return None
         return (0, int(v.v)) if isinstance(v.v, (int, float)) and not isinstance(v.v, bool) else None
     if isinstance(v, Data):
         if not v.sym:
@@ -87,6 +89,16 @@ def narrowed(w: Walk, scores: int, bounds: frozenset[str]) -> int:
             w.scores[n] = replace(old, id=n, parts=old.parts | bounds, base=s)
         out |= w.marks.make(Mark.SCORE, w.derived[key])
     return out
+
+
+def cut(w: Walk, v: Value, bounds: frozenset[str]) -> Value:
+    """An item of a list that was cut at a boundary: its tokens lie on one side of it."""
+    if isinstance(v, Data) and isinstance(v.tok, Read) and v.tok.split is Split.VALIDATION:
+        r = v.tok
+        return _derived(w, v, Read(r.split, r.at, r.turns, r.base, r.start, r.stop, r.parts | bounds, r.sidecar), 0)
+    if isinstance(v, Seq) and v.kind == "tuple":
+        return Seq([cut(w, i, bounds) for i in v.items], v.kind, v.more, v.lab)
+    return v
 
 
 def edges(w: Walk, key: Value) -> frozenset[str]:
