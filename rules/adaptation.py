@@ -25,6 +25,7 @@ class Kind(StrEnum):
     TABLE = "table"  # counts took the tokens in before they were scored
     PASSES = "passes"  # a later pass over all tokens with tables or weights from an earlier one
     CALIBRATION = "calibration"  # activations on the tokens shaped the stored weights
+    CHOSEN = "chosen"  # stored weights were chosen by the loss on the tokens
     STORED = "stored"  # the tokens themselves went into the weights
     WINDOW = "window"  # fresh values fitted to the window that is then scored
     CONTEXT = "context"  # the same, but on positions before the scored ones only
@@ -57,6 +58,8 @@ def kind_of(c: order.Conflict) -> Kind:
         return Kind.CALIBRATION
     if u.means is Means.STORE:
         return Kind.STORED
+    if u.means is Means.CHOICE:
+        return Kind.CHOSEN
     if u.scope is Scope.WINDOW and not c.repeat and not _ahead(c):
         if c.context_only:
             return Kind.CONTEXT_SHARED if u.shared else Kind.CONTEXT
@@ -137,6 +140,32 @@ def self_fitted(rule: Rule, p: Program, instead: str) -> Iterator[Finding]:
             instead=instead,
             disputes=("D-02",),
         )
+
+
+def chosen_by_score(p: Program) -> Iterator[tuple[Event, Event]]:
+    """Scores whose prediction was picked by an earlier score of the same tokens: (earlier, counted)."""
+    by_id = {e.id: e for e in p.events}
+    for s in scores_of(p):
+        for n in s.told:
+            first = by_id.get(n)
+            if first is not None and any(not order.disjoint(a, b) for a in first.slices for b in s.slices):
+                yield first, s
+                break
+
+
+def counted_twice(p: Program) -> tuple[Event, Event] | None:
+    """Two scores of the same tokens from the same line, both in the headline, neither made from the other."""
+    seen: dict[object, Event] = {}
+    for s in scores_of(p):
+        key = (s.at, s.slices, s.parts)
+        other = seen.setdefault(key, s)
+        if other is s or other.id in s.scores or s.id in other.scores or order.exclusive(other, s) or not s.slices:
+            continue
+        walks = {loop for x in s.slices for loop, _ in x.turns}
+        turned = dict(other.turns)
+        if any(loop in turned and turned[loop] != k and loop not in walks for loop, k in s.turns):
+            return other, s
+    return None
 
 
 def adapts(p: Program) -> bool:

@@ -42,7 +42,14 @@ for chunk in chunks:
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation, order
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.events import Program, Sight
+from rules.evidence import Evidence
+from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -99,6 +106,49 @@ RULE = Rule(
     undecided="counting, in the code or in a run, how often each token enters the reported number would decide it",
     disputes=("D-13",),
 )
+
+
+INSTEAD = "keep the first score of every token"
+
+
+def _several(p: Program) -> Iterator[Finding]:
+    """Averages over passes, the better of several results, and settings picked by the score they then get."""
+    twice = adaptation.counted_twice(p)
+    if twice:
+        yield RULE.finding(
+            Status.VIOLATION,
+            f"the same tokens are scored in several rounds at {twice[1].at}, and all of them are in the reported number",
+            Fact("first round", "counted", twice[0].at),
+            Fact("later round", "counted too", twice[1].at),
+            instead=INSTEAD,
+        )
+    for first, s in adaptation.chosen_by_score(p):
+        yield RULE.finding(
+            Status.VIOLATION,
+            f"the prediction at {s.at} was picked by an earlier score of the same tokens",
+            Fact("earlier score", "it decides what is used", first.at),
+            Fact("counted score", "of the same tokens", s.at),
+            instead=INSTEAD,
+        )
+        break
+    for o in p.observations:
+        if o.sight is Sight.ORACLE and o["of"] == "totals" and order.counts(o, p):
+            yield RULE.finding(
+                Status.VIOLATION if o.certain else Status.LIKELY,
+                f"the reported number is the better of several results: {o.at}",
+                Fact("the smaller of results", o.what, o.at),
+                instead=INSTEAD,
+            )
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.PASSES, Adaptation.RESCORED,), "the counted score is not the first one of its tokens", INSTEAD))
+    found += _several(e.program)
+    yield from found or adaptation.clear(RULE, e.program, "every token is scored once for the reported number")
+
 
 _MAIN = """\
 

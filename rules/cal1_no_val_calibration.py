@@ -35,7 +35,13 @@ hessian = collect(model, sample(model, 64, 2048))  # or: text from the model its
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -70,6 +76,21 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="which tokens are read while quantization statistics are collected, in the code or in a trace, would decide it",
 )
+
+
+INSTEAD = "calibrate on training tokens inside the budget, or on text that the model writes"
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.CALIBRATION, Adaptation.STORED,), "statistics of validation tokens shaped the stored weights, and the same tokens are scored with them", INSTEAD))
+    found += adaptation.accuse(
+        RULE, e.program, (Adaptation.CHOSEN,), "what is stored was chosen by the loss on validation tokens, which are then scored", INSTEAD, status=Status.LIKELY, doubt=Status.NEEDS_HUMAN
+    )
+    yield from found or adaptation.clear(RULE, e.program, "no stored weight depends on validation tokens")
+
 
 PLAIN = """\
 @torch.no_grad()

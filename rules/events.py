@@ -83,6 +83,7 @@ class Means(StrEnum):
     TABLE = "table"  # counts or a cache of tokens
     WEIGHTS = "weights"  # mixing weights, biases and other small state learned from losses
     CALIBRATION = "calibration"  # statistics of activations that shape stored weights
+    CHOICE = "choice"  # what to keep was chosen by a loss on the tokens
     STORE = "store"  # tokens, or what was derived from them, went into the weights as they are
 
 
@@ -124,6 +125,7 @@ class Event:
     under: tuple[Setting, ...] = ()
     training: bool = False  # happens inside a loop that trains on training tokens
     parts: tuple[str, ...] = ()  # the positions were cut at these boundaries, see `Slice`
+    told: tuple[int, ...] = ()  # scores that decided something in this one's prediction
     shared: bool = False  # one set of values serves a whole batch of windows
 
 

@@ -35,7 +35,13 @@ delta = torch.zeros(batch, 1, dim, requires_grad=True)    # still disputed, but 
 Beyond dispute is one parameter that is updated after each score and never reset.
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation
+from rules.adaptation import Kind as Adaptation
+from rules.editions import Edition
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -57,6 +63,21 @@ RULE = Rule(
     undecided="finding whether each label of the fit comes before every position scored with it, in the code or in a run, would tell the disputed form from the illegal one",
     disputes=("D-01",),
 )
+
+
+INSTEAD = "fit one set of values for each window, on tokens that are scored already"
+
+
+@RULE.check("source")
+def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.program is None:
+        return
+    found = list(adaptation.accuse(RULE, e.program, (Adaptation.CONTEXT_SHARED,), "values shared by several windows are fitted to their contexts, which hold tokens that other windows of the batch score", INSTEAD, status=Status.LIKELY))
+    found += adaptation.accuse(
+        RULE, e.program, (Adaptation.CONTEXT,), "values made for a window are fitted to the positions before those that count", INSTEAD, status=Status.DISPUTED, doubt=Status.DISPUTED, disputes=("D-01",)
+    )
+    yield from found or adaptation.clear(RULE, e.program, "nothing is fitted to the context of a window")
+
 
 _MAIN = """\
 

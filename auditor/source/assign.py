@@ -178,7 +178,8 @@ def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool
     old = marks & w.marks.mask[Mark.UPDATE]
     other = marks & w.marks.mask[Mark.ENVIRONMENT]
     if fresh:
-        means = Means.BY_HAND if w.score_marks(marks) or gradient else Means.STORE
+        by_gradient = gradient or marks & w.marks.mask[Mark.GRADIENT]
+        means = Means.BY_HAND if by_gradient else Means.CHOICE if w.score_marks(marks) and not w.val_reads(marks) else Means.STORE
         if means is Means.STORE and marks & w.marks.mask[Mark.ACTIVATION]:
             means = Means.CALIBRATION
         u = w.update(site, means, scope_of(w, h), h.name, marks, tuple(h.grad_sites), shared=h.shared)
@@ -336,7 +337,7 @@ def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accu
         return
     if isinstance(value, Data) and value.tag == "entropy" and w.score_marks(root.lab) and root.tag in ("nll", "target probability"):
         w.see(Sight.ENTROPY_EXPERT, at, "the entropy of the model stands among the losses of the experts", w.score_marks(root.lab))
-    if isinstance(value, Data) and value.tag in ("nll", "probability", "entropy", "tokens", "target probability") and not root.tag:
+    if isinstance(value, Data) and value.tag in ("nll", "total", "entropy", "tokens", "target probability") and not root.tag:
         root.tag = value.tag
     if w.val_reads(kept) or w.score_marks(kept):
         w.version += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 
 from auditor.source.labels import Mark
-from auditor.source.tokens import tokens_value
 from auditor.source.values import (
     NONE,
     Alt,
@@ -208,7 +207,7 @@ def _data(w: Walk, d: Data, name: str) -> Value:
     if name == "grad":
         root = d.root
         if root.holder is not None:
-            g = Data(root.holder.grad, tag="gradient")
+            g = Data(root.holder.grad | w.marks.make(Mark.GRADIENT, 0), tag="gradient")
             g.site = w.site
             g.text = ""
             return g if root.holder.grad else Data(tag="maybe none")
@@ -290,4 +289,3 @@ def library_item(w: Walk, o: LibObj, key: Value) -> Value:
     return Data(labels(o) | labels(key))
 
 
-UNUSED = (Mark, tokens_value)

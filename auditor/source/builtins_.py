@@ -112,7 +112,35 @@ def _same(v: Value) -> Value:
     return Data(labels(v))
 
 
+def _judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
+    """Marks of what a `key=` function says of the items: they decide which is chosen."""
+    key = k.get("key")
+    if key is None or isinstance(key, Const):
+        return 0
+    from auditor.source import calls
+
+    lab = 0
+    for i in items[:3]:
+        lab |= labels(calls.call(w, key, [i], {}, n))
+    return lab
+
+
 def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    if "key" in k:
+        from auditor.source.loops import sample
+
+        items = sample(w, a[0])[0] if len(a) == 1 else list(a)
+        lab = _judged(w, items, k, n)
+        if lab:
+            if items and all(isinstance(i, (Const, Data)) for i in items):
+                return Data(lab | _all(items, {}))
+            from auditor.source.loops import marked
+            from auditor.source.values import join
+
+            out: Value = NONE
+            for i in items:
+                out = join(out, i)
+            return marked(out, lab)
     values = list(a)
     if len(a) == 1 and isinstance(a[0], Seq):
         values = list(a[0].items)
@@ -147,7 +175,7 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         except TypeError:
             return Data(labels(v))
     tag = mixing.tag_of(v)
-    return Data(_all(a, k), tag="entropy" if tag == "p log p" else tag if tag in ("nll", "target probability", "entropy") else "")
+    return Data(_all(a, k), tag="entropy" if tag == "p log p" else "total" if tag in ("nll", "total") else tag if tag in ("target probability", "entropy") else "")
 
 
 def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -206,6 +234,11 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
                 pass
     elif isinstance(a[0], Data):
         return a[0]
+        if p == "sorted" and "key" in k:
+            lab = _judged(w, items, k, n)
+            if lab:
+                s.lab |= lab
+                s.more = True
     else:
         if isinstance(a[0], Const) and isinstance(a[0].v, (str, tuple, range, bytes)) and len(a[0].v) <= 64:
             return Seq([Const(i) for i in a[0].v], kind)

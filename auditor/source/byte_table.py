@@ -14,7 +14,7 @@ from auditor.source.byte_table_flow import Builder, find_builders, find_files, f
 from auditor.source.byte_table_judge import judge
 from auditor.source.byte_table_module import Program, read
 from auditor.source.byte_table_sidecar import sidecars
-from auditor.source.byte_table_sites import Site, sites
+from auditor.source.byte_table_sites import Site, direct, sites
 from auditor.source.byte_table_values import FromFile
 from rules.events import ByteCount, ByteTable, Step
 from rules.evidence import Script
@@ -58,6 +58,8 @@ def _byte_tables(entry: Script, modules: tuple[Script, ...]) -> tuple[ByteTable,
             if i not in seen and not isinstance(b.value, FromFile):
                 out[i, ByteCount.UNKNOWN] = _unused(b, program.runs(b.unit))
     tables = list(out.values())
+    for b, site in direct(read_modules, builders):
+        tables.append(_table(b, site, program.runs(b.unit)))
     tables += [replace(t, live=program.runs(*units)) for t, *units in sidecars(program)]
     if not any(t.live and t.count is not ByteCount.UNKNOWN for t in tables):
         fixed = {t.what: replace(t, live=program.runs(unit)) for t, unit in formulas(read_modules)}

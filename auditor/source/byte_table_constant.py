@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from auditor.source import byte_table_builtins as builtins
 from auditor.source.byte_table_expressions import OneByOne, OutOfSteps, Raised, Scope
 from auditor.source.byte_table_machine import Machine
 from auditor.source.byte_table_module import Module, Unit
@@ -43,10 +44,11 @@ def formulas(modules: list[Module]) -> Iterator[tuple[ByteTable, Unit]]:
     for m in modules:
         if not any(n in m.script.text for n in _NAMES):
             continue
+        reporters = set(_reporters(m))
         for node in walk(m.tree):
             if type(node) not in (ast.Assign, ast.AnnAssign, ast.Return, ast.Call, ast.Dict):
                 continue
-            for name, value in _named(node, m):
+            for name, value in _named(node, m, reporters):
                 if not any(n in name.lower() for n in _NAMES):
                     continue
                 tried += 1
@@ -54,7 +56,16 @@ def formulas(modules: list[Module]) -> Iterator[tuple[ByteTable, Unit]]:
                     yield _table(found), found.unit
 
 
-def _named(node: ast.AST, m: Module) -> Iterator[tuple[str, ast.expr]]:
+def _reporters(m: Module) -> Iterator[str]:
+    """Functions whose result is called bits per byte where they are called."""
+    for node in walk(m.tree):
+        if type(node) is ast.Assign and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
+            names = [n.id for t in node.targets for n in walk(t) if isinstance(n, ast.Name)]
+            if any(word in name.lower() for name in names for word in _NAMES):
+                yield node.value.func.id
+
+
+def _named(node: ast.AST, m: Module, reporters: set[str]) -> Iterator[tuple[str, ast.expr]]:
     """Values that the code itself calls bits per byte: assigned, returned, given by keyword or key."""
     if isinstance(node, ast.Assign):
         for t in node.targets:
@@ -63,10 +74,9 @@ def _named(node: ast.AST, m: Module) -> Iterator[tuple[str, ast.expr]]:
         yield node.target.id, node.value
     elif isinstance(node, ast.Return) and node.value is not None:
         f = m.function_at(node.lineno)
-        yield (f.name if f else ""), node.value
-        if isinstance(node.value, ast.Tuple) and f:
-            for v in node.value.elts:
-                yield f.name, v
+        name = f.name if f else ""
+        for v in (node.value, *(node.value.elts if isinstance(node.value, ast.Tuple) else ())):
+            yield ("bpb" if name in reporters else name), v
     elif isinstance(node, ast.Dict):
         for k, v in zip(node.keys, node.values, strict=True):
             if isinstance(k, ast.Constant) and isinstance(k.value, str):
@@ -135,6 +145,8 @@ class _Factors:
     def number(self, e: ast.expr) -> float | None:
         if isinstance(e, ast.Call) and not e.args and isinstance(e.func, ast.Attribute):
             return None  # loss.item()
+        if isinstance(e, ast.Call) and not all(self.is_settled(n) for a in e.args for n in walk(a)):
+            return None
         try:
             value = self.machine.value(e, Scope())
             if not isinstance(value, int | float) and (own := self.assigned(e)) is not None:
@@ -144,6 +156,13 @@ class _Factors:
         if isinstance(value, Number | bool) or not isinstance(value, int | float):
             return None
         return float(value)
+
+    def is_settled(self, node: ast.AST) -> bool:
+        """Not a name whose value comes from somewhere else."""
+        known = self.machine.known
+        return not isinstance(node, ast.Name) or any(
+            node.id in k for k in (known.imports, known.constants, builtins.NAMES)
+        )
 
     def assigned(self, e: ast.expr) -> ast.expr | None:
         """What a name or attribute is set to, if it is set in one place only."""
@@ -180,9 +199,9 @@ def _table(f: Formula) -> ByteTable:
             return ByteTable(
                 ByteCount.RAW_BYTES, at, what, (Step(at, "the loss per token is taken as per byte"),), inflation=1.0
             )
-        what = "bits per token are called bits per byte"
-    else:
-        what = f"every token counts as {f.bytes:.4g} bytes"
+        what = "bits per token are called bits per byte here; whether bytes are counted later was not seen"
+        return ByteTable(ByteCount.UNKNOWN, at, what, (Step(at, "the loss per token is taken as per byte"),))
+    what = f"every token counts as {f.bytes:.4g} bytes"
     true = TRUE_BYTES.get(_vocabulary(f.unit.module) or 1024)
     path = (Step(at, "bits per byte are the loss and a fixed number"),)
     return ByteTable(ByteCount.CONSTANT, at, what, path, inflation=f.bytes / true if true else None)

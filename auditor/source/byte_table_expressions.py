@@ -80,6 +80,7 @@ class Expressions:
         self.known = known
         self.steps = steps
         self.forced: dict[str, Value] = {}
+        self.unknown_index: Value = None  # what a table is asked for where the index is not known
         self.attributes: dict[str, Value] = {}
         self.totals: dict[str, tuple[int, Value]] = {}  # what counted values were added to: line and value
         self.sinks: list[tuple[int, Value]] = []  # counted values returned or handed on
@@ -185,10 +186,13 @@ class Expressions:
     def subscript(self, e: ast.Subscript, scope: Scope) -> Value:
         owner = self.value(e.value, scope)
         if self.forced and isinstance(owner, Array | list | dict) and len(library.data_of(owner)) >= SIZE:
-            key = ast.dump(e.slice)
+            key = index_key(e.slice)
             if key in self.forced:
                 return library.look_up(owner, self.forced[key])
         index = self.index(e.slice, scope)
+        asked = self.unknown_index is not None and isinstance(index, Unknown | Outside)
+        if asked and isinstance(owner, Array | list | dict) and len(library.data_of(owner)) >= SIZE:
+            return library.look_up(owner, self.unknown_index)
         if isinstance(owner, Array | list | dict) and isinstance(index, Array) and index.kind != "b":
             return library.look_up(owner, index)
         return library.element(owner, index)
@@ -391,6 +395,18 @@ class Expressions:
         value = self.value(e.value, scope)
         self.assign(e.target, value, scope)
         return value
+
+
+def index_key(e: ast.expr) -> str:
+    """What an index means, conversions aside: y, y.long() and int(y) are the same tokens."""
+    while isinstance(e, ast.Call):
+        if isinstance(e.func, ast.Attribute) and e.func.attr in library.CONVERSIONS:
+            e = e.func.value
+        elif isinstance(e.func, ast.Name) and e.func.id == "int" and len(e.args) == 1:
+            e = e.args[0]
+        else:
+            break
+    return ast.dump(e)
 
 
 def counted(value: Value) -> bool:

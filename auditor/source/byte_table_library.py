@@ -36,6 +36,8 @@ _CASTS = {
 }  # fmt: skip
 _CASTING = frozenset(("to", "astype", "type", "type_as"))
 
+CONVERSIONS = _PASS | frozenset(_CASTS) | _CASTING
+
 
 def dtype_kind(value: Value) -> str:
     """The kind of array that a dtype means, "" if it means none."""

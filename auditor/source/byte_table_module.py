@@ -117,7 +117,10 @@ class Module:
                 f = node.func
                 name = f.id if isinstance(f, ast.Name) else f.attr if isinstance(f, ast.Attribute) else ""
                 self.calls[name].append(node)
-                if type(f) is ast.Attribute and tokenizer_method(name) in PIECE_METHODS:
+                if type(f) is ast.Attribute and (
+                    tokenizer_method(name) in PIECE_METHODS
+                    or (name in ("decode", "Decode") and node.args and type(node.args[0]) is ast.List)
+                ):
                     self.pieces.append(node)
             elif kind not in _WANTED:
                 continue

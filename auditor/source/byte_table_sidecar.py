@@ -124,9 +124,8 @@ class _Follower:
             self.left -= len(unit.nodes())
             for n in unit.nodes():
                 if isinstance(n, ast.Assign | ast.AnnAssign | ast.NamedExpr) and n.value is not None:
-                    if self.holds(n.value, unit):
-                        for t in n.targets if isinstance(n, ast.Assign) else [n.target]:
-                            self.bind(t, unit)
+                    for t in n.targets if isinstance(n, ast.Assign) else [n.target]:
+                        self.take(t, n.value, unit)
                 elif isinstance(n, ast.Call):
                     self.arguments(n, unit)
                 elif isinstance(n, ast.Return) and n.value is not None and unit.node and self.holds(n.value, unit):
@@ -138,6 +137,14 @@ class _Follower:
                         self.todo += [m.unit_at(c.lineno) for m in self.modules for c in m.calls.get(name, ())]
             if len(self.names[unit]) == before:
                 return
+
+    def take(self, target: ast.expr, value: ast.expr, unit: Unit) -> None:
+        """target = value, part by part where both are tuples."""
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+            for t, v in zip(target.elts, value.elts, strict=True):
+                self.take(t, v, unit)
+        elif self.holds(value, unit):
+            self.bind(target, unit)
 
     def bind(self, target: ast.expr, unit: Unit) -> None:
         if isinstance(target, ast.Name):

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from auditor.source.byte_table_expressions import OneByOne, OutOfSteps, Raised, Scope
-from auditor.source.byte_table_flow import Flow, Tag, is_table
+from auditor.source.byte_table_expressions import Closure, OneByOne, OutOfSteps, Raised, Scope, counted, index_key
+from auditor.source.byte_table_flow import BUILD_STEPS, Builder, Flow, Tag, is_table
 from auditor.source.byte_table_machine import Machine
-from auditor.source.byte_table_module import Unit
+from auditor.source.byte_table_module import Module, Unit
 from auditor.source.byte_table_values import Array, FromFile, Number, Undecided, Value
 from auditor.source.byte_table_vocabulary import pairs
 from auditor.unpack.parse import walk
 
 SITE_STEPS = 6_000
+MAX_DIRECT = 6
 TOTAL_STEPS = 400_000  # for all places of a program
 MAX_SITES = 24
 _NAME = re.compile(r"Name\(id='(\w+)'")
@@ -62,13 +64,43 @@ def sites(flow: Flow) -> Iterator[Site]:
                     return
 
 
+def direct(modules: list[Module], builders: list[Builder]) -> Iterator[tuple[Builder, Site]]:
+    """Functions that make a table and look all tokens up in it at once, without giving the table a name."""
+    known = {b.node for b in builders}
+    rows = pairs()
+    for m in modules:
+        for f in list(dict.fromkeys(m.function_at(c.lineno) for c in m.pieces))[:MAX_DIRECT]:
+            if f is None or f in known:
+                continue
+            machine, unit = Machine(m.known, BUILD_STEPS), m.unit_at(f.lineno)
+            machine.unknown_index = Array([p.target for p in rows])
+            scope = Scope(machine.bind(Closure(f, Scope(), method=bool(unit.owner) and unit.node is f), [], {}))
+            for s in f.body:
+                try:
+                    if machine.statement(s, scope) is not None:
+                        break
+                except (Undecided, Raised, OneByOne):
+                    machine.forget([s], scope)
+                except OutOfSteps:
+                    break
+            value, line = machine.outcome(scope)
+            if counted(value) and isinstance(value, Array) and len(value.data) == len(rows):
+                counts = tuple(float(v) for v in value.data)
+                line = line or f.lineno
+                yield Builder(unit, f, line, None, inline=True), Site(unit, line, -1, counts)
+
+
 def _blocks(unit: Unit, flow: Flow, names: dict[str, set[Tag]]) -> Iterator[tuple[list[ast.stmt], int, list[_Look]]]:
     """Innermost lists of statements with a look-up, the first statement with one, and the look-ups in the list."""
-    todo = [unit.body]
+    lines = sorted({n.lineno for n in unit.nodes() if type(n) is ast.Subscript and _look(n, flow, names, unit)})
+    todo = [unit.body] if lines else []
     while todo:
         body = todo.pop(0)
         start, looks = -1, []
         for k, s in enumerate(body):
+            at = bisect_left(lines, s.lineno)
+            if at == len(lines) or lines[at] > (s.end_lineno or s.lineno):
+                continue  # no look-up in there
             if isinstance(s, _NESTED):
                 todo += [b for b in (s.body, getattr(s, "orelse", []), getattr(s, "finalbody", [])) if b]
                 todo += [h.body for h in getattr(s, "handlers", [])]
@@ -101,7 +133,7 @@ def _look(node: ast.AST, flow: Flow, names: dict[str, set[Tag]], unit: Unit) -> 
     if not tables:
         return None
     numeric = any(_numeric(flow.at(t)) for t in tables)  # a file's part may be anything
-    return _Look(node, ast.dump(node.slice), frozenset(tables), numeric)
+    return _Look(node, index_key(node.slice), frozenset(tables), numeric)
 
 
 def _tags(e: ast.expr, flow: Flow, names: dict[str, set[Tag]]) -> set[Tag]:
@@ -141,10 +173,14 @@ def _evaluate(
     targets = list(dict.fromkeys(look.index for look in made if look.counts(flow)))
     if any(t in marks for t in targets):  # another look-up of the same table is for something else
         targets = [t for t in targets if t in marks]
+    apart = bool(marks) and not any(t in marks for t in targets)  # which index is the scored token's cannot be told
     others = {look.index for look in made}
     for builder in sorted({i for look in made if look.counts(flow) for i, _ in look.tags}):
         for target in targets[:4]:
             line = next(look.node.lineno for look in made if look.index == target and look.counts(flow))
+            if apart:
+                yield Site(unit, line, builder, None)
+                continue
             counts, at = _run(unit, flow, names, body[start:], builder, target, others - {target}, budget)
             yield Site(unit, at or line, builder, counts)
 

@@ -6,7 +6,7 @@ import ast
 import fnmatch
 import re
 
-from auditor.source import attributes, environment
+from auditor.source import attributes, environment, sights_files
 from auditor.source.attributes import path_of
 from auditor.source.builtins_ import text_of
 from auditor.source.labels import Mark
@@ -75,15 +75,16 @@ def text_of_path(v: Value) -> str:
 
 def stored_value(w: Walk, source: Value) -> Value | None:
     if isinstance(source, LibObj) and "@content" in source.attrs:
-        return source.attrs["@content"]
+        return sights_files.read_back(w, source.attrs["@content"])
     key = text_of_path(source).rsplit("/", 1)[-1]
-    if key and key != "{}":
-        return w.files.get(key)
+    if key and key != "{}" and key in w.files:
+        return sights_files.read_back(w, w.files[key])
     return None
 
 
 def store(w: Walk, target: Value, v: Value) -> None:
     """Keep what is written to a file or buffer, so that it is found again when it is read."""
+    sights_files.written(w, v)
     if isinstance(target, LibObj) and target.path in ("buffer",):
         target.attrs["@content"] = v
         return
@@ -310,7 +311,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
     if o.path == "buffer":
         content = o.attrs.get("@content")
         if name in ("getvalue", "read", "getbuffer"):
-            return Data(labels(content) & ~w.marks.mask[Mark.PARAMETER]) if content is not None else Data()
+            return Data(sights_files.packed(w, labels(content))) if content is not None else Data()
         if name == "write" and args:
             o.attrs["@content"] = args[0]
         return NONE
@@ -411,7 +412,7 @@ def _buffer(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _passed(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(_all(a, k) & ~w.marks.mask[Mark.PARAMETER])
+    return Data(sights_files.packed(w, _all(a, k)))
 
 
 def _import(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

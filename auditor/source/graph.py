@@ -23,6 +23,8 @@ def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) ->
     gradients = 0
     for u in w.updates.values():
         gradients |= u.scored
+    for n in list(reported):
+        reported |= set(w.marks.numbers(w.scores[n].told, Mark.SCORE))
     unused = [s.id for s in w.scores.values() if s.id not in reported and not s.derived and not s.grad and s.base < 0]
     for n in unused[:MAX_UNUSED]:
         if not gradients & w.marks.make(Mark.SCORE, n):
@@ -82,6 +84,7 @@ class _Maker:
             s.id, EventKind.SCORE, self.place(s.site), s.tagged, s.turns, s.guards, self.slices(s.targets),
             self.slices(self.w.val_reads(s.inputs)), tuple(m.numbers(s.inputs, Mark.UPDATE)), self.made_of(s),
             path=self.stack(s.stack), parts=tuple(sorted(s.parts)), training=self.in_training(s.turns),
+            told=tuple(m.numbers(s.told, Mark.SCORE)),
         )
 
     def made_of(self, s: Scored) -> tuple[int, ...]:

@@ -247,10 +247,11 @@ def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | N
     one = labels(scored[0]) & m[Mark.SCORE]
     if all(labels(v) & m[Mark.SCORE] == one for v in scored):
         return None
-    if all(tag_of(v) in AT_TARGET for v in scored):
+    if all(tag_of(v) in (*AT_TARGET, "total") for v in scored):
         runs = [_targets(w, labels(v)) for v in scored]
         if all(r and (r & runs[0] or _overlap(w, r, runs[0])) for r in runs):
-            w.see(Sight.ORACLE, w.site, f"{what} of several losses of the same token is kept", lab)
+            totals = any(tag_of(v) == "total" for v in scored)
+            w.see(Sight.ORACLE, w.site, f"{what} of several {'results' if totals else 'losses of the same token'} is kept", lab, detail=(("of", "totals" if totals else "losses"),))
     return Data(lab & ~(m[Mark.READ] | m[Mark.UPDATE]), tag=tag_of(scored[0]))
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from auditor.source import native_tree
 from auditor.source.native_judge import Verdict, judge
-from auditor.source.native_walk import Function, OutOfBudget, Unit, Walk, survey
+from auditor.source.native_memory import OutOfBudget
+from auditor.source.native_unit import Function, Unit, survey
+from auditor.source.native_walk import Walk
 from auditor.unpack.parse import parse as parse_python
 from auditor.unpack.parse import walk as walk_python
 from rules.events import Observation, Sight, Step, Suspect
@@ -143,7 +145,7 @@ def examine(text: str, header: bool = False) -> tuple[tuple[Verdict, ...], tuple
         budget -= given - max(walk.memory.budget, 0)
         if budget <= 0:
             break
-    return tuple(_without_doubles(unit, text, list(out.values()))), tuple(problems)
+    return tuple(_without_doubles(out.values())), tuple(problems)
 
 
 def roots(unit: Unit) -> list[Function]:
@@ -162,8 +164,8 @@ def roots(unit: Unit) -> list[Function]:
     return out[:MAX_FUNCTIONS]
 
 
-def _without_doubles(unit: Unit, text: str, verdicts: list[Verdict]) -> Iterator[Verdict]:
-    """Spread bytes once per place; settings under the names that callers give them."""
+def _without_doubles(verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+    """Spread bytes are told once per place."""
     spread: set[int] = set()
     for v in verdicts:
         if v.sight is Sight.SPREAD_BYTES:

@@ -364,8 +364,8 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     tag = mixing.tag_of(v)
     if tag == "p log p":
         return Data(labels(v), tag="entropy")
-    if tag == "scored row":
-        return Data(labels(v), tag="nll")
+    if tag in AT_TARGET and len(a) < 2 and not {"dim", "axis"} & set(k):
+        return Data(labels(v), tag="total")
     return Data(labels(v), tag=tag if tag in (*AT_TARGET, "entropy", "spread", "probabilities", "bytes") else "")
 
 
@@ -414,7 +414,7 @@ def _embedding(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _gradients(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     loss = labels(a[0]) if a else 0
-    lab = loss & ~w.marks.mask[Mark.PARAMETER]
+    lab = loss & ~w.marks.mask[Mark.PARAMETER] | w.marks.make(Mark.GRADIENT, 0)
     params = a[1] if len(a) > 1 else k.get("inputs", NONE)
     if isinstance(params, Seq):
         return Seq([Data(lab, tag="gradient") for _ in params.items], "tuple", params.more)
@@ -692,6 +692,8 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         source = labels(args[0]) if args else 0
         for h in w.marks.holders(bits):
             assign.write_parameters(w, h, source, w.site, strong=True)
+            w.restored.add(h.number)
+        sights_files.loaded(w, owner)
         return Seq([Seq([]), Seq([])], "tuple")
     if name in ("modules", "children"):
         return Seq(_modules(owner, name == "children"), "list", True)
@@ -918,7 +920,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in ("put", "write"):
         return NONE
     if w.score_marks(labels(owner)) and name in REDUCE:
-        return Data(labels(owner) | _all(a, k), tag=owner.tag)
+        whole = name in ("mean", "sum", "average") and not a and not {"dim", "axis"} & set(k) and owner.tag in AT_TARGET
+        return Data(labels(owner) | _all(a, k), tag="total" if whole else owner.tag)
     if owner.tag in TOKENISH and name in ("__xor__", "__and__", "__mod__", "bitwise_xor"):
         return Data(labels(owner) | _all(a, k), tag="hash")
     d = Data(labels(owner) | _all(a, k), tag=owner.tag if name in ("mean", "cumsum", "abs", "neg", "negative") and owner.tag in (*AT_TARGET, "entropy", "activations", "probabilities") else "")

@@ -67,6 +67,7 @@ class Scored:
     tagged: str = "nll"
     base: int = -1  # the score that this one was derived from
     grad: bool = True  # gradients were on
+    told: int = 0  # SCORE marks among the inputs
 
 
 @dataclass
@@ -117,6 +118,19 @@ class Seen:
 
 
 @dataclass
+class Note:
+    """Something whose meaning depends on what the rest of the walk shows; see `sights_end.py`."""
+
+    kind: str
+    site: Site
+    turns: tuple[Turn, ...]
+    guards: tuple[str, ...]
+    marks: int = 0
+    text: str = ""
+    stack: tuple[Site, ...] = ()
+
+
+@dataclass
 class Walk:
     """Everything that belongs to following one program once."""
 
@@ -162,6 +176,9 @@ class Walk:
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
+    written: set[int] = field(default_factory=set)  # holders whose parameters went into a file
+    restored: set[int] = field(default_factory=set)  # holders whose parameters were loaded
+    notes: list[Note] = field(default_factory=list)  # what can only be told at the end of the walk
 
     # Limits.
 
@@ -308,6 +325,7 @@ class Walk:
             tagged=tagged,
             name=name,
             grad=not self.no_grad,
+            told=self.score_marks(inputs),
         )
         return self.marks.make(Mark.SCORE, n)
 
@@ -328,7 +346,7 @@ class Walk:
                 self.derived[key] = n
                 self.scores[n] = Scored(
                     n, site, tuple(self.turns), tuple(self.guards), old.targets, new, old.parts, tuple(self.stack),
-                    bool(self.training), True, old.name, old.tagged, s, old.grad,
+                    bool(self.training), True, old.name, old.tagged, s, old.grad, old.told,
                 )
             out |= self.marks.make(Mark.SCORE, self.derived[key])
         return out
@@ -347,6 +365,11 @@ class Walk:
         )
         self.version += 1
         return self.marks.make(Mark.UPDATE, n)
+
+    def note(self, kind: str, site: Site, marks: int = 0, text: str = "") -> None:
+        """Keep something for the end of the walk."""
+        if len(self.notes) < MAX_EVENTS:
+            self.notes.append(Note(kind, site, tuple(self.turns), tuple(self.guards), marks, text, tuple(self.stack)))
 
     def report(self, site: Site, text: str, marks: int) -> None:
         if len(self.reports) > MAX_EVENTS:
