@@ -29,6 +29,7 @@ class Kind(StrEnum):
     STORED = "stored"  # the tokens themselves went into the weights
     WINDOW = "window"  # fresh values fitted to the window that is then scored
     CONTEXT = "context"  # the same, but on positions before the scored ones only
+    OTHER_TOKENS = "other tokens"  # of the same windows, on the other side of a boundary
     CONTEXT_SHARED = "context shared"  # the same, with one set of values for several windows
 
 
@@ -64,6 +65,8 @@ def kind_of(c: order.Conflict) -> Kind:
         if c.context_only:
             return Kind.CONTEXT_SHARED if u.shared else Kind.CONTEXT
         return Kind.WINDOW
+    if c.context_only:
+        return Kind.OTHER_TOKENS
     if c.repeat:
         return Kind.PASSES if u.means in (Means.TABLE, Means.WEIGHTS) else Kind.EPOCHS
     if u.means in (Means.TABLE, Means.WEIGHTS):

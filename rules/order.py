@@ -108,7 +108,8 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
             if hit is None or hit.split is not Split.VALIDATION:
                 continue
             yield Conflict(
-                update, score, report, _repeats(update, score), _before(update, hit, p), opposite(update.parts, score.parts),
+                update, score, report, _repeats(update, score), _before(update, hit, p),
+                opposite(update.parts, score.parts) or all(opposite(t.parts, u.parts) for t in score.slices for u in update.slices),
                 not undecided(update, report) and not undecided(score, report),
             )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import attributes, calls, expressions
+from auditor.source import attributes, calls, expressions, mixing
 from auditor.source.labels import Mark, Read
 from auditor.source.values import (
     NONE,
@@ -323,10 +323,17 @@ def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accu
         root.lab |= bit | (kept & ~w.marks.mask[Mark.READ] & ~w.marks.mask[Mark.SCORE])
         root.tag = root.tag if root.tag not in ("", "tokens") else "table"
         return
+    found = where & w.marks.mask[Mark.LOOKUP]
+    if found:  # where something is written depends on what a table holds
+        kept |= found
+        if isinstance(value, Data) and w.score_marks(kept):
+            mixing.gated(w, w.score_marks(kept), found)
     if not accumulate:
         root.lab &= ~stale(w, root.lab)
         if index is None or expressions.is_whole(index):
             root.lab = 0
+    if index is not None and isinstance(value, Const) and value.v and not kept:
+        root.parts = expressions.edges(w, index) or root.parts  # a mask that is set from or up to a place
     root.lab |= kept
     if w.train_reads(where):
         root.lab |= w.train_reads(where)
@@ -409,4 +416,7 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
         extra = marks & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
         if extra:
             marks = (marks & ~extra & ~w.score_marks(marks)) | w.derive(w.score_marks(marks), extra, w.site)
+    tag = mixing.combine(w, op, Data(tag=root.tag), Data(tag=mixing.tag_of(v))).tag if root.holder is None else ""
     write(w, old, marks, accumulate=True, value=v)
+    if tag in ("hash", "mixed"):
+        root.tag = tag

@@ -244,6 +244,8 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             return Seq([Const(i) for i in a[0].v], kind)
         items, more = sample(w, a[0])
         s = Seq(items, kind, more)
+    if p == "sorted" and "key" in k and not s.lab:
+        s.lab |= _judged(w, s.items, k, n)
     s.site, s.born = w.site, tuple(w.turns)
     return s
 

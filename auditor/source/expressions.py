@@ -10,6 +10,7 @@ from typing import Any
 
 from auditor.source import attributes, calls, environment, mixing, tokens
 from auditor.source.labels import Mark
+from auditor.source.tokens import all_parts
 from auditor.source.values import (
     NONE,
     Alt,
@@ -350,8 +351,7 @@ def _unary(w: Walk, n: ast.UnaryOp, f: Frame) -> Value:
     if isinstance(n.op, ast.USub):
         w.site = w.here(n, f)
         return mixing.negate(w, v)
-    d = Data(labels(v))
-    return d
+    return Data(labels(v), tag=mixing.tag_of(v) if mixing.tag_of(v) in ("condition", "mask", "hit") else "")
 
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -397,9 +397,9 @@ def _compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Fram
         except Exception:
             return Data(lab)
     if isinstance(a, (Const, Data)) and isinstance(b, (Const, Data)) and isinstance(op, (ast.Eq, ast.NotEq)):
-        if isinstance(a, Data) and isinstance(b, Data) and a.sym and a.sym == b.sym and a.off == b.off:
+        if isinstance(a, Data) and isinstance(b, Data) and a.sym and a.sym == b.sym and a.off == b.off and "positions" not in (a.tag, b.tag):
             return Const(isinstance(op, ast.Eq), labels(a))
-    if isinstance(a, Data) and isinstance(b, Data) and a.sym and a.sym == b.sym:
+    if isinstance(a, Data) and isinstance(b, Data) and a.sym and a.sym == b.sym and "positions" not in (a.tag, b.tag):
         try:
             return Const(bool(_COMPARE[type(op)](a.off, b.off)), labels(a))
         except KeyError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 
 from auditor.source.labels import Lookup, Mark, Read
-from auditor.source.tokens import AT_TARGET, TOKENISH, narrowed, number
+from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
 from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
 from auditor.source.walk import Walk
 from rules.events import Sight
 
+CHOICES = frozenset(("condition", "mask", "hit", "better"))
 _HASHING = (ast.BitXor, ast.Mod, ast.BitAnd, ast.BitOr, ast.LShift, ast.RShift)
 
 
@@ -22,17 +23,21 @@ def tag_of(v: Value) -> str:
         return next((t for i in v.values if (t := tag_of(i))), "")
     return ""
 
+LOSSES = (*AT_TARGET, "total", "spread", "spread probability", "better")
+
 
 def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     """`a op b` where at least one is not known."""
     la, lb = labels(a), labels(b)
     ta, tb = tag_of(a), tag_of(b)
     score = w.marks.mask[Mark.SCORE]
-    if (la | lb) & score:
+    if la & score and ta in LOSSES or lb & score and tb in LOSSES:
         return _with_scores(w, op, a, b, la, lb, ta, tb)
     out = Data(la | lb)
     _number(w, op, a, b, out)
-    if ta in TOKENISH or tb in TOKENISH:
+    if isinstance(op, (ast.BitAnd, ast.BitOr)) and CHOICES & {ta, tb} and not {ta, tb} & set(TOKENISH):
+        out.tag = "hit" if "hit" in (ta, tb) else "condition"
+    elif ta in TOKENISH or tb in TOKENISH:
         if isinstance(op, _HASHING) or (ta == "hash" or tb == "hash"):
             out.tag = "hash"
         elif isinstance(op, (ast.Mult, ast.Add, ast.Sub)):
@@ -65,12 +70,15 @@ def _number(w: Walk, op: ast.operator, a: Value, b: Value, out: Data) -> None:
     x, y = number(w, a), number(w, b)
     if x is None or y is None:
         return
-    if isinstance(op, (ast.Add, ast.Sub)) and y[0] == 0:
-        out.sym, out.off = x[0], x[1] + (y[1] if isinstance(op, ast.Add) else -y[1])
-    elif isinstance(op, ast.Add) and x[0] == 0:
-        out.sym, out.off = y[0], y[1] + x[1]
+    if isinstance(op, (ast.Add, ast.Sub)):
+        out.sym, out.off = added(w, x, y, 1 if isinstance(op, ast.Add) else -1)
+        out.sym = out.sym or zero(w)
+    elif isinstance(op, ast.Mult) and 0 in (x[0], y[0]) and not x[0] + y[0] == 0:
+        out.sym, out.off = scaled(w, x if x[0] else y, (y if x[0] else x)[1])
     else:
         out.sym = w.number((type(op).__name__, x, y))
+    if "positions" in (tag_of(a), tag_of(b)) and isinstance(op, (ast.Add, ast.Sub)):
+        out.tag = "positions"
 
 
 def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int, ta: str, tb: str) -> Data:
@@ -102,7 +110,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
             scores = w.derive(scores, extra | (w.val_reads(other) if extra & m[Mark.LOOKUP] else 0), w.site)
     if extra & m[Mark.ENTROPY] and ot == "entropy" and isinstance(op, ast.Add):
         pass
-    bounds = value.parts if isinstance(value, Data) else frozenset()
+    bounds = all_parts(value) if isinstance(value, Data) else frozenset()
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)
     out = Data(((la | lb) & ~drop) | scores, tag=tag if not divisor or tag == "spread" else tag)
@@ -128,20 +136,40 @@ def _same_run(w: Walk, marks: int, targets: int) -> bool:
     return any((r.base, r.start) in heads for r in w.marks.reads(w.val_reads(marks)) if r.start is not None)
 
 
-def look_at_keys(w: Walk, scores: int, extra: int) -> None:
+def look_at_keys(w: Walk, scores: int, extra: int, form: str = "") -> None:
     """Whether a table that is mixed into a score was read under a key that holds the scored token."""
+    for look, key in with_target(w, scores, extra):
+        what = "the token being scored is part of the key under which a hashed table is read"
+        reads = tuple((w.site_of(r.at), "tokens are read") for r in w.marks.reads(key)[:1])
+        w.see(
+            Sight.TARGET_IN_KEY, w.site_of(look.at), what, look.key | scores, detail=(("form", form),) if form else (),
+            path=(*reads, (w.site_of(look.at), "the table is read under a key made with the token itself"), (w.site, "what was found is mixed into the probability of the token")),
+        )
+
+
+def gated(w: Walk, scores: int, extra: int) -> None:
+    """Whether it is decided by a count under the scored token's own key where something is mixed in."""
+    for look, _ in with_target(w, scores, extra):
+        what = "whether the table is mixed in depends on what it holds for the token being scored"
+        w.see(Sight.TARGET_GATE, w.site, what, scores, detail=(("form", "found"),), path=((w.site_of(look.at), "the table is read under a key made with the token itself"),))
+        return
+
+
+def with_target(w: Walk, scores: int, extra: int) -> list[tuple[Lookup, int]]:
+    """Look-ups of hashed tables under a key that holds the scored token, and the tokens of that key."""
     looks = w.marks.lookups(extra)
     if not looks:
-        return
+        return []
     targets = _targets(w, scores)
     keys = [look.key for look in looks if look.hashed]
+    out = []
     for look in looks:
         if not look.hashed or look.generic:
             continue
         key = w.val_reads(look.key)
         if key & targets or _same_run(w, key, targets) or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) for k in keys) or _ahead(w, key, keys):
-            what = "the token being scored is part of the key under which a hashed table is read"
-            w.see(Sight.TARGET_IN_KEY, w.site_of(look.at), what, look.key | scores, path=((w.site, "what was found under that key is mixed into the score"),))
+            out.append((look, key))
+    return out
 
 
 def _ahead(w: Walk, key: int, keys: list[int]) -> bool:
@@ -227,8 +255,10 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             if la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
                 w.see(Sight.TARGET_GATE, w.site, "the token being scored decides which of two probabilities counts", gate | scores)
         extra = (la | lb | lt) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
+        if lt & m[Mark.LOOKUP]:
+            gated(w, scores, lt & m[Mark.LOOKUP])
         if extra:
-            look_at_keys(w, scores, extra)
+            look_at_keys(w, scores, (la | lb) & extra)
             if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
                 scores = w.derive(scores, extra, w.site)
     drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from auditor.source import assign, attributes, mixing, optimisers, tokens
+from auditor.source import assign, attributes, mixing, optimisers, sights_files, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target, number
 from auditor.source.values import (
@@ -17,6 +17,7 @@ from auditor.source.values import (
     Dict,
     Inst,
     Kw,
+    Lib,
     LibObj,
     Seq,
     Value,
@@ -185,6 +186,9 @@ def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     dims = a[0].items if a and isinstance(a[0], Seq) else a
     if not name.endswith("_like"):
         d.shape = tuple(x.v if isinstance(x, Const) and isinstance(x.v, int) else None for x in dims)
+    kind = k.get("dtype")
+    if isinstance(kind, Lib) and kind.path.rsplit(".", 1)[-1] in ("bool", "bool_"):
+        d.tag = "mask"
     want = k.get("requires_grad")
     if isinstance(want, Const) and want.v:
         assign.make_trainable(w, d)
@@ -234,13 +238,11 @@ def _parameter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _arange(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    d = w.fresh(_all(a, k))
+    d = w.fresh(_all(a, k), "positions")
     start = a[0] if len(a) > 1 else Const(0)
     at = number(w, start)
     if at is not None:
-        d.sym, d.off = (at if at[0] else (w.number(("from", at[1], w.site)), 0))
-        if at[0] == 0:
-            d.off = 0
+        d.sym, d.off = at[0] or tokens.zero(w), at[1]
     return d
 
 
@@ -267,7 +269,7 @@ def _gather(w: Walk, owner: Data, idx: Value) -> Value:
 
 def _where(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if len(a) < 3:
-        return Data(_all(a, k) & ~w.marks.mask[Mark.TURN], tag="condition")
+        return Data(_all(a, k) & ~w.marks.mask[Mark.TURN], tag="subset")
     return mixing.selected(w, a[0], a[1], a[2])
 
 
@@ -900,8 +902,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return fresh(w, name, a, k)
     if name in ("register_hook", "register_post_accumulate_grad_hook"):
         return LibObj("hook")
-    if name == "nonzero" or name == "argwhere":
-        return Data(labels(owner), tag="")
+    if name in ("nonzero", "argwhere", "flatnonzero"):
+        return Data(labels(owner), tag="subset")
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
         d = Data(labels(owner) | _all(a, k), tag="")
         if name in ("topk", "sort") or name == "max" and a:

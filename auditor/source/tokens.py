@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.values import Const, Data, Seq, Value, labels
 from auditor.source.walk import Walk
@@ -13,7 +15,10 @@ AT_TARGET = ("nll", "target probability")
 
 
 def number(w: Walk, v: Value | None) -> tuple[int, int] | None:
-    """An index as (symbol, offset); symbol 0 for a known number. None for what is no number."""
+    """An index as (symbol, offset); symbol 0 for a known number. None for what is no number.
+
+    A run of positions is told by its first.
+    """
     if isinstance(v, Const):
         if isinstance(v.v, float) and not v.v.is_integer():
             return None
@@ -21,8 +26,42 @@ def number(w: Walk, v: Value | None) -> tuple[int, int] | None:
     if isinstance(v, Data):
         if not v.sym:
             v.sym = w.symbol()
-        return v.sym, v.off
+        return (0 if v.sym == zero(w) else v.sym), v.off
     return None
+
+
+def zero(w: Walk) -> int:
+    """The symbol of a number that is known, where a symbol must stand."""
+    return w.number(("sum", ()))
+
+
+def added(w: Walk, x: tuple[int, int], y: tuple[int, int], sign: int = 1) -> tuple[int, int]:
+    """The sum or difference of two indices: the same symbol however it was computed; `zero` if it is known."""
+    terms: dict[int, int] = dict(w.forms.get(x[0], ((x[0], 1),)) if x[0] else ())
+    for atom, times in w.forms.get(y[0], ((y[0], 1),)) if y[0] else ():
+        terms[atom] = terms.get(atom, 0) + sign * times
+    form = tuple(sorted((a, k) for a, k in terms.items() if k))
+    if len(form) == 1 and form[0][1] == 1:
+        return form[0][0], x[1] + sign * y[1]
+    sym = w.number(("sum", form))
+    w.forms[sym] = form
+    return sym, x[1] + sign * y[1]
+
+
+def scaled(w: Walk, x: tuple[int, int], by: int) -> tuple[int, int]:
+    """A multiple of an index."""
+    form = tuple((a, k * by) for a, k in (w.forms.get(x[0], ((x[0], 1),)) if x[0] else ())) if by else ()
+    sym = w.number(("sum", form))
+    w.forms[sym] = form
+    return sym, x[1] * by
+
+
+def from_base(w: Walk, base: int, start: int | None, at: tuple[int, int]) -> tuple[int, int | None]:
+    """Where the token stands that is `at` places after the start of a run."""
+    if start is None:
+        return (base, None) if not at[0] else (w.number(("at", base, None, at[0])), at[1])
+    sym, off = added(w, (base, start), at)
+    return (0 if sym == zero(w) else sym), off
 
 
 def tokens_value(w: Walk, split: Split, site_path: str, line: int, stop: int | None, *, sidecar: bool = False) -> Data:
@@ -60,7 +99,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         return table_lookup(w, owner, labels(owner), key)
     own = labels(owner)
     new = own | (lab & ~w.marks.mask[Mark.TURN])
-    bounds = edges(w, key)
+    bounds = edges(w, key) | (all_parts(key) if isinstance(key, Data) else frozenset())
     if bounds and w.score_marks(own) and owner.tag in AT_TARGET:
         new = (new & ~w.score_marks(new)) | narrowed(w, w.score_marks(own), bounds)
         d = Data(new, tag=owner.tag)
@@ -69,7 +108,29 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     d = Data(new & ~own | lab, base=owner, tag=owner.tag)
     d.parts = owner.parts | bounds
     d.holder = None
+    if owner.tag == "positions":
+        d.sym, d.off = _position_at(w, owner, key)
     return d
+
+
+def _position_at(w: Walk, owner: Data, key: Value) -> tuple[int, int]:
+    """Which positions are picked out of a run of positions; a choice among them starts where they start."""
+    at = number(w, owner)
+    assert at is not None
+    if isinstance(key, Data) and key.tag not in ("condition", "mask", "subset", "hit", "better"):
+        by = number(w, key)
+    elif isinstance(key, Seq) and key.kind == "slice":
+        by = number(w, key.items[0]) or (0, 0)
+    elif isinstance(key, Const):
+        by = number(w, key)
+        if by is not None and by[1] < 0:
+            return w.symbol(), 0
+    else:
+        by = (0, 0)
+    if by is None:
+        return w.symbol(), 0
+    sym, off = added(w, at, by)
+    return sym or zero(w), off
 
 
 def narrowed(w: Walk, scores: int, bounds: frozenset[str]) -> int:
@@ -84,9 +145,7 @@ def narrowed(w: Walk, scores: int, bounds: frozenset[str]) -> int:
         if key not in w.derived:
             n = w.new_id()
             w.derived[key] = n
-            from dataclasses import replace
-
-            w.scores[n] = replace(old, id=n, parts=old.parts | bounds, base=s)
+            w.scores[n] = replace(old, id=n, targets=_shifted(w, old.targets, bounds), parts=old.parts | bounds, base=s)
         out |= w.marks.make(Mark.SCORE, w.derived[key])
     return out
 
@@ -99,6 +158,28 @@ def cut(w: Walk, v: Value, bounds: frozenset[str]) -> Value:
     if isinstance(v, Seq) and v.kind == "tuple":
         return Seq([cut(w, i, bounds) for i in v.items], v.kind, v.more, v.lab)
     return v
+
+
+def _shifted(w: Walk, reads: int, bounds: frozenset[str]) -> int:
+    """Runs of tokens of which only what lies from a boundary on is kept."""
+    low = next((b[:-1].split(":") for b in bounds if b.endswith(">")), None)
+    if low is None:
+        return reads
+    out = 0
+    for r in w.marks.reads(reads):
+        base, start = from_base(w, r.base, r.start, (int(low[0]), int(low[1])))
+        out |= w.read(replace(r, base=base, start=start, stop=None))
+    return out
+
+
+def all_parts(v: Data) -> frozenset[str]:
+    """The boundaries of a mask or a view, whichever name it goes by."""
+    d: Data | None = v
+    parts: frozenset[str] = frozenset()
+    while d is not None:
+        parts |= d.parts
+        d = d.base
+    return parts
 
 
 def edges(w: Walk, key: Value) -> frozenset[str]:
@@ -143,15 +224,14 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
         base = r.base
         if isinstance(last, Seq) and last.kind == "slice" and len(key.items) > 1:
             low = number(w, last.items[0])
-            if low is not None and low[0] == 0 and start is not None:
-                start += low[1]
-            elif low is not None and low[0]:
-                base, start = w.number(("at", base, start, low[0])), low[1]
+            if low is not None:
+                base, start = from_base(w, base, start, low)
             stop = None
-        elif isinstance(last, (Const, Data)) and not (isinstance(last, Const) and last.v is None):
+        elif isinstance(last, (Const, Data)) and not (isinstance(last, Const) and last.v is None) and tag_is_place(last):
             at = number(w, last)
             if at is not None:
-                base, start, stop = (base, (start or 0) + at[1], None) if not at[0] else (w.number(("at", base, start, at[0])), at[1], None)
+                base, start = from_base(w, base, start, at)
+                stop = None
         return _derived(w, owner, Read(r.split, r.at, turns, base, start, stop, r.parts | bounds, r.sidecar), lab & w.marks.mask[Mark.TURN])
     if isinstance(key, Seq) and key.kind == "slice":
         return _derived(w, owner, _sliced(w, r, key, turns), 0)
@@ -159,14 +239,17 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
         if r.start is not None and key.v >= 0:
             return _derived(w, owner, Read(r.split, r.at, turns, r.base, r.start + key.v, r.start + key.v + 1, r.parts, r.sidecar), 0)
         return _derived(w, owner, Read(r.split, r.at, turns, r.base, None, None, r.parts, r.sidecar), 0)
-    if isinstance(key, Data):
-        if key.tag in ("mask", "condition"):
-            return _derived(w, owner, Read(r.split, r.at, turns, r.base, r.start, None, r.parts, r.sidecar), 0)
+    if isinstance(key, Data) and tag_is_place(key):
         at = number(w, key)
         assert at is not None
-        base = at[0] if r.base == 0 and not r.start else w.number(("at", r.base, r.start, at[0]))
-        return _derived(w, owner, Read(r.split, r.at, turns, base, at[1], None, r.parts, r.sidecar), 0)
+        base, start = from_base(w, r.base, r.start, at)
+        return _derived(w, owner, Read(r.split, r.at, turns, base, start, None, r.parts, r.sidecar), 0)
     return _derived(w, owner, Read(r.split, r.at, turns, r.base, r.start, None, r.parts, r.sidecar), 0)
+
+
+def tag_is_place(key: Value) -> bool:
+    """Whether an index names places, rather than choosing among them."""
+    return not isinstance(key, Data) or key.tag not in ("mask", "condition", "subset", "hit", "better")
 
 
 def _sliced(w: Walk, r: Read, key: Seq, turns: frozenset[tuple[int, int]]) -> Read:
@@ -175,16 +258,20 @@ def _sliced(w: Walk, r: Read, key: Seq, turns: frozenset[tuple[int, int]]) -> Re
     b = number(w, high)
     base, start, stop = r.base, r.start, r.stop
     known_low = isinstance(low, Const) and low.v is None
+    parts = set(r.parts)
+    if not known_low and a is not None and (a[0] or a[1] > 0):
+        parts.add(f"T{r.base}:{r.start}:{a[0]}:{a[1]}>")
+    if b is not None and (b[0] or b[1] > 0):
+        parts.add(f"T{r.base}:{r.start}:{b[0]}:{b[1]}<")
     if not known_low and a is not None:
         if a[0] == 0:
             if a[1] >= 0:
                 start = start + a[1] if start is not None else None
             else:
                 start = stop + a[1] if stop is not None else None
-        elif base == 0 and not start:
-            base, start, stop = a[0], a[1], None
         else:
-            base, start, stop = w.number(("at", base, start, a[0])), a[1], None
+            base, start = from_base(w, base, start, a)
+            stop = None
     if not (isinstance(high, Const) and high.v is None):
         if b is not None and b[0] == 0 and b[1] < 0:
             stop = stop + b[1] if stop is not None else None
@@ -196,7 +283,7 @@ def _sliced(w: Walk, r: Read, key: Seq, turns: frozenset[tuple[int, int]]) -> Re
             stop = None
     if isinstance(step, Const) and isinstance(step.v, int) and step.v < 0:
         start, stop = None, None
-    return Read(r.split, r.at, turns, base, start, stop, r.parts, r.sidecar)
+    return Read(r.split, r.at, turns, base, start, stop, frozenset(parts), r.sidecar)
 
 
 def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:

@@ -176,6 +176,7 @@ class Walk:
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
+    forms: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # symbols that are sums of others
     written: set[int] = field(default_factory=set)  # holders whose parameters went into a file
     restored: set[int] = field(default_factory=set)  # holders whose parameters were loaded
     notes: list[Note] = field(default_factory=list)  # what can only be told at the end of the walk
@@ -222,7 +223,7 @@ class Walk:
     def guard_number(self, node: ast.AST, marks: int) -> str:
         """A number for an undecided condition; the same in every turn when no loop can change it."""
         m = self.marks.mask
-        moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE])
+        moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.LOOKUP])
         if moving:
             self.next_id += 1
         if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):

@@ -1,0 +1,103 @@
+"""What is seen when tokens are cut, masked and shifted: a part of the split, documents, masks, the gate over the position before."""
+
+from __future__ import annotations
+
+import ast
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING
+
+from auditor.source.labels import Mark, Read
+from auditor.source.values import Const, Data, Seq, Value, labels
+from rules.events import Sight, Split
+
+if TYPE_CHECKING:
+    from auditor.source.walk import Walk
+
+PART = 0.97  # the last incomplete window may be left out
+SHIFT = "shift"
+MASKED, DRAWN = "masked", "drawn"
+AT, BEFORE = "at", "before"
+DOCUMENT = "document|"
+LAST = "0:-1<"  # all but the last position, see `tokens.edges`
+
+
+def cut(w: Walk, r: Read, key: Seq, parts: frozenset[str]) -> frozenset[str]:
+    """What a slice of a split says about which part of it is used, as parts of the new read."""
+    low, high, _ = key.items
+    if r.split is not Split.VALIDATION:
+        return parts
+    marks = labels(low)
+    if marks & w.marks.mask[Mark.BOUNDARY]:
+        parts |= {DOCUMENT}
+    whole = r.base == 0 and r.start in (0, 1) and r.stop is not None
+    first = isinstance(low, Const) and (low.v is None or low.v in (0, 1))
+    if whole and first and isinstance(high, Const) and type(high.v) is int and not (labels(high) | marks) & w.marks.mask[Mark.TURN]:
+        total = r.stop or 0
+        share = high.v * w.config.world_size / total if total else 0.0
+        if 0 < high.v < PART * total and not 0.97 < share < 1.03:  # the part of one process
+            parts |= {f"first {high.v} of {total - 1}|"}
+    return parts
+
+
+def shifted(w: Walk, d: Data, bounds: frozenset[str]) -> None:
+    """Inside a model all positions but the last are taken: the value at the position before."""
+    if w.forward_depth and LAST in bounds:
+        d.lab |= w.marks.make(Mark.ACTIVATION, SHIFT)
+
+
+def shortened(w: Walk, out: Value, key: Value) -> Value:
+    """Remember of tokens inside a model that the last one was left out."""
+    last = key.items[-1] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
+    if w.forward_depth and isinstance(out, Data) and isinstance(last, Seq) and last.kind == "slice":
+        high = last.items[1]
+        if isinstance(high, Const) and high.v == -1:
+            out.parts |= {LAST}
+    return out
+
+
+def smeared(w: Walk, op: ast.operator, la: int, lb: int, out: Data) -> None:
+    """The value of the position before is added to that of this one."""
+    if not w.forward_depth or not isinstance(op, (ast.Add, ast.Sub)):
+        return
+    bit = w.marks.make(Mark.ACTIVATION, SHIFT)
+    if bool(la & bit) == bool(lb & bit):
+        return
+    side = la if la & bit else lb
+    where = w.marks.each(side, Mark.BOUNDARY)
+    w.see(
+        Sight.SMEAR, w.site, "the value of the position before is added" + (", except where the token starts a document" if AT in where else ""),
+        detail=(("mask", AT if AT in where else BEFORE if where else "none"),), ok=AT in where,
+    )
+    out.lab &= ~bit
+
+
+def boundary(w: Walk, a: Value, b: Value) -> int:
+    """Tokens compared with a fixed one: where documents start."""
+    for x, y in ((a, b), (b, a)):
+        if isinstance(x, Data) and x.tag == "tokens" and not (isinstance(y, Data) and y.tag == "tokens"):
+            return w.marks.make(Mark.BOUNDARY, BEFORE if LAST in x.parts else AT)
+    return 0
+
+
+def random(w: Walk, name: str) -> int:
+    return w.marks.make(Mark.RANDOM, DRAWN) if name in ("rand", "rand_like", "bernoulli") else 0
+
+
+def masked(w: Walk, test: int, out: Value, tokens: bool) -> Value:
+    """Tokens of which some were hidden, drawn by chance."""
+    if tokens and isinstance(out, Data) and test & w.marks.make(Mark.RANDOM, DRAWN) and w.val_reads(labels(out)):
+        out.lab |= w.marks.make(Mark.RANDOM, MASKED)
+        out.tag = "tokens"
+    return out
+
+
+def hidden(w: Walk, root: Data, index: Value | None, value: Value | None) -> None:
+    """One position of a copy of validation tokens is overwritten with a constant."""
+    if isinstance(index, Data) and isinstance(value, Const) and root.tag == "tokens" and w.val_reads(root.lab) and not w.val_reads(labels(index)):
+        root.lab |= w.marks.make(Mark.RANDOM, MASKED)
+
+
+def both(name: str) -> list[str]:
+    """The names of a validation and a training shard that a pattern finds, in order of name; empty if it finds one kind only."""
+    names = ["fineweb_train_000000.bin", "fineweb_val_000000.bin"]
+    return names if "*" in name and all(fnmatch(n, name) for n in names) else []
