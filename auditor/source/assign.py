@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import attributes, calls, expressions, mixing
+from auditor.source import attributes, calls, expressions, mixing, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.values import (
     NONE,
@@ -333,7 +333,7 @@ def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accu
         if index is None or expressions.is_whole(index):
             root.lab = 0
     if index is not None and isinstance(value, Const) and value.v and not kept:
-        root.parts = expressions.edges(w, index) or root.parts  # a mask that is set from or up to a place
+        root.parts = tokens.edges(w, index) or root.parts  # a mask that is set from or up to a place
     root.lab |= kept
     if w.train_reads(where):
         root.lab |= w.train_reads(where)

@@ -10,7 +10,6 @@ from typing import Any
 
 from auditor.source import attributes, calls, environment, mixing, tokens
 from auditor.source.labels import Mark
-from auditor.source.tokens import all_parts
 from auditor.source.values import (
     NONE,
     Alt,
@@ -351,7 +350,18 @@ def _unary(w: Walk, n: ast.UnaryOp, f: Frame) -> Value:
     if isinstance(n.op, ast.USub):
         w.site = w.here(n, f)
         return mixing.negate(w, v)
-    return Data(labels(v), tag=mixing.tag_of(v) if mixing.tag_of(v) in ("condition", "mask", "hit") else "")
+    d = Data(labels(v), tag=mixing.tag_of(v) if mixing.tag_of(v) in ("condition", "mask", "hit") else "")
+    if isinstance(n.op, ast.Invert) and isinstance(v, Data):
+        d.parts = other_side(tokens.all_parts(v))
+    return d
+
+
+def other_side(parts: frozenset[str]) -> frozenset[str]:
+    """What lies on the other side of these boundaries; nothing is known when there are several."""
+    if len(parts) != 1:
+        return frozenset()
+    (p,) = parts
+    return frozenset((p[:-1] + ("<" if p.endswith(">") else ">"),))
 
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {

@@ -6,7 +6,7 @@ import ast
 import fnmatch
 import re
 
-from auditor.source import attributes, environment, sights_files
+from auditor.source import attributes, environment, sights_files, sights_tokens
 from auditor.source.attributes import path_of
 from auditor.source.builtins_ import text_of
 from auditor.source.labels import Mark
@@ -143,6 +143,8 @@ def listing(w: Walk, pattern: str, lab: int) -> Value:
     """The files that a pattern finds: one for validation, several for training."""
     name = pattern.replace("*", "000000").replace("?", "0").replace("[0-9]", "0")
     split, _ = split_of(name)
+    if split is None and (found := sights_tokens.both(pattern.rsplit("/", 1)[-1])):
+        return Seq([Const(f, lab) for f in found], "list", False, lab)
     item: Value = Const(name, lab) if "{}" not in name else Data(lab, text=name)
     last = pattern.rsplit("/", 1)[-1]
     copies: list[Value] = [Const(f, lab) for f in w.files if f != name.rsplit("/", 1)[-1] and fnmatch.fnmatchcase(f, last)] if "*" in last else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from auditor.source import sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
 from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
@@ -60,6 +61,7 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         out.tag = "activations"
     parts = (a.parts if isinstance(a, Data) else frozenset()) | (b.parts if isinstance(b, Data) else frozenset())
     out.parts = parts
+    sights_tokens.smeared(w, op, la, lb, out)
     return out
 
 
@@ -212,7 +214,7 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
             return Data((la | lb) & ~m[Mark.READ] | _both(w, la, lb), tag="hit")
         if ta == "tokens" or tb == "tokens":
             side = lb if ta == "tokens" else la
-            return Data(side | ((la | lb) & ~m[Mark.READ]), tag="hit")
+            return Data(side | ((la | lb) & ~m[Mark.READ]) | sights_tokens.boundary(w, a, b), tag="hit")
     d = Data(la | lb, tag="condition")
     return d
 
@@ -230,7 +232,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
     m = w.marks.mask
     la, lb, lt = labels(a), labels(b), labels(test)
     if not ((la | lb) & m[Mark.SCORE]):
-        out = join(a, b)
+        out = sights_tokens.masked(w, lt, join(a, b), "tokens" in (tag_of(a), tag_of(b)))
         if isinstance(out, Data) and lt & ~labels(out):
             d = Data(labels(out) | lt, tag=out.tag if out.tag not in ("", "tokens") or tag_of(a) == tag_of(b) else "")
             d.sym, d.off = out.sym, out.off

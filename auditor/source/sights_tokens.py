@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PART = 0.97  # the last incomplete window may be left out
 SHIFT = "shift"
 MASKED, DRAWN = "masked", "drawn"
-AT, BEFORE = "at", "before"
+AT, BEFORE, CUT = "at", "before", "cut"
 DOCUMENT = "document|"
 LAST = "0:-1<"  # all but the last position, see `tokens.edges`
 
@@ -51,7 +51,7 @@ def shortened(w: Walk, out: Value, key: Value) -> Value:
     if w.forward_depth and isinstance(out, Data) and isinstance(last, Seq) and last.kind == "slice":
         high = last.items[1]
         if isinstance(high, Const) and high.v == -1:
-            out.parts |= {LAST}
+            out.lab |= w.marks.make(Mark.BOUNDARY, CUT)
     return out
 
 
@@ -75,7 +75,7 @@ def boundary(w: Walk, a: Value, b: Value) -> int:
     """Tokens compared with a fixed one: where documents start."""
     for x, y in ((a, b), (b, a)):
         if isinstance(x, Data) and x.tag == "tokens" and not (isinstance(y, Data) and y.tag == "tokens"):
-            return w.marks.make(Mark.BOUNDARY, BEFORE if LAST in x.parts else AT)
+            return w.marks.make(Mark.BOUNDARY, BEFORE if labels(x) & w.marks.make(Mark.BOUNDARY, CUT) else AT)
     return 0
 
 

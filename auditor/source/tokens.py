@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from auditor.source import sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.values import Const, Data, Seq, Value, labels
 from auditor.source.walk import Walk
@@ -92,7 +93,7 @@ def item_of(w: Walk, owner: Data, k: int) -> Data:
 
 def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if isinstance(owner.tok, Read):
-        return _tokens_at(w, owner, key)
+        return sights_tokens.shortened(w, _tokens_at(w, owner, key), key)
     lab = labels(key)
     reads = w.val_reads(lab) | w.train_reads(lab)
     if reads and _token_key(key):
@@ -108,6 +109,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     d = Data(new & ~own | lab, base=owner, tag=owner.tag)
     d.parts = owner.parts | bounds
     d.holder = None
+    sights_tokens.shifted(w, d, bounds)
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
@@ -258,7 +260,7 @@ def _sliced(w: Walk, r: Read, key: Seq, turns: frozenset[tuple[int, int]]) -> Re
     b = number(w, high)
     base, start, stop = r.base, r.start, r.stop
     known_low = isinstance(low, Const) and low.v is None
-    parts = set(r.parts)
+    parts = set(sights_tokens.cut(w, r, key, r.parts))
     if not known_low and a is not None and (a[0] or a[1] > 0):
         parts.add(f"T{r.base}:{r.start}:{a[0]}:{a[1]}>")
     if b is not None and (b[0] or b[1] > 0):
