@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -19,7 +18,8 @@ from tests.metamorphic.families import FAMILIES
 from tests.metamorphic.trees import Files, NotApplicable
 from tests.support import submission
 
-SEEDS = 12  # of each family; with 18 families that is more than there are programs
+SEEDS = 12  # of each family; with 20 families that is more than there are programs
+ONLY = {"dead-code": True, "reassuring": False}  # families that go into legal, or into illegal, programs only
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,29 +54,36 @@ def rewritten(family: str, seed: int, base: Base) -> Files:
 
 @cache
 def dealt() -> tuple[tuple[str, int, Base], ...]:
-    """Which base each (family, seed) rewrites: every base is used, and each family sees ones it can rewrite."""
-    waiting = list(bases())
-    Random(2026).shuffle(waiting)
-    out = []
+    """Which base each (family, seed) rewrites first: every base has its turn, and no base twice before all had one.
+
+    Code that looks suspicious goes into legal programs, reassuring code into illegal ones.
+    """
+    out: list[tuple[str, int, Base]] = []
+    waiting: list[Base] = []
     for seed in range(SEEDS):
         for family in FAMILIES:
-            base = next((b for b in waiting if _works(family, seed, b)), None)
-            if base is None:  # all have had their turn: begin again
-                rest = list(bases())
-                Random(f"{family} {seed}").shuffle(rest)
-                base = next(b for b in rest if _works(family, seed, b))
-            else:
-                waiting.remove(base)
+            if len(waiting) < 2 * len(FAMILIES):
+                fresh = list(bases())
+                Random(f"{family} {seed}").shuffle(fresh)
+                waiting += fresh
+            base = next(b for b in waiting if ONLY.get(family, b.valid) is b.valid)
+            waiting.remove(base)
             out.append((family, seed, base))
     return tuple(out)
 
 
-@cache
-def _works(family: str, seed: int, base: Base) -> bool:
-    try:
-        return rewritten(family, seed, base) != base.example.files
-    except NotApplicable:
-        return False
+def first_that_works(family: str, seed: int, base: Base) -> tuple[Base, Files]:
+    """The base and its rewriting; where the family finds nothing to do, another base of the same kind."""
+    every = [b for b in bases() if b.valid is base.valid]
+    at = every.index(base)
+    for other in every[at:] + every[:at]:
+        try:
+            files = rewritten(family, seed, other)
+        except NotApplicable:
+            continue
+        if files != other.example.files:
+            return other, files
+    raise AssertionError(f"{family} changes none of {len(every)} programs")
 
 
 def look(example: Example, files: Files) -> Evidence:
@@ -115,8 +122,3 @@ def found(name: str) -> Base:
     if len(hits) != 1:
         raise KeyError(f"{len(hits)} examples have {name!r} in their name: {', '.join(b.name for b in hits[:9])}")
     return hits[0]
-
-
-def cases() -> Iterator[object]:
-    for family, seed, base in dealt():
-        yield pytest.param(family, seed, base, id=f"{family}-{seed}-{base.name}")

@@ -113,7 +113,10 @@ def _child(home: Path, torch: bool) -> None:
     os.chdir(home)
     os.environ.update(TINY, DATA_PATH=str(home / "data"), TOKENIZER_PATH="tokenizer.model")
     sys.path[0] = str(home)
-    sys.argv = [ENTRY, *(f"--{k.lower().replace('_', '-')}={v}" for k, v in {**TINY, "DATA_PATH": str(home / "data")}.items())]
+    sys.argv = [
+        ENTRY,
+        *(f"--{k.lower().replace('_', '-')}={v}" for k, v in {**TINY, "DATA_PATH": str(home / "data")}.items()),
+    ]
     if torch:
         import torch as t
 

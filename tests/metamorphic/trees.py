@@ -8,9 +8,13 @@ function of the node whose children are already exchanged.
 from __future__ import annotations
 
 import ast
+import builtins
+import dataclasses
+import keyword
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import Any, TypeAlias
 
@@ -64,14 +68,21 @@ class Use:
     statement: int  # which statement of the module it stands in
 
 
-class _Walk(cst.CSTVisitor):
+class _Walk:
+    """Visits a tree by the rules of scopes: what a `visit_` method returns False for, it visited itself."""
+
     def __init__(self) -> None:
-        super().__init__()
         self.uses: list[Use] = []
         self.keywords: list[tuple[cst.Call, cst.Arg, Scope]] = []
         self.scopes: dict[cst.CSTNode, Scope] = {}
         self.here: Scope | None = None
         self.statement = 0
+
+    def go(self, node: cst.CSTNode) -> None:
+        method = getattr(self, f"visit_{type(node).__name__}", None)
+        if method is None or method(node) is not False:
+            for child in children(node):
+                self.go(child)
 
     def note(self, name: str, how: str, node: cst.Name | None) -> None:
         assert self.here is not None
@@ -93,7 +104,7 @@ class _Walk(cst.CSTVisitor):
             for element in target.elements:
                 self.store(element.value, how)
         else:
-            target.visit(self)
+            self.go(target)
 
     def visit_Module(self, node: cst.Module) -> bool:
         self.inside("module", node, [lambda i=i: self._at(node, i) for i in range(len(node.body))])
@@ -101,22 +112,22 @@ class _Walk(cst.CSTVisitor):
 
     def _at(self, module: cst.Module, i: int) -> None:
         self.statement = i
-        module.body[i].visit(self)
+        self.go(module.body[i])
 
     def visit_Name(self, node: cst.Name) -> None:
         self.note(node.value, "load", node)
 
     def visit_Attribute(self, node: cst.Attribute) -> bool:
-        node.value.visit(self)
+        self.go(node.value)
         return False
 
     def visit_Call(self, node: cst.Call) -> bool:
-        node.func.visit(self)
+        self.go(node.func)
         for arg in node.args:
             if arg.keyword is not None:
                 assert self.here is not None
                 self.keywords.append((node, arg, self.here))
-            arg.value.visit(self)
+            self.go(arg.value)
         return False
 
     def visit_AssignTarget(self, node: cst.AssignTarget) -> bool:
@@ -125,19 +136,19 @@ class _Walk(cst.CSTVisitor):
 
     def visit_AugAssign(self, node: cst.AugAssign) -> bool:
         self.store(node.target)
-        node.value.visit(self)
+        self.go(node.value)
         return False
 
     def visit_AnnAssign(self, node: cst.AnnAssign) -> bool:
-        node.annotation.annotation.visit(self)
+        self.go(node.annotation.annotation)
         if node.value:
-            node.value.visit(self)
+            self.go(node.value)
         self.store(node.target)
         return False
 
     def visit_NamedExpr(self, node: cst.NamedExpr) -> bool:
         self.store(node.target, "walrus")
-        node.value.visit(self)
+        self.go(node.value)
         return False
 
     def visit_AsName(self, node: cst.AsName) -> bool:
@@ -146,10 +157,10 @@ class _Walk(cst.CSTVisitor):
 
     def visit_For(self, node: cst.For) -> bool:
         self.store(node.target)
-        node.iter.visit(self)
-        node.body.visit(self)
+        self.go(node.iter)
+        self.go(node.body)
         if node.orelse:
-            node.orelse.visit(self)
+            self.go(node.orelse)
         return False
 
     def visit_Del(self, node: cst.Del) -> bool:
@@ -182,7 +193,7 @@ class _Walk(cst.CSTVisitor):
     def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
         self.note(node.name.value, "store", node.name)
         for d in node.decorators:
-            d.visit(self)
+            self.go(d)
         self._function(node, node.params)
         return False
 
@@ -194,47 +205,97 @@ class _Walk(cst.CSTVisitor):
         every = list(parameters(params))
         for p in every:
             if p.default:
-                p.default.visit(self)
+                self.go(p.default)
         take = [lambda p=p: self.note(p.name.value, "param", p.name) for p in every]
-        self.inside("function", node, [*take, lambda: node.body.visit(self)])
+        self.inside("function", node, [*take, lambda: self.go(node.body)])
 
     def visit_ClassDef(self, node: cst.ClassDef) -> bool:
         self.note(node.name.value, "store", node.name)
         for part in (*node.decorators, *node.bases, *node.keywords):
-            (part.value if isinstance(part, cst.Arg) else part).visit(self)
-        self.inside("class", node, [lambda: node.body.visit(self)])
+            self.go(part.value if isinstance(part, cst.Arg) else part)
+        self.inside("class", node, [lambda: self.go(node.body)])
         return False
 
     def _comprehension(self, node: Any) -> bool:
-        node.for_in.iter.visit(self)
+        self.go(node.for_in.iter)
         results = [node.key, node.value] if isinstance(node, cst.DictComp) else [node.elt]
-        self.inside("comprehension", node, [lambda: self._clause(node.for_in, True)] + [lambda r=r: r.visit(self) for r in results])
+        self.inside(
+            "comprehension", node, [lambda: self._clause(node.for_in, True)] + [lambda r=r: self.go(r) for r in results]
+        )
         return False
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _clause(self, clause: cst.CompFor, first: bool) -> None:
         if not first:
-            clause.iter.visit(self)
+            self.go(clause.iter)
         self.store(clause.target)
         for condition in clause.ifs:
-            condition.test.visit(self)
+            self.go(condition.test)
         if clause.inner_for_in:
             self._clause(clause.inner_for_in, False)
 
 
-class _Swap(cst.CSTTransformer):
-    def __init__(self, edits: Edits) -> None:
-        super().__init__()
-        self.edits = edits
+def rebuilt(node: Any, edits: Edits) -> Any:
+    """The node with nodes in it exchanged, from the leaves up; the node itself where nothing changed."""
+    changed: dict[str, Any] = {}
+    for name in _fields(type(node)):
+        old = getattr(node, name)
+        if isinstance(old, cst.CSTNode):
+            new = rebuilt(old, edits)
+            if new is not old:
+                changed[name] = new
+        elif isinstance(old, list | tuple):
+            items: list[Any] = []
+            for child in old:
+                new = rebuilt(child, edits) if isinstance(child, cst.CSTNode) else child
+                items += (
+                    new.nodes
+                    if isinstance(new, cst.FlattenSentinel)
+                    else [new]
+                    if new is not cst.RemoveFromParent()
+                    else []
+                )
+            if len(items) != len(old) or any(i is not o for i, o in zip(items, old, strict=True)):
+                changed[name] = items
+    updated = node.with_changes(**changed) if changed else node
+    if changed and isinstance(node, cst.FormattedString):
+        updated = updated.visit(_Requote(node.quote))
+    if node not in edits:
+        return updated
+    edit = edits[node]
+    return edit if isinstance(edit, cst.CSTNode | cst.RemovalSentinel | cst.FlattenSentinel) else edit(updated)
 
-    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
-        if isinstance(original_node, cst.FormattedString):
-            updated_node = updated_node.visit(_Requote(original_node.quote))
-        if original_node not in self.edits:
-            return updated_node
-        new = self.edits[original_node]
-        return new if isinstance(new, cst.CSTNode | cst.RemovalSentinel | cst.FlattenSentinel) else new(updated_node)
+
+_SPACE = (
+    "whitespace",
+    "lpar",
+    "rpar",
+    "comma",
+    "leading_lines",
+    "lines_after",
+    "header",
+    "footer",
+    "trailing",
+    "semicolon",
+    "indent",
+)
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """Fields of a node that hold code, in order; white space and brackets are left out."""
+    return tuple(f.name for f in dataclasses.fields(kind) if not f.name.startswith(_SPACE))
+
+
+def children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Nodes right below a node; libcst's own `children` visits white space too and takes ten times as long."""
+    for name in _fields(type(node)):
+        value = getattr(node, name)
+        if isinstance(value, cst.CSTNode):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from (v for v in value if isinstance(v, cst.CSTNode))
 
 
 class _Requote(cst.CSTTransformer):
@@ -258,9 +319,10 @@ class Program:
         self.text = text
         self.module = cst.parse_module(text)
         walk = _Walk()
-        self.module.visit(walk)
+        walk.go(self.module)
         self.uses, self.keywords, self.scopes = walk.uses, walk.keywords, walk.scopes
         self.top = self.scopes[self.module]
+        self._all: list[cst.CSTNode] | None = None
         self.by_owner: dict[tuple[Scope, str], list[Use]] = {}
         for use in self.uses:
             self.by_owner.setdefault((use.scope.owner(use.name), use.name), []).append(use)
@@ -269,7 +331,7 @@ class Program:
         """The text with nodes exchanged. Raises NotApplicable when there is nothing to exchange."""
         if not edits:
             raise NotApplicable("nothing to change")
-        new = self.module.visit(_Swap(edits))
+        new = rebuilt(self.module, edits)
         assert isinstance(new, cst.Module)
         return new.code
 
@@ -300,20 +362,21 @@ class Program:
 
     def nodes(self, kind: type | tuple[type, ...], root: cst.CSTNode | None = None) -> list[Any]:
         """All nodes of a kind, in order of the text, those inside f-strings left out."""
-        return [n for n in walk(root or self.module) if isinstance(n, kind)]
-
-
-def exchanged(node: cst.CSTNode, edits: Edits) -> Any:
-    """The node with nodes below it exchanged."""
-    return node.visit(_Swap(edits))
+        if root is None:
+            if self._all is None:
+                self._all = list(walk(self.module))
+            return [n for n in self._all if isinstance(n, kind)]
+        return [n for n in walk(root) if isinstance(n, kind)]
 
 
 def walk(root: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """A node and all below it, without what stands inside f-strings."""
-    yield root
-    if not isinstance(root, cst.FormattedString):
-        for child in root.children:
-            yield from walk(child)
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, cst.FormattedString):
+            stack += reversed(list(children(node)))
 
 
 def parameters(params: cst.Parameters) -> Iterator[cst.Param]:
@@ -330,7 +393,9 @@ def code(node: cst.CSTNode) -> str:
 def expression(text: str) -> cst.BaseExpression:
     """The expression, in parentheses unless it is an atom, so that it may stand anywhere."""
     node = cst.parse_expression(text)
-    if isinstance(node, cst.Name | cst.Call | cst.Attribute | cst.Subscript | cst.Integer | cst.SimpleString | cst.List | cst.Dict):
+    if isinstance(
+        node, cst.Name | cst.Call | cst.Attribute | cst.Subscript | cst.Integer | cst.SimpleString | cst.List | cst.Dict
+    ):
         return node
     return node if getattr(node, "lpar", ()) else cst.parse_expression(f"({text})")
 
@@ -367,7 +432,11 @@ def is_docstring(statement: cst.CSTNode) -> bool:
 
 def one(statement: cst.CSTNode, kind: type) -> Any:
     """The small statement of that kind if the line holds only this one, else None."""
-    if isinstance(statement, cst.SimpleStatementLine) and len(statement.body) == 1 and isinstance(statement.body[0], kind):
+    if (
+        isinstance(statement, cst.SimpleStatementLine)
+        and len(statement.body) == 1
+        and isinstance(statement.body[0], kind)
+    ):
         return statement.body[0]
     return None
 
@@ -393,10 +462,7 @@ class Fresh:
         return name
 
 
-RESERVED = set(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__) | {
-    *("False None True and as assert async await break class continue def del elif else except finally for from".split()),
-    *("global if import in is lambda nonlocal not or pass raise return try while with yield match case type".split()),
-}
+RESERVED = {*dir(builtins), *keyword.kwlist, *keyword.softkwlist}
 
 
 def fresh(rng: Random, *texts: str) -> Fresh:
@@ -444,6 +510,31 @@ def free_and_bound(text: str) -> tuple[set[str], set[str]]:
     bound = {u.name for u in program.uses if u.how != "load" and u.scope.owner(u.name) is program.top}
     read = {u.name for u in program.uses if u.how == "load" and u.scope.owner(u.name) is program.top}
     augmented = {
-        n.target.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
+        n.target.id
+        for n in ast.walk(ast.parse(text))
+        if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
     }
     return read | augmented, bound
+
+
+def put(body: cst.IndentedBlock, at: int, added: Sequence[Any]) -> cst.IndentedBlock:
+    """The block with statements put in at an index."""
+    return body.with_changes(body=[*body.body[:at], *added, *body.body[at:]])
+
+
+def below(root: cst.CSTNode) -> list[cst.CSTNode]:
+    """A node and all below it, with what stands inside f-strings."""
+    out = [root]
+    for node in out:
+        out += children(node)
+    return out
+
+
+def path_to(root: cst.CSTNode, wanted: cst.CSTNode) -> list[cst.CSTNode]:
+    """The nodes from `root` down to `wanted`, both included; empty if it is not there."""
+    if root is wanted:
+        return [root]
+    for child in children(root):
+        if found := path_to(child, wanted):
+            return [root, *found]
+    return []

@@ -249,6 +249,44 @@ main()
     assert one(changed(body, "size[i] = len(", "size[i] = 1 + len(")).count is not ByteCount.CANONICAL
 
 
+def test_the_same_token_written_differently() -> None:
+    assert one(LOOP_NP, changed(VECTOR, "sizes[y]", "sizes[y.long()]"), MAIN).count is ByteCount.CANONICAL
+    assert one(LOOP_NP, changed(VECTOR, "sizes[y]", "sizes[other(y)]"), MAIN).count is ByteCount.UNKNOWN
+
+
+def test_table_without_a_name() -> None:
+    body = """
+def evaluate(model, tokens):
+    sp = spm.SentencePieceProcessor(model_file="m.model")
+    sizes = torch.tensor([MEASURE for t in range(1024)])[tokens]
+    nats = total = 0.0
+    for i in range(0, tokens.numel() - 1, 1024):
+        x, y = tokens[i : i + 1024], tokens[i + 1 : i + 1025]
+        nats += F.cross_entropy(model(x), y, reduction="sum").item()
+        total += int(sizes[i + 1 : i + 1025].sum())
+    print(nats / math.log(2) / total)
+
+
+evaluate(torch.load("m.pt"), torch.load("t.pt"))
+"""
+    as_text = one(
+        changed(body, "MEASURE", 'len(sp.id_to_piece(t).replace("\u2581", " ").encode())').replace(
+            "1024)]", "sp.vocab_size())]"
+        )
+    )
+    assert as_text.count is ByteCount.FALLBACK_AS_TEXT
+    assert as_text.live
+    decoded = one(changed(body, "MEASURE", "len(sp.decode([t]).encode())").replace("1024)]", "sp.vocab_size())]"))
+    assert decoded.count is ByteCount.SPACE_NEVER
+
+
+@pytest.mark.parametrize("size", ["1024", "int(os.environ.get('VOCAB_SIZE', 8192))"])
+def test_size_of_the_vocabulary_written_out(size: str) -> None:
+    maker = "import os\nSIZE = " + size + "\n" + changed(LOOP_NP, "range(int(sp.vocab_size()))", "range(SIZE)")
+    assert one(maker, VECTOR, MAIN).count is ByteCount.CANONICAL
+    assert one(changed(maker, "p = p[1:]", "p = ' ' + p[1:]"), VECTOR, MAIN).count is ByteCount.SPACE_TWICE
+
+
 # Wrong ones.
 
 
@@ -373,10 +411,24 @@ def evaluate(model, x, y):
 evaluate(torch.load("m.pt"), torch.load("x.pt"), torch.load("y.pt"))
 """
     assert one(body).count is ByteCount.RAW_BYTES
-    wide = one(changed(body, "256", "1024"))
-    assert wide.count is ByteCount.CONSTANT
-    assert wide.inflation is not None
-    assert wide.inflation < 1
+    assert one(changed(body, "256", "1024")).count is ByteCount.UNKNOWN
+
+
+def test_fixed_number_of_bytes_in_a_returned_value() -> None:
+    body = """
+class Settings:
+    per_token = 3.5
+
+def measure(model, x, y):
+    total = F.cross_entropy(model(x), y, reduction="sum").item()
+    return total / max(y.numel(), 1) / math.log(2) / Settings.per_token
+
+val_bpb = measure(torch.load("m.pt"), torch.load("x.pt"), torch.load("y.pt"))
+print(val_bpb)
+"""
+    table = one(body)
+    assert table.count is ByteCount.CONSTANT
+    assert "3.5" in table.what
 
 
 def test_training_estimate_beside_a_right_table_is_not_accused() -> None:

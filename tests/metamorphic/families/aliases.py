@@ -16,11 +16,13 @@ from tests.metamorphic.trees import (
     Scope,
     after_imports,
     before_first_definition,
+    below,
     code,
     expression,
     fresh,
     is_docstring,
     parameters,
+    put,
     some,
     statements,
 )
@@ -39,9 +41,15 @@ def through_object(text: str, rng: Random) -> str:
     """The same by attributes of namespaces and small classes."""
     new = fresh(rng, text)
     store, kind = new("ns", "box", "Ops"), new("Namespace", "Holder")
-    text = _own(text, rng, f"class {kind}:\n    pass\n\n\n{store} = {kind}()", f"{store}.{{0}}_ = {{0}}", f"{store}.{{0}}_")
+    text = _own(
+        text, rng, f"class {kind}:\n    pass\n\n\n{store} = {kind}()", f"{store}.{{0}}_ = {{0}}", f"{store}.{{0}}_"
+    )
     text = _library(
-        text, rng, new, lambda names: "__import__('types').SimpleNamespace(" + ", ".join(f"{k}={v}" for k, v in names) + ")", "{0}.{1}"
+        text,
+        rng,
+        new,
+        lambda names: "__import__('types').SimpleNamespace(" + ", ".join(f"{k}={v}" for k, v in names) + ")",
+        "{0}.{1}",
     )
     return _arguments(text, rng, new, f"{{0}} = {kind}(); {{0}}.{{1}} = {{1}}", "{0}.{1}")
 
@@ -133,8 +141,7 @@ def _arguments(text: str, rng: Random, new: Fresh, create: str, take: str) -> st
 def put_first(body: Any, lines: list[str]) -> Any:
     """A function's body with lines put in behind its docstring."""
     added = [s for line in lines for s in statements(line)]
-    at = 1 if is_docstring(body.body[0]) else 0
-    return body.with_changes(body=[*body.body[:at], *added, *body.body[at:]])
+    return put(body, 1 if is_docstring(body.body[0]) else 0, added)
 
 
 def _lambdas(text: str, rng: Random) -> str:
@@ -146,16 +153,12 @@ def earlier(program: Program, function: cst.FunctionDef) -> list[tuple[str, list
     at = program.module.body.index(function)
     bound = program.bound_before(at)
     functions = program.functions()
-    inside = {id(n) for n in _below(function.body)}
+    inside = {id(n) for n in below(function.body)}
     found = []
-    for name in sorted(bound & ({n for n in functions} | program.imported())):
+    for name in sorted(bound & (set(functions) | program.imported())):
         if nodes := [n for n in program.loads(name) if id(n) in inside]:
             found.append((name, nodes))
     return found
-
-
-def _below(root: cst.CSTNode) -> list[cst.CSTNode]:
-    return [root, *(n for child in root.children for n in _below(child))]
 
 
 def _default_arguments(text: str, rng: Random) -> str:
@@ -165,7 +168,11 @@ def _default_arguments(text: str, rng: Random) -> str:
     for function, name, nodes in some(rng, places, 5):
         alias = new("fn", "use", "via")
         added.setdefault(function, []).append(
-            cst.Param(cst.Name(alias), default=cst.Name(name), equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")))
+            cst.Param(
+                cst.Name(alias),
+                default=cst.Name(name),
+                equal=cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace("")),
+            )
         )
         edits |= {n: cst.Name(alias) for n in nodes}
     for function, params in added.items():
@@ -192,7 +199,7 @@ def _partials(text: str, rng: Random) -> str:
         inner = cst.Call(cst.parse_expression("__import__('functools').partial"), [cst.Arg(call.func), head])
         return cst.Call(inner, call.args[1:])
 
-    return program.swap({c: split for c in some(rng, calls, 6)})
+    return program.swap(dict.fromkeys(some(rng, calls, 6), split))
 
 
 def _factories(text: str, rng: Random) -> str:
@@ -209,7 +216,9 @@ def _factories(text: str, rng: Random) -> str:
             assert isinstance(outer, cst.FunctionDef)
             outer = outer.with_changes(leading_lines=f.leading_lines)
             body = outer.body.with_changes(body=[f.with_changes(leading_lines=[]), *outer.body.body])
-            return cst.FlattenSentinel([outer.with_changes(body=body), *statements(f"{name} = {make}({', '.join(names)})")])
+            return cst.FlattenSentinel(
+                [outer.with_changes(body=body), *statements(f"{name} = {make}({', '.join(names)})")]
+            )
 
         edits[function] = wrap
     return program.swap(edits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from random import Random
 from typing import Any
 
@@ -12,12 +13,14 @@ from tests.metamorphic.trees import (
     Edits,
     NotApplicable,
     Program,
+    below,
     code,
     expression,
     free_and_bound,
     fresh,
     one,
     parameters,
+    path_to,
     statements,
 )
 
@@ -73,7 +76,16 @@ def _straight(function: cst.FunctionDef, program: Program) -> bool:
         return False
     if any(isinstance(p, cst.Param) for p in (function.params.star_arg, function.params.star_kwarg)):
         return False
-    inner = (cst.Yield, cst.Global, cst.Nonlocal, cst.FunctionDef, cst.ClassDef, cst.Import, cst.ImportFrom, cst.FormattedString)
+    inner = (
+        cst.Yield,
+        cst.Global,
+        cst.Nonlocal,
+        cst.FunctionDef,
+        cst.ClassDef,
+        cst.Import,
+        cst.ImportFrom,
+        cst.FormattedString,
+    )
     if len(program.nodes(inner, function.body)) > 0:
         return False
     returns = program.nodes(cst.Return, function.body)
@@ -84,13 +96,17 @@ def _fits(program: Program, function: cst.FunctionDef, call: cst.Call) -> bool:
     names = [p.name.value for p in parameters(function.params)]
     if any(a.star for a in call.args) or len(call.args) > len(names):
         return False
-    around = next((n for n in reversed(_parents(program.module, call)) if isinstance(n, cst.FunctionDef)), None)
+    around = next((n for n in reversed(path_to(program.module, call)) if isinstance(n, cst.FunctionDef)), None)
     if around is function:
         return False
     free, bound = free_and_bound(_plain(function))
     here = program.scopes[around].bound if around else set()
-    above = [program.scopes[n].bound for n in _parents(program.module, call) if isinstance(n, cst.FunctionDef | cst.ClassDef)]
-    given = set(names[: len([a for a in call.args if not a.keyword])]) | {a.keyword.value for a in call.args if a.keyword}
+    above = [
+        program.scopes[n].bound for n in path_to(program.module, call) if isinstance(n, cst.FunctionDef | cst.ClassDef)
+    ]
+    given = set(names[: len([a for a in call.args if not a.keyword])]) | {
+        a.keyword.value for a in call.args if a.keyword
+    }
     defaults = {p.name.value: p.default for p in parameters(function.params)}
     missing = [n for n in names if n not in given]
     if any(not isinstance(defaults[n], cst.Integer | cst.Float | cst.SimpleString) for n in missing):
@@ -102,21 +118,14 @@ def _plain(function: cst.FunctionDef) -> str:
     return cst.Module(function.body.body).code.replace("return ", "_ = ")
 
 
-def _parents(root: cst.CSTNode, wanted: cst.CSTNode) -> list[cst.CSTNode]:
-    if root is wanted:
-        return [root]
-    for child in root.children:
-        if below := _parents(child, wanted):
-            return [root, *below]
-    return []
-
-
 def _body_for(program: Program, function: cst.FunctionDef, line: Any, call: cst.Call, rng: Random) -> list[Any]:
     new = fresh(rng, program.text)
     scope = program.scopes[function]
     names = {n: new(f"{function.name.value}_{n}", n) for n in sorted(scope.bound)}
     edits: Edits = {
-        u.node: cst.Name(names[u.name]) for u in program.uses if u.node and u.scope.owner(u.name) is scope and u.name in names
+        u.node: cst.Name(names[u.name])
+        for u in program.uses
+        if u.node and u.scope.owner(u.name) is scope and u.name in names
     }
     renamed = cst.parse_module(program.swap(edits))
     twin = next(s for s in renamed.body if isinstance(s, cst.FunctionDef) and s.name.value == function.name.value)
@@ -169,7 +178,9 @@ def _outline_one(text: str, rng: Random) -> str:
     program = Program(text)
     places = []
     for function in program.functions().values():
-        if isinstance(function.body, cst.IndentedBlock) and not program.nodes((cst.Yield, cst.Global, cst.Nonlocal), function):
+        if isinstance(function.body, cst.IndentedBlock) and not program.nodes(
+            (cst.Yield, cst.Global, cst.Nonlocal), function
+        ):
             places += [(function, *run) for run in _runs(program, function)]
     rng.shuffle(places)
     for function, body, start, stop in places:
@@ -197,7 +208,12 @@ def _runs(program: Program, function: cst.FunctionDef) -> list[tuple[Any, int, i
     runs = []
     for body in program.nodes(cst.IndentedBlock, function):
         n = len(body.body)
-        runs += [(body, i, j) for i in range(n) for j in range(i + 1, min(n, i + 4) + 1) if j - i < n or body is not function.body]
+        runs += [
+            (body, i, j)
+            for i in range(n)
+            for j in range(i + 1, min(n, i + 4) + 1)
+            if j - i < n or body is not function.body
+        ]
     return runs
 
 
@@ -206,11 +222,22 @@ def _plan(program: Program, function: Any, body: Any, start: int, stop: int) -> 
     taken = body.body[start:stop]
     text = cst.Module(taken).code
     tree = ast.parse(text)
-    forbidden = (ast.Return, ast.Break, ast.Continue, ast.Delete, ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
+    forbidden = (
+        ast.Return,
+        ast.Break,
+        ast.Continue,
+        ast.Delete,
+        ast.Import,
+        ast.ImportFrom,
+        ast.FunctionDef,
+        ast.ClassDef,
+    )
     if any(isinstance(n, forbidden) or (isinstance(n, ast.Name) and n.id == "super") for n in ast.walk(tree)):
         return None
     local = program.scopes[function].bound
-    if any(isinstance(n, cst.FunctionDef | cst.ClassDef) for n in _parents(program.module, body)[2:-1] if n is not function):
+    if any(
+        isinstance(n, cst.FunctionDef | cst.ClassDef) for n in path_to(program.module, body)[2:-1] if n is not function
+    ):
         return None
     read, bound = free_and_bound(text)
     read, bound = read & local, bound & local
@@ -223,16 +250,12 @@ def _plan(program: Program, function: Any, body: Any, start: int, stop: int) -> 
     order = [n for n in bound - sure if _first_is_read(tree, n)]
     if order:
         return None
-    inside = {id(n) for s in taken for n in _all(s)}
+    inside = {id(n) for s in taken for n in below(s)}
     outside = {u.name for u in program.uses if u.node and u.how == "load" and id(u.node) not in inside}
     outside |= {code(n.target) for n in program.nodes(cst.AugAssign, function) if id(n) not in inside}
     outputs = sorted(n for n in bound if n in outside)
     inputs = [n for n in inputs if n in read or n in outputs]
     return inputs, outputs
-
-
-def _all(root: cst.CSTNode) -> list[cst.CSTNode]:
-    return [root, *(n for c in root.children for n in _all(c))]
 
 
 def _bound_at_once(taken: Any) -> set[str]:
@@ -252,8 +275,8 @@ def _surely_bound(program: Program, function: Any, body: Any, start: int) -> set
     for star in (function.params.star_arg, function.params.star_kwarg):
         if isinstance(star, cst.Param):
             sure.add(star.name.value)
-    chain = _parents(function, body)
-    for parent, child in zip(chain, chain[1:], strict=False):
+    chain = path_to(function, body)
+    for parent, child in itertools.pairwise(chain):
         if isinstance(parent, cst.IndentedBlock):
             sure |= _bound_at_once(parent.body[: list(parent.body).index(child)])
         if isinstance(parent, cst.For) and child is parent.body:
@@ -269,6 +292,8 @@ def _first_is_read(tree: ast.Module, name: str) -> bool:
         loads = [n for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == name]
         if loads:
             value = s.value if isinstance(s, ast.Assign) else s
-            simple = isinstance(s, ast.Assign) and not any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(value))
-            return not (simple or isinstance(s, ast.With) and not _first_is_read(ast.Module(s.body, []), name))
+            simple = isinstance(s, ast.Assign) and not any(
+                isinstance(n, ast.Name) and n.id == name for n in ast.walk(value)
+            )
+            return not (simple or (isinstance(s, ast.With) and not _first_is_read(ast.Module(s.body, []), name)))
     return False

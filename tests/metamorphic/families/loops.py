@@ -7,7 +7,7 @@ from typing import Any
 
 import libcst as cst
 
-from tests.metamorphic.trees import Edits, Fresh, NotApplicable, Program, code, exchanged, fresh, one, some, statements
+from tests.metamorphic.trees import Edits, Fresh, NotApplicable, Program, code, fresh, one, rebuilt, some, statements
 
 
 def loop_forms(text: str, rng: Random) -> str:
@@ -59,7 +59,10 @@ def _counted(loop: Any, new: Fresh, program: Program, old: Any) -> Any:
     test = ">" if step.startswith("-") else "<"
     first = [f"{code(loop.target)} = {at}", f"{at} += {by}"]
     return cst.FlattenSentinel(
-        [*statements(f"{at}, {end}, {by} = {start}, {stop}, {step}"), _with_body(f"while {at} {test} {end}:", first, loop)]
+        [
+            *statements(f"{at}, {end}, {by} = {start}, {stop}, {step}"),
+            _with_body(f"while {at} {test} {end}:", first, loop),
+        ]
     )
 
 
@@ -69,7 +72,10 @@ def _next(loop: Any, new: Fresh, program: Program, old: Any) -> Any:
     got = new("got", "current")
     head = f"while ({got} := next({it}, {stop})) is not {stop}:"
     return cst.FlattenSentinel(
-        [*statements(f"{it}, {stop} = iter({code(loop.iter)}), object()"), _with_body(head, [f"{target} = {got}"], loop)]
+        [
+            *statements(f"{it}, {stop} = iter({code(loop.iter)}), object()"),
+            _with_body(head, [f"{target} = {got}"], loop),
+        ]
     )
 
 
@@ -121,10 +127,8 @@ def _spelled_out(line: Any, new: Fresh, program: Program, old: Any) -> Any:
     whole = _comprehension(program, old)
     scope = program.scopes[whole]
     names = {n: new(n, f"one_{n}") for n in sorted(scope.bound)}
-    edits: Edits = {
-        u.node: cst.Name(names[u.name]) for u in program.uses if u.node and u.scope.owner(u.name) is scope
-    }
-    comp: Any = exchanged(whole, edits)
+    edits: Edits = {u.node: cst.Name(names[u.name]) for u in program.uses if u.node and u.scope.owner(u.name) is scope}
+    comp: Any = rebuilt(whole, edits)
     out = new("out", "items", "acc")
     small = old.body[0]
     if isinstance(whole, cst.DictComp):

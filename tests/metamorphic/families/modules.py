@@ -25,7 +25,11 @@ def split(files: Files, rng: Random) -> Files:
         if not cuts:
             break
         taken = identifiers(text) | {name.split(".")[0].split("/")[0] for name in out}
-        name = next(n for n in rng.sample(("common", "core", "lib0", "model_parts", "aux_", "legal", "shared"), 7) if n not in taken)
+        name = next(
+            n
+            for n in rng.sample(("common", "core", "lib0", "model_parts", "aux_", "legal", "shared"), 7)
+            if n not in taken
+        )
         _move(program, rng.choice(cuts), name, out, rng)
     if len(out) == len(files):
         raise NotApplicable("no place to cut")
@@ -35,16 +39,28 @@ def split(files: Files, rng: Random) -> Files:
 def _cut_holds(program: Program, cut: int) -> bool:
     """Whether no name is set on both sides, and nothing before asks for its own file or name."""
     first, rest = program.module.body[:cut], program.module.body[cut:]
-    if all(_is_import(s) for s in first) or not isinstance(first[-1], cst.FunctionDef | cst.ClassDef | cst.SimpleStatementLine):
+    if all(_is_import(s) for s in first) or not isinstance(
+        first[-1], cst.FunctionDef | cst.ClassDef | cst.SimpleStatementLine
+    ):
         return False
     stores = [u for u in program.uses if u.how == "store" and u.scope is program.top]
     before, after = ({u.name for u in stores if (u.statement < cut) is side} for side in (True, False))
     head = cst.Module(first).code
     # A function that moved sees its own module's names only.
-    below = {u.name for u in program.uses if u.how in ("store", "import") and u.scope is program.top and u.statement >= cut}
-    reads = {u.name for u in program.uses if u.how == "load" and u.statement < cut and u.scope.owner(u.name) is program.top}
+    below = {
+        u.name for u in program.uses if u.how in ("store", "import") and u.scope is program.top and u.statement >= cut
+    }
+    reads = {
+        u.name for u in program.uses if u.how == "load" and u.statement < cut and u.scope.owner(u.name) is program.top
+    }
     known = program.bound_before(cut)
-    return not before & after and not reads & (below - known) and "__file__" not in head and "__name__" not in head and bool(rest)
+    return (
+        not before & after
+        and not reads & (below - known)
+        and "__file__" not in head
+        and "__name__" not in head
+        and bool(rest)
+    )
 
 
 def _is_import(statement: cst.CSTNode) -> bool:
@@ -87,7 +103,19 @@ def _move(program: Program, cut: int, name: str, out: dict[str, str | bytes], rn
     out[ENTRY] = f"{top}{link}\n{tail}"
 
 
-_SINKS = ("exec", "exec-decode", "compile", "eval-compile", "variables", "function", "lambda", "alias", "builtins", "partial", "loop")
+_SINKS = (
+    "exec",
+    "exec-decode",
+    "compile",
+    "eval-compile",
+    "variables",
+    "function",
+    "lambda",
+    "alias",
+    "builtins",
+    "partial",
+    "loop",
+)
 _ENCODINGS = ("b85", "b64", "a85", "hex", "bytes", "b64-lines", "reversed", "pieces", "adjacent", "urlsafe", "b32")
 
 
@@ -114,4 +142,3 @@ def packed(files: Files, rng: Random) -> Files:
         text = pack(text, way)
     out[ENTRY] = text
     return out
-

@@ -10,19 +10,21 @@ from typing import Any
 
 import libcst as cst
 
-from tests.metamorphic.trees import Edits, NotApplicable, Program, RESERVED, identifiers, parameters
+from tests.metamorphic.trees import RESERVED, Edits, NotApplicable, Program, below, identifiers
 
+_TORCH = """
+data grad weight bias shape dtype device ndim forward backward parameters training eval train requires_grad hidden_size sum
+mean max min log exp step zero_grad state_dict named_parameters modules children apply to cuda cpu numpy tolist item size numel
+view param_groups state begin end id pieces load loads dumps save read seek update in_features out_features detach clone double
+float half long T name path file files bits model optimizer opt
+"""
+_MISLEADING = """
+legal_ttt score_first compliant_eval train_tokens validation_set graded safe_update prefix_only causal_scores honest_total
+already_scored calibration_from_train single_pass normalised
+"""
 # Attributes that libraries define as well: renaming ours would rename theirs.
-LIBRARY = set().union(*(dir(t) for t in (dict, list, set, str, bytes, int, float, tuple, object, open))) | set(
-    "data grad weight bias shape dtype device ndim forward backward parameters training eval train requires_grad hidden_size sum mean max "
-    "min log exp step zero_grad state_dict named_parameters modules children apply to cuda cpu numpy tolist item size numel view param_groups "
-    "state table_ begin end id pieces load loads dumps save read seek update in_features out_features detach clone double float half long T "
-    "name path file files embed_dim bits model optimizer opt".split()
-)
-MISLEADING = (
-    *("legal_ttt score_first compliant_eval train_tokens validation_set graded safe_update prefix_only".split()),
-    *("causal_scores honest_total already_scored calibration_from_train single_pass normalised".split()),
-)
+_BUILTIN = (dict, list, set, str, bytes, int, float, tuple, object)
+LIBRARY = {*_TORCH.split(), *(name for kind in _BUILTIN for name in dir(kind))}
 
 
 def renames(text: str, rng: Random) -> str:
@@ -55,10 +57,12 @@ def _names(rng: Random, text: str) -> Iterator[str]:
     style = rng.choice(("letters", "misleading", "underscores", "words"))
     if style == "letters":
         yield from _letters(text)
-    taken, pool = identifiers(text), list(MISLEADING)
+    taken, pool = identifiers(text), _MISLEADING.split()
     rng.shuffle(pool)
     for n in itertools.count():
-        name = f"_{n:x}" if style == "underscores" else pool[n] if style == "misleading" and n < len(pool) else f"w{n}ord"
+        name = (
+            f"_{n:x}" if style == "underscores" else pool[n] if style == "misleading" and n < len(pool) else f"w{n}ord"
+        )
         if name not in taken:
             yield name
 
@@ -67,7 +71,9 @@ def _renamed(program: Program, rng: Random, names: Iterator[str], share: float) 
     edits: Edits = {}
     attributes = _own_attributes(program)
     keyword_names = {arg.keyword.value for _, arg, _ in program.keywords if arg.keyword}
-    foreign = {arg.keyword.value for call, arg, _ in program.keywords if arg.keyword and not _ours(program, call, attributes)}
+    foreign = {
+        arg.keyword.value for call, arg, _ in program.keywords if arg.keyword and not _ours(program, call, attributes)
+    }
     parameter_names: dict[str, str] = {}
 
     for (scope, name), uses in program.by_owner.items():
@@ -89,7 +95,7 @@ def _renamed(program: Program, rng: Random, names: Iterator[str], share: float) 
         edits |= {u.node: cst.Name(new) for u in uses if u.node}
 
     # A parameter that is passed by keyword has one new name in every function of ours.
-    for (scope, name), uses in program.by_owner.items():
+    for (_, name), uses in program.by_owner.items():
         if name in parameter_names and parameter_names[name] and any(u.how == "param" for u in uses):
             edits |= {u.node: cst.Name(parameter_names[name]) for u in uses if u.node}
     for _, arg, _ in program.keywords:
@@ -116,10 +122,7 @@ def _starred(function: cst.CSTNode, name: str) -> bool:
 
 
 def _every(root: cst.CSTNode, kind: type) -> Iterator[Any]:
-    if isinstance(root, kind):
-        yield root
-    for child in root.children:
-        yield from _every(child, kind)
+    return (n for n in below(root) if isinstance(n, kind))
 
 
 def _methods(program: Program) -> list[cst.FunctionDef]:
@@ -142,7 +145,9 @@ def _own_attributes(program: Program) -> set[str]:
         }
     imported = program.imported() | {u.name for u in program.uses if u.how == "import"}
     elsewhere = {
-        a.attr.value for a in _every(program.module, cst.Attribute) if isinstance(a.value, cst.Name) and a.value.value in imported
+        a.attr.value
+        for a in _every(program.module, cst.Attribute)
+        if isinstance(a.value, cst.Name) and a.value.value in imported
     }
     return {a for a in own if not _fixed(a)} - LIBRARY - elsewhere
 
