@@ -270,7 +270,7 @@ def evaluate(model, val):
 INVALID = (
     Example(
         name="windows grouped by their end",
-        stage="source",
+        stage="trace",
         status=Status.VIOLATION,
         note="the window whose last target closes chunk k is scored in phase k + 1, after that target was trained on: C3 as well",
         files={

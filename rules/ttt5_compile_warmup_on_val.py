@@ -35,7 +35,13 @@ warm(model, copy_of_adapter, torch.randint(VOCAB, (SEQ + 1,), device=DEVICE))
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation, order
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -74,6 +80,38 @@ RULE = Rule(
     undecided="comparing all state before and after the warm-up in a run, or reading what the warm-up changes, would decide whether anything survives",
     disputes=("D-09",),
 )
+
+
+INSTEAD = "warm up on random tokens, or on training tokens inside the budget"
+
+
+@RULE.check("source")
+def rehearsal(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = e.program
+    if p is None:
+        return
+    found = [o for o in p.observations if o.sight is Sight.WARMUP and (order.counts(o, p) or o["chosen"])]
+    for o in found[:3]:
+        fact = Fact("step before the score", o.what, o.at)
+        if o["chosen"] or o["kept"]:
+            what = "a learning rate or another setting" if o["chosen"] else "the optimiser's memory of them"
+            yield RULE.finding(
+                Status.LIKELY if o.certain else Status.NEEDS_HUMAN,
+                f"validation tokens are touched before they are scored, and {what} is kept: {o.at}",
+                fact,
+                instead=INSTEAD,
+            )
+        else:
+            yield RULE.finding(
+                Status.DISPUTED,
+                f"validation tokens are touched before they are scored; the state is put back or thrown away: {o.at}",
+                fact,
+                instead=INSTEAD,
+                disputes=("D-09",),
+            )
+    if not found:
+        yield from adaptation.clear(RULE, p, "no step on validation tokens comes before the evaluation")
+
 
 _LORA = """\
 COMPILE = bool(int(os.environ.get("COMPILE", "1")))

@@ -6,6 +6,7 @@ import ast
 
 from auditor.source import attributes, calls, expressions, mixing, tokens
 from auditor.source.labels import Mark, Read
+from auditor.source.sights_end import CALIBRATED
 from auditor.source.values import (
     NONE,
     Alt,
@@ -175,6 +176,9 @@ def snapshot_of(v: Value) -> Holder | None:
 def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool = False, gradient: bool = False) -> None:
     """Numbers are written into parameters. New knowledge of validation tokens makes it an update."""
     fresh = w.val_reads(marks) | w.score_marks(marks)
+    h.blended = h.blended or bool(marks & w.marks.mask[Mark.PARAMETER] & ~h.bit)
+    if not gradient and marks & (w.marks.mask[Mark.GENERATED] | w.marks.mask[Mark.READ]):
+        w.note(CALIBRATED, site, marks)
     old = marks & w.marks.mask[Mark.UPDATE]
     other = marks & w.marks.mask[Mark.ENVIRONMENT]
     if fresh:

@@ -234,7 +234,9 @@ def _library_object(w: Walk, o: LibObj, name: str) -> Value:
     if name == "param_groups":
         return param_groups(w, o)
     if name == "state" and o.path.startswith("torch.optim"):
-        return LibObj("optimizer.state")
+        s = LibObj("optimizer.state")
+        s.attrs["@owner"] = o
+        return s
     if name == "module" and o.path.endswith("DistributedDataParallel"):
         return o
     if o.path == "pathlib.Path":

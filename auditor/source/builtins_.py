@@ -7,6 +7,7 @@ import re
 
 from auditor.source import assign, attributes, containers, mixing
 from auditor.source.labels import Mark
+from auditor.source.sights_end import BOUND_PICKED
 from auditor.source.values import (
     NONE,
     Alt,
@@ -227,6 +228,8 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         items = list(a[0].items)
         s = Seq(items[::-1] if p == "reversed" else items, kind, a[0].more, a[0].lab)
         s.length = a[0].length
+        if p == "sorted" and w.score_marks(labels(s)):
+            w.note(BOUND_PICKED, w.site, labels(s))
         if p == "sorted" and not s.more and all(isinstance(i, Const) for i in items) and "key" not in k:
             try:
                 s.items = sorted(items, key=lambda i: i.v)  # type: ignore[attr-defined,no-any-return]

@@ -325,6 +325,12 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
         if name == "from_pretrained":
             w.see(Sight.EXTERNAL_WEIGHTS, w.site, "from_pretrained loads what was trained elsewhere")
         return LibObj("pretrained")
+    if o.path == "hook":
+        owner, hook = o.attrs.get("@owner"), o.attrs.get("@hook")
+        if name == "remove" and isinstance(owner, (Inst, LibObj)) and hook in owner.hooks:
+            owner.hooks.remove(hook)
+            w.version += 1
+        return NONE
     if o.path == "thread":
         if name == "start" and "@target" in o.attrs:
             from auditor.source import calls

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from auditor.source.labels import Mark, Read
+from auditor.source.sights_end import finish
 from auditor.source.walk import Scored, Seen, Site, Updated, Walk
-from rules.events import Event, EventKind, Observation, Program, Slice, Step
+from rules.events import Event, EventKind, Means, Observation, Sight, Program, Slice, Step
 from rules.evidence import Script
 from rules.place import Location
 
@@ -15,7 +16,9 @@ MAX_UNUSED = 200
 
 def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
     """The event graph, as plain facts."""
+    finish(w)
     maker = _Maker(w, scripts)
+    warmups(w)
     reported: set[int] = set()
     reports = w.reports[-MAX_REPORTS:]
     for r in reports:
@@ -44,6 +47,25 @@ def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) ->
         finished=not problem,
         problem=problem,
     )
+
+
+def warmups(w: Walk) -> None:
+    """Steps on validation tokens before an evaluation that show in no score of it: a rehearsal."""
+    seen = set()
+    for u in w.updates.values():
+        if u.means not in (Means.OPTIMIZER, Means.BY_HAND) or u.site in seen:
+            continue
+        for r in w.reports:
+            scores = w.marks.numbers(r.scores, Mark.SCORE)
+            if not scores or min(scores) < u.id or any(t in w.trained_loops for t, _ in r.turns):
+                continue
+            bit = w.marks.make(Mark.UPDATE, u.id)
+            if any(w.scores[s].inputs & bit for s in scores):
+                continue
+            seen.add(u.site)
+            later = [x for x in w.updates.values() if x.id > u.id and x.optimiser == u.optimiser and u.optimiser[0] and min(scores) < x.id]
+            w.see(Sight.WARMUP, u.site, "a step on validation tokens before they are scored, whose effect on the weights is gone by then", r.scores, detail=(("kept", "optimiser") if later else ("kept", ""),))
+            break
 
 
 class _Maker:

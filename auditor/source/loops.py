@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from auditor.source import statements
+from auditor.source import sights_branches, statements
 from auditor.source.assign import assign
 from auditor.source.expressions import decide, evaluate
 from auditor.source.labels import Mark, Read
@@ -50,7 +50,9 @@ def run_while(w: Walk, n: ast.While, f: Frame) -> str | None:
         entry = {name: f.locals[name] for name in names if name in f.locals}
         with w.turn(loop, k) as bit:
             _renew(w, f, entry, bit, loop, widen=k > 0, numbers=True)
-            if decide(w, evaluate(w, n.test, f)) is False:
+            test = evaluate(w, n.test, f)
+            sights_branches.while_test(w, n, labels(test), f)
+            if decide(w, test) is False:
                 return None
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):
@@ -194,8 +196,9 @@ def marked(v: Value, lab: int, w: Walk | None = None, loop: int = -1) -> Value:
         d.sym, d.off, d.shape = v.sym, v.off, v.shape
         return d
     if isinstance(v, Seq) and v.kind == "tuple":
-        s = Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)
-        return s
+        return Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)
+    if isinstance(v, Alt):
+        return Alt([marked(i, lab, w, loop) for i in v.values])
     if isinstance(v, Seq) and v.kind == "list":
         if v.site is None:
             return Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)

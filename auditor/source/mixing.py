@@ -6,6 +6,7 @@ import ast
 
 from auditor.source import sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
+from auditor.source.sights_end import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
 from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
 from auditor.source.walk import Walk
@@ -95,6 +96,8 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     if sa and sb:
         other = (la | lb) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
     divisor = isinstance(op, ast.Div) and sa and not sb
+    if divisor and lb & m[Mark.RANDOM]:
+        w.note(BOUND_WEIGHTED, w.site, sa)
     extra = other & (m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.ENTROPY])
     value = b if sa else a
     if divisor and other & m[Mark.TEXT_BYTES] and tag == "nll" and not _total(w, scores):
@@ -264,13 +267,15 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
                 scores = w.derive(scores, extra, w.site)
     drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]
-    return Data(((la | lb) & ~drop) | scores, tag=tag)
+    return Data(((la | lb) & ~drop) | scores | lt & m[Mark.STORED], tag=tag)
 
 
 def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | None:
     """The minimum or maximum of some values; an oracle when they are losses of the same tokens."""
     m = w.marks.mask
     scored = [v for v in values if labels(v) & m[Mark.SCORE]]
+    for v in scored:
+        w.note(BOUND_PICKED, w.site, labels(v))
     lab = 0
     for v in values:
         lab |= labels(v)

@@ -8,7 +8,7 @@ from auditor.source import assign, attributes
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Args, Const, Data, Dict, Func, Inst, Kw, LibObj, Value, labels
 from auditor.source.walk import Walk
-from rules.events import Means
+from rules.events import Means, Sight
 
 
 def make(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -22,6 +22,11 @@ def make(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if params is not None:
         o.holders = labels(params) & w.marks.mask[Mark.PARAMETER]
         o.attrs["@params"] = params
+    told = 0
+    for name, v in kw.items():
+        told |= w.score_marks(labels(v)) if name != "params" else 0
+    if told:
+        w.see(Sight.WARMUP, w.site, "a setting of the optimiser was chosen by the loss on validation tokens", told, detail=(("chosen", "yes"),))
     return o
 
 
@@ -50,7 +55,10 @@ def method(w: Walk, o: Value, name: str, args: Args, kw: Kw) -> Value:
             from auditor.source import calls
 
             calls.call(w, args[0], [], {}, None)
+        w.kept.append(o)
+        w.stepping = (id(o), w.renewed.get(id(o), 0))
         step(w, held(w, o))
+        w.stepping = (0, 0)
         return NONE
     if name == "scale" and args:
         return args[0]
@@ -68,6 +76,8 @@ def method(w: Walk, o: Value, name: str, args: Args, kw: Kw) -> Value:
         return Dict({}, Data())
     if name == "param_groups":
         return attributes.param_groups(w, o)
+    if name == "load_state_dict":
+        w.renewed[id(o)] = w.renewed.get(id(o), 0) + 1
     return NONE if name in ("load_state_dict", "update", "unscale_", "train", "eval") else Data()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from auditor.source import sights_branches
 from auditor.source.assign import assign, augment
 from auditor.source.calls import enter_context, make_class, make_function
 from auditor.source.environment import configured
@@ -53,6 +54,7 @@ def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
     f.locals = dict(before)
     with w.branch(f"{number}:else"):
         second = block(w, n.orelse, f)
+    sights_branches.after_if(w, n, labels(test), first, second, f)
     if first is not None and second is None:
         return f"maybe {number}:else" if first != "raise" else None
     if second is not None and first is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from auditor.source import assign, attributes, mixing, optimisers, sights_files, tokens
+from auditor.source import assign, attributes, mixing, optimisers, sights_files, sights_tokens, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target, number
 from auditor.source.values import (
@@ -68,7 +68,7 @@ def count_of(w: Walk, d: Data) -> Value:
         return Const(max(0, r.stop - r.start))
     if d.shape and d.shape[0] is not None:
         return Const(d.shape[0]) if len(d.shape) == 1 else Data()
-    out = Data(labels(d) & (w.marks.mask[Mark.TURN]))
+    out = Data(labels(d) & (w.marks.mask[Mark.TURN] | w.marks.mask[Mark.STORED]))
     if isinstance(r, Read):
         out.sym = w.number(("count", r.base, r.start, r.stop))
     return out
@@ -177,7 +177,7 @@ def add_marks(w: Walk, v: Value, marks: int) -> Value:
 
 
 def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
-    d = w.fresh()
+    d = w.fresh(sights_tokens.random(w, name))
     if name in ("full", "full_like", "new_full") and len(a) > 1:
         d.lab = labels(a[1])
     if name in ("Tensor", "LongTensor", "FloatTensor", "new_tensor", "ndarray") and a:
@@ -712,6 +712,8 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
                 w.version += 1
         h = LibObj("hook")
         h.attrs["@owner"] = owner
+        if args:
+            h.attrs["@hook"] = hook
         return h
     if name in ("register_buffer", "register_parameter", "add_module", "register_module", "__setattr__") and len(args) > 1 and isinstance(args[0], Const):
         assign.set_attribute(w, owner, str(args[0].v), args[1])

@@ -86,6 +86,7 @@ class Updated:
     parts: frozenset[str] = frozenset()
     training: bool = False
     shared: bool = False
+    optimiser: tuple[int, int] = (0, 0)  # which object took the step, and how often its state was set anew
 
 
 @dataclass
@@ -173,6 +174,8 @@ class Walk:
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)
     hooked: int = 0
+    stepping: tuple[int, int] = (0, 0)
+    renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
@@ -362,7 +365,7 @@ class Walk:
         scored = self.score_marks(marks)
         self.updates[n] = Updated(
             n, site, tuple(self.turns), tuple(self.guards), means, scope, name,
-            self.val_reads(marks), scored, tuple(self.stack), backward, parts, bool(self.training), shared,
+            self.val_reads(marks), scored, tuple(self.stack), backward, parts, bool(self.training), shared, self.stepping,
         )
         self.version += 1
         return self.marks.make(Mark.UPDATE, n)

@@ -1,0 +1,149 @@
+"""What can only be told when the walk is over: which of the things noted on the way reached a score."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from auditor.source import sights_branches
+from auditor.source.labels import Mark
+from auditor.source.sights_tokens import MASKED
+from auditor.source.walk import Note, Scored, Seen, Walk
+from rules.events import Sight
+
+BOUND_PICKED = "bound picked"
+BOUND_WEIGHTED = "bound weighted"
+CALIBRATED = "calibrated"
+
+
+def finish(w: Walk) -> None:
+    """Turn notes into observations."""
+    _stored(w)
+    _train_data(w)
+    _untouched_file(w)
+    _bounds(w)
+    for n in w.notes:
+        if n.kind == sights_branches.LEFT_BY_CLOCK:
+            _left_by_clock(w, n)
+        elif n.kind == sights_branches.LEFT_BY_SCORE and any(loop in w.trained_loops for loop, _ in n.turns[-1:]):
+            _see(w, Sight.VAL_SELECTION, n, "the training stops when a validation score says so", n.marks & w.marks.mask[Mark.SCORE], (("choice", "stop"),))
+        elif n.kind == sights_branches.KEPT_BY_SCORE and _comes_back(w, n.text.split()):
+            _see(w, Sight.VAL_SELECTION, n, "a validation score decides which weights are kept", n.marks & w.marks.mask[Mark.SCORE], (("choice", "weights"),))
+        elif n.kind == CALIBRATED:
+            _calibrated(w, n)
+
+
+def _see(w: Walk, sight: Sight, n: Note, what: str, marks: int, detail: tuple[tuple[str, str], ...] = (), ok: bool = False) -> None:
+    seen = Seen(sight, n.site, what, marks, detail, all(g.startswith("~") for g in n.guards), ok, (), n.guards, False, n.stack)
+    if not any(s.sight is sight and s.site == n.site and s.marks == marks and s.detail == detail for s in w.seen):
+        w.seen.append(seen)
+
+
+def _of(w: Walk, scores: Iterable[Scored]) -> int:
+    out = 0
+    for s in scores:
+        out |= w.marks.make(Mark.SCORE, s.id)
+    return out
+
+
+def _left_by_clock(w: Walk, n: Note) -> None:
+    loop = n.turns[-1][0]
+    if loop in w.trained_loops:
+        return
+    inside = [s for s in w.scores.values() if any(t[0] == loop for t in s.turns) and not s.training]
+    if inside:
+        _see(w, Sight.TIME_BREAK, n, "scoring stops when a clock says so", _of(w, inside))
+
+
+def _stored(w: Walk) -> None:
+    """Validation tokens that came back out of the artifact and reached a score."""
+    bit = w.marks.mask[Mark.STORED]
+    if not bit:
+        return
+    for r in w.reports:
+        if r.marks & bit and r.scores:
+            w.seen.append(_seen(w, Sight.STORED_TARGETS, r.site, "what was read out of the artifact, and was made from validation tokens, decides what is counted", r.scores))
+    reached = [s for s in w.scores.values() if s.inputs & bit]
+    for site in dict.fromkeys(s.site for s in reached):
+        marks = _of(w, (s for s in reached if s.site == site))
+        w.seen.append(_seen(w, Sight.STORED_TARGETS, site, "something made from validation tokens was stored in the artifact and is read back for the prediction", marks))
+
+
+def _train_data(w: Walk) -> None:
+    """Training tokens that reached a prediction by another way than the weights."""
+    reached = [s for s in w.scores.values() if w.train_reads(s.inputs) and not s.training]
+    for site in dict.fromkeys(s.site for s in reached):
+        here = [s for s in reached if s.site == site]
+        reads = 0
+        for s in here:
+            reads |= w.train_reads(s.inputs)
+        at = w.site_of(w.marks.reads(reads)[0].at)
+        steps = ((at, "training tokens are read"), (site, "what was made of them is used for the prediction"))
+        w.seen.append(_seen(w, Sight.TRAIN_DATA_AT_EVAL, site, "training tokens reach the prediction otherwise than through the artifact", _of(w, here), path=steps))
+
+
+def _untouched_file(w: Walk) -> None:
+    """The weights that are scored were never written, while others were written and read back."""
+    if not (w.written and w.restored & w.written):
+        return
+    by_site: dict[object, int] = {}
+    for s in w.scores.values():
+        held = [h for h in w.marks.holders(s.inputs)]
+        if held and not s.training and all(h.number not in w.written | w.restored and h.blended for h in held):
+            by_site[s.site] = by_site.get(s.site, 0) | _of(w, [s])
+    for site, marks in by_site.items():
+        what = "the weights that are scored are others than those that were written to the artifact and read back"
+        w.seen.append(_seen(w, Sight.TRAIN_DATA_AT_EVAL, site, what, marks, (("how", "memory"),)))  # type: ignore[arg-type]
+
+
+def _bounds(w: Walk) -> None:
+    masked = w.marks.make(Mark.RANDOM, MASKED)
+    hit = [s for s in w.scores.values() if s.inputs & masked and not s.training]
+    if not hit:
+        return
+    picked = _noted(w, BOUND_PICKED)
+    weighted = _noted(w, BOUND_WEIGHTED)
+    for site in dict.fromkeys(s.site for s in hit):
+        here = [s for s in hit if s.site == site]
+        marks = _of(w, here)
+        drawn = any(w.marks.numbers(s.inputs, Mark.RANDOM) != [MASKED] for s in here)
+        kind = "picked" if marks & picked else "all others" if not drawn else "weighted" if marks & weighted else "unweighted"
+        w.seen.append(_seen(w, Sight.BOUND, site, "tokens are scored from text in which they are hidden and those behind them are not", marks, (("kind", kind),)))
+
+
+def _noted(w: Walk, kind: str) -> int:
+    out = 0
+    for n in w.notes:
+        if n.kind == kind:
+            out |= n.marks & w.marks.mask[Mark.SCORE]
+    return out
+
+
+def _calibrated(w: Walk, n: Note) -> None:
+    generated = n.marks & w.marks.mask[Mark.GENERATED]
+    if generated:
+        val = bool(w.val_reads(n.marks) | n.marks & w.marks.mask[Mark.UPDATE] | w.score_marks(n.marks))
+        what = "weights are shaped by statistics of text that a model wrote" + (" after it had seen validation tokens" if val else "")
+        _see(w, Sight.SELF_GENERATED, n, what, 0, ok=not val)
+    elif w.train_reads(n.marks) and not any(loop in w.trained_loops for loop, _ in n.turns):
+        _see(w, Sight.TRAIN_CALIBRATION, n, "weights are shaped by statistics of training tokens after the training loop", 0)
+
+
+def _seen(w: Walk, sight: Sight, site: object, what: str, marks: int, detail: tuple[tuple[str, str], ...] = (), path: object = ()) -> Seen:
+    return Seen(sight, site, what, marks, detail, True, False, path)  # type: ignore[arg-type]
+
+
+def _comes_back(w: Walk, names: list[str]) -> bool:
+    """Whether something that was kept under one of these names is loaded into a model."""
+    wanted = set(names)
+    for m in w.loaded.values():
+        if m.tree is None:
+            continue
+        for x in ast.walk(m.tree):
+            if isinstance(x, ast.Call) and isinstance(x.func, ast.Attribute) and x.func.attr in ("load_state_dict", "load"):
+                for a in x.args:
+                    for y in ast.walk(a):
+                        name = y.id if isinstance(y, ast.Name) else y.attr if isinstance(y, ast.Attribute) else y.value if isinstance(y, ast.Constant) else None
+                        if isinstance(name, str) and name in wanted and name not in ("model", "torch", "base_model", "state_dict"):
+                            return True
+    return False
