@@ -30,8 +30,8 @@ def seen(p: Program, *sights: Sight) -> tuple[Observation, ...]:
 
 def grade(o: Observation, p: Program) -> Status:
     """How much a sight weighs, before the rule's own authority is asked."""
-    if o["live"] == "unknown":
-        return Status.LIKELY
+    if o["live"] == "unknown" or o["form"] == "found":  # only where tables are mixed in asks about the token
+        return Status.LIKELY if o["live"] == "unknown" or order.counts(o, p) else Status.NOT_APPLICABLE
     if order.counts(o, p) or o["live"] == "yes":
         return Status.VIOLATION if o.certain else Status.LIKELY
     if reported(o, p):

@@ -235,7 +235,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
     m = w.marks.mask
     la, lb, lt = labels(a), labels(b), labels(test)
     if not ((la | lb) & m[Mark.SCORE]):
-        out = sights_tokens.masked(w, lt, join(a, b), "tokens" in (tag_of(a), tag_of(b)))
+        out = sights_tokens.masked(w, lt, join(a, b), la | lb, "tokens" in (tag_of(a), tag_of(b)))
         if isinstance(out, Data) and lt & ~labels(out):
             d = Data(labels(out) | lt, tag=out.tag if out.tag not in ("", "tokens") or tag_of(a) == tag_of(b) else "")
             d.sym, d.off = out.sym, out.off
