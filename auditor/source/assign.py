@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import attributes, calls, expressions, mixing, tokens
+from auditor.source import attributes, calls, expressions, mixing, sights_tokens, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.sights_end import CALIBRATED
 from auditor.source.values import (
@@ -176,7 +176,8 @@ def snapshot_of(v: Value) -> Holder | None:
 def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool = False, gradient: bool = False) -> None:
     """Numbers are written into parameters. New knowledge of validation tokens makes it an update."""
     fresh = w.val_reads(marks) | w.score_marks(marks)
-    h.blended = h.blended or bool(marks & w.marks.mask[Mark.PARAMETER] & ~h.bit)
+    if marks & w.marks.mask[Mark.WEIGHTS]:
+        w.restored.add(h.number)
     if not gradient and marks & (w.marks.mask[Mark.GENERATED] | w.marks.mask[Mark.READ]):
         w.note(CALIBRATED, site, marks)
     old = marks & w.marks.mask[Mark.UPDATE]
@@ -321,7 +322,8 @@ def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accu
         return
     where = labels(index) if index is not None else 0
     table = w.val_reads(where) if index is not None and _by_token(index) else 0
-    kept = marks & ~w.marks.mask[Mark.TURN]
+    kept = marks & ~w.marks.mask[Mark.TURN] | where & w.marks.mask[Mark.STORED]
+    sights_tokens.hidden(w, root, index, value)
     if table:
         bit = table_update(w, target, table | marks, "table")
         root.lab |= bit | (kept & ~w.marks.mask[Mark.READ] & ~w.marks.mask[Mark.SCORE])

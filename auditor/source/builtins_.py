@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from auditor.source import assign, attributes, containers, mixing
+from auditor.source import assign, attributes, containers, mixing, sights_files
 from auditor.source.labels import Mark
 from auditor.source.sights_end import BOUND_PICKED
 from auditor.source.values import (
@@ -714,6 +714,7 @@ def _copied_holder(w: Walk, h: object, done: dict[int, Value]) -> object:  # typ
         return found
     new = w.holder(h.name, w.site)  # type: ignore[attr-defined]
     new.lab = h.lab  # type: ignore[attr-defined]
+    sights_files.copied(w, h, new)
     new.trained, new.adapted, new.external = h.trained, h.adapted, h.external  # type: ignore[attr-defined]
     done[id(h)] = new  # type: ignore[assignment]
     return new

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from auditor.source.byte_table import byte_tables
 from auditor.source.config import Configuration, configuration
 from auditor.source.follow import follow
 from rules.events import EventKind, Program
@@ -23,16 +24,18 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     config = configuration(e, entry)
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
     program = follow(entry, modules, config)
-    program = replace(program, headline=headline(program, config))
+    printed = claimed_line(program, config)
+    if not printed and (config.label_text or config.label):
+        other = follow(entry, modules, config, proven=True)
+        if claimed_line(other, config):
+            program, printed = other, claimed_line(other, config)
+    program = replace(program, headline=printed or last_total(program), byte_tables=byte_tables(entry, tuple(modules)))
     gaps = (Gap("the code's values", program.problem, entry.path),) if program.problem else ()
     return program, gaps
 
 
-def headline(p: Program, config: Configuration) -> tuple[int, ...]:
-    """The reports that print the number that the claim rests on.
-
-    Told by the words of the log line; without a log, the last total that is printed.
-    """
+def claimed_line(p: Program, config: Configuration) -> tuple[int, ...]:
+    """The reports that print the line of the log that the claim rests on, told by its words."""
     found = [e for e in p.events if e.kind is EventKind.REPORT and e.scores]
     said = config.label_text.lower() or config.label.lower()
     best, most = [], 0
@@ -42,9 +45,12 @@ def headline(p: Program, config: Configuration) -> tuple[int, ...]:
             best, most = [r.id], size
         elif size and size == most:
             best.append(r.id)
-    if best:
-        return tuple(best)
-    late = [r for r in found if not r.training]
+    return tuple(best)
+
+
+def last_total(p: Program) -> tuple[int, ...]:
+    """Without a log: the last total that is printed after the training."""
+    late = [e for e in p.events if e.kind is EventKind.REPORT and e.scores and not e.training]
     named = [r for r in late if "bpb" in r.name.lower()]
     return ((named or late)[-1].id,) if late else ()
 

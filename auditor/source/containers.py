@@ -21,6 +21,13 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
     if name in ("append", "add", "appendleft", "put", "insert", "push"):
         if args:
             v = args[-1]
+            if w.conditions:
+                from auditor.source.loops import marked
+
+                turned = 0
+                for c in w.conditions:
+                    turned |= c
+                v = marked(v, turned, w)
             if w.val_reads(labels(v)) or w.score_marks(labels(v)):
                 w.version += 1
             assign.add_item(s, v)

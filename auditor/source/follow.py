@@ -13,6 +13,7 @@ from auditor.source.config import Configuration
 from auditor.source.graph import program
 from auditor.source.labels import Mark
 from auditor.source.values import Const, ModuleValue
+from auditor.source.witness import forced
 from auditor.source.walk import MAX_SECONDS, OutOfFuel, Walk
 from auditor.unpack.parse import parse
 from rules.events import Program
@@ -21,17 +22,17 @@ from rules.evidence import Script
 DEEP = 12_000
 
 
-def follow(entry: Script, modules: Iterable[Script], config: Configuration, *, seconds: float = MAX_SECONDS) -> Program:
+def follow(entry: Script, modules: Iterable[Script], config: Configuration, *, seconds: float = MAX_SECONDS, proven: bool = False) -> Program:
     """The event graph of `entry` with the modules beside it, under a configuration.
 
     Nothing is executed: names, values and calls are followed in the syntax tree. Stops after
-    `seconds` and says so.
+    `seconds` and says so. With `proven`, branches around the print of the claimed line are taken.
     """
-    w, problem = walk(entry, modules, config, seconds=seconds)
+    w, problem = walk(entry, modules, config, seconds=seconds, proven=proven)
     return program(w, entry, {s.path: s for s in (entry, *modules)}, problem)
 
 
-def walk(entry: Script, modules: Iterable[Script], config: Configuration, *, seconds: float = MAX_SECONDS) -> tuple[Walk, str]:
+def walk(entry: Script, modules: Iterable[Script], config: Configuration, *, seconds: float = MAX_SECONDS, proven: bool = False) -> tuple[Walk, str]:
     w = Walk(config)
     w.deadline = time.monotonic() + seconds
     parsed = parse(entry.text)
@@ -44,6 +45,10 @@ def walk(entry: Script, modules: Iterable[Script], config: Configuration, *, sec
                 name = s.path.rsplit("!", 1)[-1].removesuffix(".py").replace("/", ".")
                 w.modules.setdefault(name.removesuffix(".__init__"), (s.path, tree))
                 w.modules.setdefault(name.rsplit(".", 1)[-1], (s.path, tree))
+    if proven:
+        w.forced = forced([parsed.tree, *(tree for _, tree in w.modules.values())], config)
+        if not w.forced:
+            return w, "nothing to prove"
     module = ModuleValue("__main__", entry.path, parsed.tree)
     w.loaded["__main__"] = module
     problem = ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from auditor.source import sights_branches
 from auditor.source.labels import Mark
 from auditor.source.sights_tokens import MASKED
-from auditor.source.walk import Note, Scored, Seen, Walk
+from auditor.source.walk import Note, Scored, Seen, Site, Walk
 from rules.events import Sight
 
 BOUND_PICKED = "bound picked"
@@ -84,16 +84,17 @@ def _train_data(w: Walk) -> None:
 
 def _untouched_file(w: Walk) -> None:
     """The weights that are scored were never written, while others were written and read back."""
-    if not (w.written and w.restored & w.written):
+    names = {h.name for h in w.holders if h.number in w.written}
+    if not names or not w.restored:
         return
-    by_site: dict[object, int] = {}
+    by_site: dict[Site, int] = {}
     for s in w.scores.values():
-        held = [h for h in w.marks.holders(s.inputs)]
-        if held and not s.training and all(h.number not in w.written | w.restored and h.blended for h in held):
+        held = w.marks.holders(s.inputs)
+        if held and not s.training and all(h.number not in w.written | w.restored and h.name in names for h in held):
             by_site[s.site] = by_site.get(s.site, 0) | _of(w, [s])
     for site, marks in by_site.items():
         what = "the weights that are scored are others than those that were written to the artifact and read back"
-        w.seen.append(_seen(w, Sight.TRAIN_DATA_AT_EVAL, site, what, marks, (("how", "memory"),)))  # type: ignore[arg-type]
+        w.seen.append(_seen(w, Sight.TRAIN_DATA_AT_EVAL, site, what, marks, (("how", "memory"),)))
 
 
 def _bounds(w: Walk) -> None:
@@ -129,8 +130,8 @@ def _calibrated(w: Walk, n: Note) -> None:
         _see(w, Sight.TRAIN_CALIBRATION, n, "weights are shaped by statistics of training tokens after the training loop", 0)
 
 
-def _seen(w: Walk, sight: Sight, site: object, what: str, marks: int, detail: tuple[tuple[str, str], ...] = (), path: object = ()) -> Seen:
-    return Seen(sight, site, what, marks, detail, True, False, path)  # type: ignore[arg-type]
+def _seen(w: Walk, sight: Sight, site: Site, what: str, marks: int, detail: tuple[tuple[str, str], ...] = (), path: tuple[tuple[Site, str], ...] = ()) -> Seen:
+    return Seen(sight, site, what, marks, detail, True, False, path)
 
 
 def _comes_back(w: Walk, names: list[str]) -> bool:

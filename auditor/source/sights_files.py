@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from auditor.source.labels import Mark
-from auditor.source.values import Alt, Const, Data, Dict, Inst, Seq, Value, labels
+from auditor.source.values import Alt, Const, Data, Dict, Holder, Inst, Seq, Value, labels
 
 if TYPE_CHECKING:
     from auditor.source.walk import Walk
@@ -29,6 +29,14 @@ def written(w: Walk, v: Value) -> None:
         w.written.add(h.number)
 
 
+def copied(w: Walk, old: object, new: object) -> None:
+    """A copy of parameters that were written or loaded counts as written or loaded."""
+    if isinstance(old, Holder) and isinstance(new, Holder):
+        for numbers in (w.written, w.restored):
+            if old.number in numbers:
+                numbers.add(new.number)
+
+
 def is_artifact(w: Walk, v: Value) -> bool:
     """Whether a file with this content holds parameters."""
     return bool(labels(v) & (w.marks.mask[Mark.PARAMETER] | w.marks.mask[Mark.WEIGHTS]))
@@ -37,7 +45,7 @@ def is_artifact(w: Walk, v: Value) -> bool:
 def read_back(w: Walk, v: Value) -> Value:
     """The content of a file as it comes back."""
     lab = labels(v)
-    if not is_artifact(w, v) or not (w.val_reads(lab) | w.train_reads(lab)):
+    if not is_artifact(w, v) or not (w.val_reads(lab) | w.train_reads(lab) | lab & w.marks.mask[Mark.UPDATE]):
         return v
     return _changed(w, v, 0)
 
@@ -50,7 +58,7 @@ def _marks(w: Walk, lab: int) -> int:
 
 def _changed(w: Walk, v: Value, depth: int) -> Value:
     lab = labels(v)
-    if depth > DEPTH or not (w.val_reads(lab) | w.train_reads(lab)):
+    if depth > DEPTH or not (w.val_reads(lab) | w.train_reads(lab) | lab & w.marks.mask[Mark.UPDATE]):
         return v
     if isinstance(v, Const):
         return Const(v.v, _marks(w, v.lab))

@@ -13,6 +13,7 @@ from rules.events import Sight, Split
 if TYPE_CHECKING:
     from auditor.source.walk import Walk
 
+HEADER = 1024
 PART = 0.97  # the last incomplete window may be left out
 SHIFT = "shift"
 MASKED, DRAWN = "masked", "drawn"
@@ -29,7 +30,7 @@ def cut(w: Walk, r: Read, key: Seq, parts: frozenset[str]) -> frozenset[str]:
     marks = labels(low)
     if marks & w.marks.mask[Mark.BOUNDARY]:
         parts |= {DOCUMENT}
-    whole = r.base == 0 and r.start in (0, 1) and r.stop is not None
+    whole = r.base == 0 and r.start is not None and r.start <= HEADER and r.stop is not None
     first = isinstance(low, Const) and (low.v is None or low.v in (0, 1))
     if whole and first and isinstance(high, Const) and type(high.v) is int and not (labels(high) | marks) & w.marks.mask[Mark.TURN]:
         total = r.stop or 0
@@ -39,16 +40,26 @@ def cut(w: Walk, r: Read, key: Seq, parts: frozenset[str]) -> frozenset[str]:
     return parts
 
 
+def _inside(w: Walk) -> bool:
+    """Whether the code at hand belongs to a model."""
+    if w.forward_depth or not w.active:
+        return bool(w.forward_depth)
+    args = w.active[-1].node.args.args
+    return bool(args) and args[0].arg == "self"
+
+
 def shifted(w: Walk, d: Data, bounds: frozenset[str]) -> None:
     """Inside a model all positions but the last are taken: the value at the position before."""
-    if w.forward_depth and LAST in bounds:
-        d.lab |= w.marks.make(Mark.ACTIVATION, SHIFT)
+    if d.tag == "tokens":
+        d.lab &= ~w.marks.mask[Mark.BOUNDARY]
+    if LAST in bounds and _inside(w):
+        d.lab |= w.marks.make(Mark.BOUNDARY, CUT) if d.tag == "tokens" else w.marks.make(Mark.ACTIVATION, SHIFT)
 
 
 def shortened(w: Walk, out: Value, key: Value) -> Value:
     """Remember of tokens inside a model that the last one was left out."""
     last = key.items[-1] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
-    if w.forward_depth and isinstance(out, Data) and isinstance(last, Seq) and last.kind == "slice":
+    if isinstance(out, Data) and isinstance(last, Seq) and last.kind == "slice" and _inside(w):
         high = last.items[1]
         if isinstance(high, Const) and high.v == -1:
             out.lab |= w.marks.make(Mark.BOUNDARY, CUT)
@@ -57,10 +68,8 @@ def shortened(w: Walk, out: Value, key: Value) -> Value:
 
 def smeared(w: Walk, op: ast.operator, la: int, lb: int, out: Data) -> None:
     """The value of the position before is added to that of this one."""
-    if not w.forward_depth or not isinstance(op, (ast.Add, ast.Sub)):
-        return
-    bit = w.marks.make(Mark.ACTIVATION, SHIFT)
-    if bool(la & bit) == bool(lb & bit):
+    bit = w.marks.bit.get((Mark.ACTIVATION, SHIFT), 0)
+    if not (la | lb) & bit or not isinstance(op, (ast.Add, ast.Sub)) or bool(la & bit) == bool(lb & bit) or not _inside(w):
         return
     side = la if la & bit else lb
     where = w.marks.each(side, Mark.BOUNDARY)
@@ -83,17 +92,17 @@ def random(w: Walk, name: str) -> int:
     return w.marks.make(Mark.RANDOM, DRAWN) if name in ("rand", "rand_like", "bernoulli") else 0
 
 
-def masked(w: Walk, test: int, out: Value, tokens: bool) -> Value:
+def masked(w: Walk, test: int, out: Value, marks: int, tokens: bool) -> Value:
     """Tokens of which some were hidden, drawn by chance."""
-    if tokens and isinstance(out, Data) and test & w.marks.make(Mark.RANDOM, DRAWN) and w.val_reads(labels(out)):
-        out.lab |= w.marks.make(Mark.RANDOM, MASKED)
-        out.tag = "tokens"
+    if tokens and test & w.marks.make(Mark.RANDOM, DRAWN) and w.val_reads(marks):
+        return Data(marks | test | w.marks.make(Mark.RANDOM, MASKED), tag="tokens")
     return out
 
 
 def hidden(w: Walk, root: Data, index: Value | None, value: Value | None) -> None:
     """One position of a copy of validation tokens is overwritten with a constant."""
-    if isinstance(index, Data) and isinstance(value, Const) and root.tag == "tokens" and w.val_reads(root.lab) and not w.val_reads(labels(index)):
+    turned = isinstance(index, (Const, Data)) and labels(index) & w.marks.mask[Mark.TURN]
+    if turned and index is not None and isinstance(value, Const) and root.tag == "tokens" and w.val_reads(root.lab) and not w.val_reads(labels(index)):
         root.lab |= w.marks.make(Mark.RANDOM, MASKED)
 
 

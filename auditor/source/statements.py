@@ -16,9 +16,12 @@ from auditor.source.calls import enter_context, make_class, make_function
 from auditor.source.environment import configured
 from auditor.source.expressions import decide, evaluate
 from auditor.source.imports import do_import
+from auditor.source.labels import Mark
 from auditor.source.loops import run_for, run_while
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import Walk
+from rules.events import Setting
+from rules.place import Location
 
 Signal = str | None
 
@@ -26,10 +29,14 @@ Signal = str | None
 def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
     """Walk a list of statements."""
     extra = 0
+    around = len(w.conditions)
     try:
         for n in body:
             w.step()
             signal = _RUN[type(n)](w, n, f)
+            if w.left:  # an `if` that skips the rest: what follows hangs on its condition
+                w.conditions.append(w.left)
+                w.left = 0
             if signal is not None:
                 if not signal.startswith("maybe"):
                     return signal
@@ -38,12 +45,30 @@ def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
     finally:
         if extra:
             del w.guards[-extra:]
+        del w.conditions[around:]
     return None
 
 
 def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
     test = evaluate(w, n.test, f)
     known = decide(w, test)
+    if w.forced and (way := w.forced.get(id(n))) is not None and known is not way:
+        known = way
+        site = w.here(n, f)
+        w.settings.setdefault(f"line {site.line}", Setting(f"line {site.line}", "taken" if way else "not taken", "log", Location(site.path, site.line)))
+    turned = labels(test) & w.marks.mask[Mark.TURN] if isinstance(test, (Const, Data)) else 0
+    try:
+        if turned:
+            w.conditions.append(turned)
+        return _branches(w, n, f, test, known)
+    finally:
+        if turned:
+            w.conditions.pop()
+            if isinstance(n.body[-1], (ast.Continue, ast.Break)):
+                w.left = turned
+
+
+def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> Signal:
     if known is not None:
         return block(w, n.body if known else n.orelse, f)
     number = w.guard_number(n, labels(test))

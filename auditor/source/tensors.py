@@ -277,7 +277,7 @@ def _least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     found = mixing.smaller(w, list(a), "the smaller") if len(a) > 1 else None
     if found is not None:
         return found
-    out = Data(_all(a, k), tag=mixing.tag_of(a[0]) if a else "")
+    out = Data(_all(a, k), tag=next((t for v in a if (t := mixing.tag_of(v)) in (*AT_TARGET, "total")), mixing.tag_of(a[0]) if a else ""))
     if len(a) == 2:
         scores = w.score_marks(labels(out))
         extra = labels(out) & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])

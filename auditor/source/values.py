@@ -90,7 +90,7 @@ class Holder:
     `lab` holds the marks of what its numbers have learned, `grad` those of the gradient at hand.
     """
 
-    __slots__ = ("adapted", "bit", "blended", "born", "external", "grad", "grad_sites", "lab", "name", "number", "shared", "site", "trained")
+    __slots__ = ("adapted", "bit", "born", "external", "grad", "grad_sites", "lab", "name", "number", "shared", "site", "trained")
 
     def __init__(self, number: int, site: Any, born: tuple[tuple[int, int], ...], name: str) -> None:
         self.number = number
@@ -105,7 +105,6 @@ class Holder:
         self.adapted = False  # made for the evaluation
         self.external = False
         self.shared = False
-        self.blended = False  # numbers of other parameters were mixed in by hand
 
 
 class Seq(Value):

@@ -145,6 +145,7 @@ class Walk:
     loop_sites: list[Site] = field(default_factory=list)
     loop_ids: dict[int, int] = field(default_factory=dict)
     guards: list[str] = field(default_factory=list)
+    conditions: list[int] = field(default_factory=list)  # TURN marks of the conditions around
     stack: list[Site] = field(default_factory=list)
     site: Site = Site("", 0)
     steps: int = 0
@@ -173,7 +174,9 @@ class Walk:
     objects: int = 0
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)
+    forced: dict[int, bool] = field(default_factory=dict)  # `if` nodes whose way the log proves
     hooked: int = 0
+    left: int = 0
     stepping: tuple[int, int] = (0, 0)
     renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key

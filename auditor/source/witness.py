@@ -1,0 +1,112 @@
+"""What the log proves about the code: a line that was printed shows that the branches around its print ran.
+
+Settings are not always documented. When the line that the claim rests on is printed in a branch that
+the known settings would leave out, the log outranks them, and the branch is walked.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from auditor.source.config import Configuration
+
+SHORT = 6  # letters: less could stand in any line
+_GENERIC = ("val_loss", "val_bpb", "final", "step", "eval", "loss", "bpb")
+DEEP = 3  # callers of callers
+
+
+def forced(trees: list[ast.Module], config: Configuration) -> dict[int, bool]:
+    """The `if` nodes, by id, that must have gone to their body (True) or else (False) for the claimed line to be printed."""
+    said = (config.label_text or config.label).lower().strip()
+    if not said:
+        return {}
+    found: list[tuple[int, list[tuple[ast.If, bool]], str]] = []
+    for tree in trees:
+        for text, around, function in _texts(tree):
+            size = _matches(text.lower(), said)
+            if size:
+                found.append((size, around, function))
+    if not found:
+        return {}
+    best = max(size for size, _, _ in found)
+    out: dict[int, bool] = {}
+    for size, around, function in found:
+        if size < best:
+            continue
+        out.update((id(n), way) for n, way in around)
+        _callers(trees, function, out, DEEP)
+        break
+    return out
+
+
+def _matches(text: str, said: str) -> int:
+    """How many letters at the start of the line a text gives; 0 if it is too short to tell."""
+    text = text.strip()
+    if len(text) < SHORT or text.rstrip("_: =") in _GENERIC:
+        return 0
+    return len(text) if said.startswith(text) or said.split(" ")[0] == text else 0
+
+
+Around = list[tuple[ast.If, bool]]
+
+
+def _texts(tree: ast.Module) -> Iterator[tuple[str, Around, str]]:
+    """Every string and the first constant part of every f-string, with the conditions around it and its function."""
+
+    def go(n: ast.AST, around: Around, function: str) -> Iterator[tuple[str, Around, str]]:
+        if isinstance(n, ast.JoinedStr):
+            first = n.values[0] if n.values else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value, around, function
+            return
+        if isinstance(n, ast.Constant):
+            if isinstance(n.value, str) and len(n.value) < 200:
+                yield n.value, around, function
+            return
+        if isinstance(n, ast.If):
+            yield from go(n.test, around, function)
+            for s in n.body:
+                yield from go(s, [*around, (n, True)], function)
+            for s in n.orelse:
+                yield from go(s, [*around, (n, False)], function)
+            return
+        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for s in n.body:
+                yield from go(s, [], n.name)
+            return
+        for c in ast.iter_child_nodes(n):
+            yield from go(c, around, function)
+
+    yield from go(tree, [], "")
+
+
+def _callers(trees: list[ast.Module], function: str, out: dict[int, bool], depth: int) -> None:
+    """The conditions around the one call of a function, and around the calls of its caller."""
+    if not function or depth == 0:
+        return
+    calls: list[tuple[Around, str]] = []
+
+    def go(n: ast.AST, around: Around, inside: str) -> None:
+        if isinstance(n, ast.Call) and (isinstance(n.func, ast.Name) and n.func.id == function or isinstance(n.func, ast.Attribute) and n.func.attr == function):
+            calls.append((around, inside))
+        if isinstance(n, ast.If):
+            go(n.test, around, inside)
+            for s in n.body:
+                go(s, [*around, (n, True)], inside)
+            for s in n.orelse:
+                go(s, [*around, (n, False)], inside)
+            return
+        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            for s in n.body:
+                go(s, [], n.name)
+            return
+        for c in ast.iter_child_nodes(n):
+            go(c, around, inside)
+
+    for tree in trees:
+        go(tree, [], "")
+    if len(calls) == 1:
+        around, inside = calls[0]
+        out.update((id(n), way) for n, way in around)
+        _callers(trees, inside, out, depth - 1)
