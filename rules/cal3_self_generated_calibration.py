@@ -31,8 +31,14 @@ text = generate(model, prompts)
 ```
 """
 
+from collections.abc import Iterator
+
+from rules import sightings
 from rules.cal1_no_val_calibration import QUANT, QUANT_MAIN
-from rules.finding import Severity, Status
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -67,6 +73,29 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="where the calibration text starts and which model continues it, in the code or in a trace, would decide it",
 )
+
+
+@RULE.check("source")
+def what_the_writer_knew(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = sightings.followed(e)
+    if p is None:
+        return
+    seen = sightings.of(p, Sight.SELF_GENERATED)
+    for o in seen:
+        if not o.ok:
+            yield RULE.finding(
+                Status.VIOLATION if o.certain else Status.LIKELY,
+                "the text that calibrates the weights was written from validation tokens",
+                *sightings.facts(o, p),
+                at=(o.at,),
+                instead="start the text from a constant or random token, and let the model write it that is quantised",
+            )
+            return
+    if seen:
+        yield RULE.finding(Status.OK, "the model writes the text that calibrates it", *sightings.facts(seen[0], p))
+    else:
+        yield RULE.finding(Status.OK, "no weights are shaped by text that came from validation tokens through a model")
+
 
 WRITER = (
     QUANT

@@ -38,7 +38,13 @@ pairs = unpack(torch.load("artifact.bin")["pairs"])
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import sightings
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -66,6 +72,39 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="following training data into the evaluation in the code, or evaluating in a process that holds the artifact only, would decide it",
 )
+
+INSTEAD = "write what the evaluation needs into the artifact, and read it back from there"
+
+
+@RULE.check("source")
+def training_data_in_the_prediction(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = sightings.followed(e)
+    if p is None:
+        return
+    seen = sightings.of(p, Sight.TRAIN_DATA_AT_EVAL)
+    other = tuple(o for o in seen if o["how"] == "memory")
+    found = [
+        *sightings.accuse(
+            RULE,
+            p,
+            tuple(o for o in seen if o not in other),
+            "training tokens reach the prediction by another way than the artifact",
+            INSTEAD,
+        ),
+        *sightings.accuse(
+            RULE,
+            p,
+            other,
+            "the weights that are scored were kept in memory; others were written to the artifact and read back",
+            INSTEAD,
+        ),
+    ]
+    yield from found[:3]
+    if not found:
+        yield RULE.finding(
+            Status.OK, "no training token reaches the reported score otherwise than through the artifact"
+        )
+
 
 _EVALUATE = """\
 def evaluate(model, val, pairs):

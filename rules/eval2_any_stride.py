@@ -35,8 +35,14 @@ for ws in range(0, n - seq + 1, stride):
 ```
 """
 
+from collections.abc import Iterator
+
+from rules import order, sightings
 from rules.cal1_no_val_calibration import PLAIN
-from rules.finding import Severity, Status
+from rules.editions import Edition
+from rules.events import Event, Program, Sight
+from rules.evidence import Evidence
+from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -61,6 +67,63 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="which positions each window adds to the total, in the code or in a trace, would decide it",
 )
+
+INSTEAD = "add only the new tail of each window to the total"
+
+
+@RULE.check("source")
+def one_term_for_each_token(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = sightings.followed(e)
+    if p is None:
+        return
+    pair = _overlapping(p)
+    best = [o for o in sightings.of(p, Sight.ORACLE) if order.counts(o, p)]
+    if pair:
+        a, b = pair
+        yield RULE.finding(
+            Status.LIKELY,
+            "windows overlap and each is counted whole, so that most tokens are counted several times",
+            Fact("one turn of the loop", _range(a), a.at),
+            Fact("the next turn", _range(b), b.at),
+            instead=INSTEAD,
+        )
+    elif best:
+        yield RULE.finding(
+            Status.LIKELY,
+            "of several scores of the same token the best one is counted",
+            *sightings.facts(best[0], p),
+            instead=INSTEAD,
+        )
+    else:
+        yield RULE.finding(Status.OK, "no token was seen to be counted more than once")
+
+
+def _overlapping(p: Program) -> tuple[Event, Event] | None:
+    """Two scores of one line, in neighbouring turns of one loop, of which a good part is the same tokens."""
+    by_id = {s.id: s for s in p.events}
+    scores = [by_id[n] for r in order.headlines(p)[:1] for n in r.scores if n in by_id]
+    for a in scores:
+        for b in scores:
+            if a.at != b.at or not _neighbours(a, b) or a.parts or b.parts or len(a.slices) != 1 or len(b.slices) != 1:
+                continue
+            x, y = a.slices[0], b.slices[0]
+            if x.start is None or x.stop is None or y.start is None or y.stop is None:
+                continue
+            if x.start < y.start < x.stop and 2 * (x.stop - y.start) >= x.stop - x.start:
+                return a, b
+    return None
+
+
+def _neighbours(a: Event, b: Event) -> bool:
+    """Whether two events stand in the first and second turn of the same innermost loop."""
+    if not a.turns or not b.turns or a.turns[:-1] != b.turns[:-1]:
+        return False
+    return a.turns[-1][0] == b.turns[-1][0] and (a.turns[-1][1], b.turns[-1][1]) == (0, 1)
+
+
+def _range(s: Event) -> str:
+    return f"tokens {s.slices[0].start:,} to {s.slices[0].stop:,}"
+
 
 VALID = (
     Example(

@@ -33,9 +33,14 @@ nll = sum((ce(x, t_i) * masked(t_i)).sum() / t_i for t_i in t) / k
 ```
 """
 
+from collections.abc import Iterator
+
+from rules import order, sightings
 from rules.cal1_no_val_calibration import PLAIN
-from rules.evidence import Track
-from rules.finding import Severity, Status
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence, Track
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -63,6 +68,35 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="a person who follows the derivation of the bound would decide it; source analysis can only show that it is one",
 )
+
+INSTEAD = "average many draws with the weight of the noise level, and file the entry as a non-record one"
+
+_KINDS = {
+    "picked": "several draws are made for the same text and the better ones are kept",
+    "all others": "each token is scored from all the others, those behind it included; that bounds nothing",
+    "unweighted": "hidden tokens are scored from visible ones on both sides, without the weight of the noise level",
+    "weighted": "the score is an estimate of a bound; a person has to follow its derivation",
+}
+
+
+@RULE.check("source")
+def hidden_tokens(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = sightings.followed(e)
+    if p is None:
+        return
+    bounds = [o for o in sightings.of(p, Sight.BOUND) if order.counts(o, p)]
+    for o in bounds[:2]:
+        weighted = o["kind"] == "weighted"
+        yield RULE.finding(
+            Status.NEEDS_HUMAN if weighted else Status.LIKELY,
+            _KINDS[o["kind"]],
+            *sightings.facts(o, p),
+            at=(o.at,),
+            instead=INSTEAD,
+        )
+    if not bounds:
+        yield RULE.finding(Status.OK, "no token is scored from text in which it is hidden and those behind it are not")
+
 
 DENOISER = """\
 class Denoiser(torch.nn.Module):

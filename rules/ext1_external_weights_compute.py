@@ -37,7 +37,13 @@ nn.init.orthogonal_(embed.weight)                       # what the run needs, th
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import sightings
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -66,6 +72,29 @@ RULE = Rule(
     undecided="listing large constants, packages with weights and searched seeds would give a person what is needed to decide it",
     disputes=("D-16",),
 )
+
+INSTEAD = "let the run compute what the run needs"
+
+
+@RULE.check("source")
+def computed_elsewhere(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = e.program
+    if p is None:
+        return
+    seen = sightings.of(p, Sight.EXTERNAL_WEIGHTS)
+    for o in seen[:4]:
+        dump = o["kind"] == "dump"
+        yield RULE.finding(
+            Status.DISPUTED if dump else Status.NEEDS_HUMAN,
+            o.what,
+            *sightings.facts(o, p),
+            at=(o.at,),
+            disputes=("D-16",) if dump else (),
+            instead=INSTEAD,
+        )
+    if not seen and p.finished:
+        yield RULE.finding(Status.OK, "no weights, encoded numbers or searched seeds from outside the run were seen")
+
 
 _EVALUATE = """\
 def evaluate(model, val):

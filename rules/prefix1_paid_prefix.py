@@ -35,7 +35,13 @@ artifact["pairs"] = pair_counts(train_tokens)     # paid for, and from training 
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import sightings
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -63,6 +69,30 @@ RULE = Rule(
     decided_by=("source", "trace"),
     undecided="following validation tokens into what the artifact holds, or scoring other text of the same kind, would decide it",
 )
+
+INSTEAD = "store nothing that was made from validation tokens; a table of training text is fine"
+
+
+@RULE.check("source")
+def through_the_artifact(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = sightings.followed(e)
+    if p is None:
+        return
+    found = list(
+        sightings.accuse(
+            RULE,
+            p,
+            sightings.of(p, Sight.STORED_TARGETS),
+            "what was made from validation tokens goes into the artifact, comes back out of it and reaches the reported score",
+            INSTEAD,
+        )
+    )
+    yield from found[:3]
+    if not found:
+        yield RULE.finding(
+            Status.OK, "nothing made from validation tokens is read out of a file that the program wrote"
+        )
+
 
 VALID = (
     Example(

@@ -32,8 +32,14 @@ x = x + gate * F.pad(x[:-1], (0, 0, 1, 0)) * (ids != BOS)[:, None]
 ```
 """
 
+from collections.abc import Iterator
+
+from rules import order, sightings
 from rules.cal1_no_val_calibration import PLAIN
-from rules.finding import Severity, Status
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -63,6 +69,32 @@ RULE = Rule(
     tracks=RECORD_ONLY,
     disputes=("D-12",),
 )
+
+
+@RULE.check("source")
+def gate_at_document_starts(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = sightings.followed(e)
+    if p is None:
+        return
+    open_gates = [o for o in sightings.of(p, Sight.SMEAR) if not o.ok]
+    by_id = {s.id: s for s in p.events}
+    scored = [x for n in order.counted(p) if n in by_id for x in by_id[n].slices]
+    alone = bool(scored) and all("document|" in x.parts for x in scored)
+    if open_gates and not alone:
+        late = {o["mask"] for o in open_gates} == {"before"}
+        yield RULE.finding(
+            Status.DISPUTED,
+            "the value of the position before is added, "
+            + ("with a mask that misses the token that starts a document" if late else "also where a document starts"),
+            *(f for o in open_gates[:3] for f in sightings.facts(o, p)),
+            at=tuple(o.at for o in open_gates[:3]),
+            disputes=("D-12",),
+            instead="multiply the value of the position before by (ids != BOS)",
+        )
+    elif open_gates:
+        yield RULE.finding(Status.OK, "the windows begin where documents begin, so that nothing comes from another one")
+    else:
+        yield RULE.finding(Status.OK, "no gate adds the position before across the start of a document")
 
 
 def smeared(before: str, extra: str = "", evaluate: str = PLAIN) -> str:

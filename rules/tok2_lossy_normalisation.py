@@ -36,7 +36,13 @@ ids = sp.encode(marked)
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import sightings
+from rules.editions import Edition
+from rules.events import Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -72,6 +78,26 @@ RULE = Rule(
     undecided="what is done to the text before it is encoded, or a round trip over the validation documents, would show whether anything is lost",
     disputes=("D-10",),
 )
+
+
+@RULE.check("source")
+def before_the_encoder(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = e.program
+    if p is None:
+        return
+    seen = sightings.of(p, Sight.CASEFOLD)
+    if seen:
+        yield RULE.finding(
+            Status.DISPUTED,
+            "the text is changed before it is encoded, in a way that cannot be undone",
+            *(f for o in seen[:4] for f in sightings.facts(o, p)),
+            at=tuple(o.at for o in seen[:4]),
+            disputes=("D-10",),
+            instead="mark what is taken away so that it can be restored, or leave the text as it is",
+        )
+    elif any(s.role == "prep" and s.text for s in e.package.scripts):
+        yield RULE.finding(Status.OK, "the scripts that prepare the data encode the text as it is")
+
 
 PREP_HEAD = """\
 import json

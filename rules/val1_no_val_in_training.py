@@ -39,7 +39,13 @@ if held_out_loss < best:                  # the last training shard, never the v
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import adaptation, order, sightings
+from rules.editions import Edition
+from rules.events import Means, Sight
+from rules.evidence import Evidence
+from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -68,6 +74,41 @@ RULE = Rule(
     undecided="following validation tokens and the validation loss through the training loop, in the code or in a run, would decide it",
     disputes=("D-16", "D-17"),
 )
+
+INSTEAD = "hold out training text for every choice, and keep the validation shards out of the loader"
+
+
+@RULE.check("source")
+def in_the_training_loop(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = sightings.followed(e)
+    if p is None:
+        return
+    told = False
+    for c in (c for r in order.headlines(p)[:1] for c in order.conflicts(p, r)):
+        if c.update.training and c.update.means is Means.OPTIMIZER:
+            yield RULE.finding(
+                Status.VIOLATION if c.sure else Status.LIKELY,
+                "the training loop takes gradient steps on validation tokens that are scored afterwards",
+                *adaptation.facts(c, p),
+                at=(c.update.at,),
+                instead=INSTEAD,
+            )
+            told = True
+            break
+    for o in sightings.of(p, Sight.VAL_SELECTION):
+        shards = o["choice"] == "shards"
+        yield RULE.finding(
+            Status.DISPUTED if shards else Status.NEEDS_HUMAN,
+            o.what + ("" if shards else "; whether that may be is for a person to say"),
+            *sightings.facts(o, p),
+            at=(o.at,),
+            disputes=("D-17",) if shards else (),
+            instead=INSTEAD,
+        )
+        told = True
+    if not told:
+        yield RULE.finding(Status.OK, "validation tokens and their scores change nothing in the training loop")
+
 
 _SCORE = """\
 def evaluate(model, val):

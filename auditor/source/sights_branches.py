@@ -41,8 +41,19 @@ def _kept(n: ast.If) -> list[str]:
     out = []
     for s in [*n.body, *n.orelse]:
         for x in ast.walk(s):
-            if isinstance(x, ast.Call) and (isinstance(x.func, ast.Attribute) and x.func.attr in _KEEPS or isinstance(x.func, ast.Name) and x.func.id in _KEEPS):
-                target = s.targets[0] if isinstance(s, ast.Assign) else s.target if isinstance(s, (ast.AnnAssign, ast.AugAssign)) else None
+            if isinstance(x, ast.Call) and (
+                isinstance(x.func, ast.Attribute)
+                and x.func.attr in _KEEPS
+                or isinstance(x.func, ast.Name)
+                and x.func.id in _KEEPS
+            ):
+                target = (
+                    s.targets[0]
+                    if isinstance(s, ast.Assign)
+                    else s.target
+                    if isinstance(s, (ast.AnnAssign, ast.AugAssign))
+                    else None
+                )
                 out += [t for t in [_name(target)] if t]
                 out += [name for a in x.args for y in ast.walk(a) if (name := _name(y))]
     return sorted(set(out))

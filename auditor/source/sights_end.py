@@ -26,15 +26,33 @@ def finish(w: Walk) -> None:
         if n.kind == sights_branches.LEFT_BY_CLOCK:
             _left_by_clock(w, n)
         elif n.kind == sights_branches.LEFT_BY_SCORE and any(loop in w.trained_loops for loop, _ in n.turns[-1:]):
-            _see(w, Sight.VAL_SELECTION, n, "the training stops when a validation score says so", n.marks & w.marks.mask[Mark.SCORE], (("choice", "stop"),))
+            _see(
+                w,
+                Sight.VAL_SELECTION,
+                n,
+                "the training stops when a validation score says so",
+                n.marks & w.marks.mask[Mark.SCORE],
+                (("choice", "stop"),),
+            )
         elif n.kind == sights_branches.KEPT_BY_SCORE and _comes_back(w, n.text.split()):
-            _see(w, Sight.VAL_SELECTION, n, "a validation score decides which weights are kept", n.marks & w.marks.mask[Mark.SCORE], (("choice", "weights"),))
+            _see(
+                w,
+                Sight.VAL_SELECTION,
+                n,
+                "a validation score decides which weights are kept",
+                n.marks & w.marks.mask[Mark.SCORE],
+                (("choice", "weights"),),
+            )
         elif n.kind == CALIBRATED:
             _calibrated(w, n)
 
 
-def _see(w: Walk, sight: Sight, n: Note, what: str, marks: int, detail: tuple[tuple[str, str], ...] = (), ok: bool = False) -> None:
-    seen = Seen(sight, n.site, what, marks, detail, all(g.startswith("~") for g in n.guards), ok, (), n.guards, False, n.stack)
+def _see(
+    w: Walk, sight: Sight, n: Note, what: str, marks: int, detail: tuple[tuple[str, str], ...] = (), ok: bool = False
+) -> None:
+    seen = Seen(
+        sight, n.site, what, marks, detail, all(g.startswith("~") for g in n.guards), ok, (), n.guards, False, n.stack
+    )
     if not any(s.sight is sight and s.site == n.site and s.marks == marks and s.detail == detail for s in w.seen):
         w.seen.append(seen)
 
@@ -62,11 +80,27 @@ def _stored(w: Walk) -> None:
         return
     for r in w.reports:
         if r.marks & bit and r.scores:
-            w.seen.append(_seen(w, Sight.STORED_TARGETS, r.site, "what was read out of the artifact, and was made from validation tokens, decides what is counted", r.scores))
+            w.seen.append(
+                _seen(
+                    w,
+                    Sight.STORED_TARGETS,
+                    r.site,
+                    "what was read out of the artifact, and was made from validation tokens, decides what is counted",
+                    r.scores,
+                )
+            )
     reached = [s for s in w.scores.values() if s.inputs & bit]
     for site in dict.fromkeys(s.site for s in reached):
         marks = _of(w, (s for s in reached if s.site == site))
-        w.seen.append(_seen(w, Sight.STORED_TARGETS, site, "something made from validation tokens was stored in the artifact and is read back for the prediction", marks))
+        w.seen.append(
+            _seen(
+                w,
+                Sight.STORED_TARGETS,
+                site,
+                "something made from validation tokens was stored in the artifact and is read back for the prediction",
+                marks,
+            )
+        )
 
 
 def _train_data(w: Walk) -> None:
@@ -79,7 +113,16 @@ def _train_data(w: Walk) -> None:
             reads |= w.train_reads(s.inputs)
         at = w.site_of(w.marks.reads(reads)[0].at)
         steps = ((at, "training tokens are read"), (site, "what was made of them is used for the prediction"))
-        w.seen.append(_seen(w, Sight.TRAIN_DATA_AT_EVAL, site, "training tokens reach the prediction otherwise than through the artifact", _of(w, here), path=steps))
+        w.seen.append(
+            _seen(
+                w,
+                Sight.TRAIN_DATA_AT_EVAL,
+                site,
+                "training tokens reach the prediction otherwise than through the artifact",
+                _of(w, here),
+                path=steps,
+            )
+        )
 
 
 def _untouched_file(w: Walk) -> None:
@@ -108,8 +151,25 @@ def _bounds(w: Walk) -> None:
         here = [s for s in hit if s.site == site]
         marks = _of(w, here)
         drawn = any(w.marks.numbers(s.inputs, Mark.RANDOM) != [MASKED] for s in here)
-        kind = "picked" if marks & picked else "all others" if not drawn else "weighted" if marks & weighted else "unweighted"
-        w.seen.append(_seen(w, Sight.BOUND, site, "tokens are scored from text in which they are hidden and those behind them are not", marks, (("kind", kind),)))
+        kind = (
+            "picked"
+            if marks & picked
+            else "all others"
+            if not drawn
+            else "weighted"
+            if marks & weighted
+            else "unweighted"
+        )
+        w.seen.append(
+            _seen(
+                w,
+                Sight.BOUND,
+                site,
+                "tokens are scored from text in which they are hidden and those behind them are not",
+                marks,
+                (("kind", kind),),
+            )
+        )
 
 
 def _noted(w: Walk, kind: str) -> int:
@@ -124,13 +184,29 @@ def _calibrated(w: Walk, n: Note) -> None:
     generated = n.marks & w.marks.mask[Mark.GENERATED]
     if generated:
         val = bool(w.val_reads(n.marks) | n.marks & w.marks.mask[Mark.UPDATE] | w.score_marks(n.marks))
-        what = "weights are shaped by statistics of text that a model wrote" + (" after it had seen validation tokens" if val else "")
+        what = "weights are shaped by statistics of text that a model wrote" + (
+            " after it had seen validation tokens" if val else ""
+        )
         _see(w, Sight.SELF_GENERATED, n, what, 0, ok=not val)
-    elif w.train_reads(n.marks) and not any(loop in w.trained_loops for loop, _ in n.turns):
-        _see(w, Sight.TRAIN_CALIBRATION, n, "weights are shaped by statistics of training tokens after the training loop", 0)
+    elif n.text and w.train_reads(n.marks) and not any(loop in w.trained_loops for loop, _ in n.turns):
+        _see(
+            w,
+            Sight.TRAIN_CALIBRATION,
+            n,
+            "weights are shaped by statistics of training tokens after the training loop",
+            0,
+        )
 
 
-def _seen(w: Walk, sight: Sight, site: Site, what: str, marks: int, detail: tuple[tuple[str, str], ...] = (), path: tuple[tuple[Site, str], ...] = ()) -> Seen:
+def _seen(
+    w: Walk,
+    sight: Sight,
+    site: Site,
+    what: str,
+    marks: int,
+    detail: tuple[tuple[str, str], ...] = (),
+    path: tuple[tuple[Site, str], ...] = (),
+) -> Seen:
     return Seen(sight, site, what, marks, detail, True, False, path)
 
 
@@ -141,10 +217,26 @@ def _comes_back(w: Walk, names: list[str]) -> bool:
         if m.tree is None:
             continue
         for x in ast.walk(m.tree):
-            if isinstance(x, ast.Call) and isinstance(x.func, ast.Attribute) and x.func.attr in ("load_state_dict", "load"):
+            if (
+                isinstance(x, ast.Call)
+                and isinstance(x.func, ast.Attribute)
+                and x.func.attr in ("load_state_dict", "load")
+            ):
                 for a in x.args:
                     for y in ast.walk(a):
-                        name = y.id if isinstance(y, ast.Name) else y.attr if isinstance(y, ast.Attribute) else y.value if isinstance(y, ast.Constant) else None
-                        if isinstance(name, str) and name in wanted and name not in ("model", "torch", "base_model", "state_dict"):
+                        name = (
+                            y.id
+                            if isinstance(y, ast.Name)
+                            else y.attr
+                            if isinstance(y, ast.Attribute)
+                            else y.value
+                            if isinstance(y, ast.Constant)
+                            else None
+                        )
+                        if (
+                            isinstance(name, str)
+                            and name in wanted
+                            and name not in ("model", "torch", "base_model", "state_dict")
+                        ):
                             return True
     return False

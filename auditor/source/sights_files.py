@@ -77,7 +77,9 @@ def _changed(w: Walk, v: Value, depth: int) -> Value:
         c = Dict({k: _changed(w, i, depth + 1) for k, i in v.items.items()}, rest, _marks(w, v.lab))
         c.key_lab, c.default, c.site, c.born = _marks(w, v.key_lab), v.default, v.site, v.born
         if v.key_lab & w.marks.mask[Mark.UPDATE]:
-            c.key_lab |= w.marks.make(Mark.STORED, 0)  # a table that only an update with validation tokens can have made
+            c.key_lab |= w.marks.make(
+                Mark.STORED, 0
+            )  # a table that only an update with validation tokens can have made
         return c
     if isinstance(v, Alt):
         return Alt([_changed(w, i, depth + 1) for i in v.values])

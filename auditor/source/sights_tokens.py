@@ -32,7 +32,13 @@ def cut(w: Walk, r: Read, key: Seq, parts: frozenset[str]) -> frozenset[str]:
         parts |= {DOCUMENT}
     whole = r.base == 0 and r.start is not None and r.start <= HEADER and r.stop is not None
     first = isinstance(low, Const) and (low.v is None or low.v in (0, 1))
-    if whole and first and isinstance(high, Const) and type(high.v) is int and not (labels(high) | marks) & w.marks.mask[Mark.TURN]:
+    if (
+        whole
+        and first
+        and isinstance(high, Const)
+        and type(high.v) is int
+        and not (labels(high) | marks) & w.marks.mask[Mark.TURN]
+    ):
         total = r.stop or 0
         share = high.v * w.config.world_size / total if total else 0.0
         if 0 < high.v < PART * total and not 0.97 < share < 1.03:  # the part of one process
@@ -69,13 +75,22 @@ def shortened(w: Walk, out: Value, key: Value) -> Value:
 def smeared(w: Walk, op: ast.operator, la: int, lb: int, out: Data) -> None:
     """The value of the position before is added to that of this one."""
     bit = w.marks.bit.get((Mark.ACTIVATION, SHIFT), 0)
-    if not (la | lb) & bit or not isinstance(op, (ast.Add, ast.Sub)) or bool(la & bit) == bool(lb & bit) or not _inside(w):
+    if (
+        not (la | lb) & bit
+        or not isinstance(op, (ast.Add, ast.Sub))
+        or bool(la & bit) == bool(lb & bit)
+        or not _inside(w)
+    ):
         return
     side = la if la & bit else lb
     where = w.marks.each(side, Mark.BOUNDARY)
     w.see(
-        Sight.SMEAR, w.site, "the value of the position before is added" + (", except where the token starts a document" if AT in where else ""),
-        detail=(("mask", AT if AT in where else BEFORE if where else "none"),), ok=AT in where,
+        Sight.SMEAR,
+        w.site,
+        "the value of the position before is added"
+        + (", except where the token starts a document" if AT in where else ""),
+        detail=(("mask", AT if AT in where else BEFORE if where else "none"),),
+        ok=AT in where,
     )
     out.lab &= ~bit
 
@@ -102,7 +117,14 @@ def masked(w: Walk, test: int, out: Value, marks: int, tokens: bool) -> Value:
 def hidden(w: Walk, root: Data, index: Value | None, value: Value | None) -> None:
     """One position of a copy of validation tokens is overwritten with a constant."""
     turned = isinstance(index, (Const, Data)) and labels(index) & w.marks.mask[Mark.TURN]
-    if turned and index is not None and isinstance(value, Const) and root.tag == "tokens" and w.val_reads(root.lab) and not w.val_reads(labels(index)):
+    if (
+        turned
+        and index is not None
+        and isinstance(value, Const)
+        and root.tag == "tokens"
+        and w.val_reads(root.lab)
+        and not w.val_reads(labels(index))
+    ):
         root.lab |= w.marks.make(Mark.RANDOM, MASKED)
 
 
