@@ -122,6 +122,9 @@ def accuse(rule: Rule, p: Program, wanted: tuple[Kind, ...], message: str, inste
         seen.add(c.update.at)
         said = status if c.sure else doubt
         unsure = "" if c.sure else " (under a condition that could not be decided from the source)"
+        if c.update.logged is False:
+            said = Status.NEEDS_HUMAN
+            unsure = ", though the log of the claimed run has no line that this code prints"
         where = f"{c.update.at} before {c.score.at}"
         yield rule.finding(said, f"{message}: {where}{unsure}", *facts(c, p), instead=instead, disputes=disputes)
 

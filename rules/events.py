@@ -126,6 +126,7 @@ class Event:
     training: bool = False  # happens inside a loop that trains on training tokens
     parts: tuple[str, ...] = ()  # the positions were cut at these boundaries, see `Slice`
     told: tuple[int, ...] = ()  # scores that decided something in this one's prediction
+    logged: bool | None = None  # whether the claimed run's log has lines that the code around prints
     shared: bool = False  # one set of values serves a whole batch of windows
 
 

@@ -110,7 +110,7 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
             yield Conflict(
                 update, score, report, _repeats(update, score), _before(update, hit, p),
                 opposite(update.parts, score.parts) or all(opposite(t.parts, u.parts) for t in score.slices for u in update.slices),
-                not undecided(update, report) and not undecided(score, report),
+                not undecided(update, report) and not undecided(score, report) and update.logged is not False,
             )
 
 

@@ -71,6 +71,9 @@ RULE = Rule(
 )
 
 
+ASKED = "2026-04-26"
+
+
 @RULE.check("source")
 def gate_at_document_starts(e: Evidence, edition: Edition) -> Iterator[Finding]:
     p = sightings.followed(e)
@@ -80,7 +83,15 @@ def gate_at_document_starts(e: Evidence, edition: Edition) -> Iterator[Finding]:
     by_id = {s.id: s for s in p.events}
     scored = [x for n in order.counted(p) if n in by_id for x in by_id[n].slices]
     alone = bool(scored) and all("document|" in x.parts for x in scored)
-    if open_gates and not alone:
+    day = e.package.created or e.package.date
+    if open_gates and day and day < ASKED:
+        yield RULE.finding(
+            Status.OK,
+            "a gate adds the position before, also where a document starts; nobody had asked for a mask by then, and an "
+            "earlier record without one stands",
+            *sightings.facts(open_gates[0], p),
+        )
+    elif open_gates and not alone:
         late = {o["mask"] for o in open_gates} == {"before"}
         yield RULE.finding(
             Status.DISPUTED,
@@ -129,6 +140,7 @@ Model = Smeared
 
 MASKED = "F.pad(x[:-1], (0, 0, 1, 0)) * (ids != BOS)[:, None]"
 UNMASKED = "F.pad(x[:-1], (0, 0, 1, 0))"
+DAY = "2026-04-28T12:00:00+00:00"
 
 VALID = (
     Example(
@@ -184,6 +196,7 @@ INVALID = (
         stage="source",
         status=Status.DISPUTED,
         dispute="D-12",
+        date=DAY,
         files={"train_gpt.py": smeared(UNMASKED)},
     ),
     Example(
@@ -191,6 +204,7 @@ INVALID = (
         stage="source",
         status=Status.DISPUTED,
         dispute="D-12",
+        date=DAY,
         files={
             "train_gpt.py": smeared("F.pad(x[:-1], (0, 0, 1, 0)) * F.pad((ids[:-1] != BOS).float(), (1, 0))[:, None]")
         },
@@ -201,6 +215,7 @@ INVALID = (
         stage="source",
         status=Status.DISPUTED,
         dispute="D-12",
+        date=DAY,
         files={
             "train_gpt.py": smeared(
                 MASKED,

@@ -17,7 +17,7 @@ def of(p: Program, sight: Sight, **detail: str) -> tuple[Observation, ...]:
     for o in p.observations:
         if o.sight is sight and all(o[k] == v for k, v in detail.items()):
             old = found.get((o.at, o.detail))
-            if old is None or order.counts(o, p) and not order.counts(old, p):
+            if old is None or (order.counts(o, p) and not order.counts(old, p)):
                 found[(o.at, o.detail)] = o
     return tuple(sorted(found.values(), key=lambda o: not order.counts(o, p)))
 

@@ -179,7 +179,7 @@ def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool
     if marks & w.marks.mask[Mark.WEIGHTS]:
         w.restored.add(h.number)
     if not gradient and marks & (w.marks.mask[Mark.GENERATED] | w.marks.mask[Mark.READ]):
-        w.note(CALIBRATED, site, marks)
+        w.note(CALIBRATED, site, marks, "after" if w.trained_once else "")
     old = marks & w.marks.mask[Mark.UPDATE]
     other = marks & w.marks.mask[Mark.ENVIRONMENT]
     if fresh:
@@ -322,7 +322,11 @@ def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accu
         return
     where = labels(index) if index is not None else 0
     table = w.val_reads(where) if index is not None and _by_token(index) else 0
-    kept = marks & ~w.marks.mask[Mark.TURN] | where & w.marks.mask[Mark.STORED]
+    kept = marks | where & w.marks.mask[Mark.STORED]
+    for loop, k in w.turns:  # a turn writes over what the turn before had chosen
+        bits = w.marks.loop_mask.get(loop, 0)
+        if root.lab & bits:
+            root.lab &= ~bits | w.marks.make(Mark.TURN, (loop, k))
     sights_tokens.hidden(w, root, index, value)
     if table:
         bit = table_update(w, target, table | marks, "table")

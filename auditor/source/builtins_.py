@@ -361,6 +361,7 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _print(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     text = " ".join(text_of(v) for v in a)
     lab = _all(a, {})
+    w.print(text[:80])
     if w.score_marks(lab):
         w.report(w.site, text[:400], lab)
     return NONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from auditor.source import attributes, expressions, library, statements
+from auditor.source import attributes, environment, expressions, library, statements
 from auditor.source.values import (
     NONE,
     Alt,
@@ -108,7 +108,7 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         for k, x in enumerate(fn.values):  # type: ignore[attr-defined]
             if isinstance(x, Const):
                 continue
-            with w.branch(f"{id(fn) % 999983}:{k}"):
+            with w.branch(f"~{id(fn) % 999983}:{k}"):
                 out = join(out, call(w, x, args, kw, n))
         return out or Data()
     if t is Seq and args == [] and not fn.items:  # type: ignore[attr-defined]
@@ -269,7 +269,9 @@ def instantiate(w: Walk, c: Cls, args: Args, kw: Kw, n: ast.AST | None) -> Value
             for i, (name, default) in enumerate(c.fields):
                 v = args[i] if i < len(args) else kw.get(name, default or NONE)
                 if isinstance(v, LibObj) and v.path == "dataclasses.field":
+                    before = w.env_reads
                     v = v.attrs.get("default") or (call(w, v.attrs["default_factory"], [], {}, n) if "default_factory" in v.attrs else NONE)
+                    v = environment.configured(w, name, v, w.site, w.env_reads != before)
                 o.attrs[name] = v
             post = attributes.class_lookup(c, "__post_init__")
             if isinstance(post, Func):

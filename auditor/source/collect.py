@@ -8,6 +8,7 @@ from dataclasses import replace
 from auditor.source.byte_table import byte_tables
 from auditor.source.config import Configuration, configuration
 from auditor.source.follow import follow
+from auditor.source.sights_scripts import sweep
 from rules.events import EventKind, Program
 from rules.evidence import Evidence, Gap, Script
 
@@ -29,7 +30,8 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
         other = follow(entry, modules, config, proven=True)
         if claimed_line(other, config):
             program, printed = other, claimed_line(other, config)
-    program = replace(program, headline=printed or last_total(program), byte_tables=byte_tables(entry, tuple(modules)))
+    seen = (*program.observations, *sweep(e))
+    program = replace(program, headline=printed or last_total(program), byte_tables=byte_tables(entry, tuple(modules)), observations=seen)
     gaps = (Gap("the code's values", program.problem, entry.path),) if program.problem else ()
     return program, gaps
 

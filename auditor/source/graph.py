@@ -68,6 +68,18 @@ def warmups(w: Walk) -> None:
             break
 
 
+def in_log(w: Walk, u: Updated) -> bool | None:
+    """Whether the claimed run's log has lines that the code around an update prints; None if that cannot be told."""
+    if not w.config.printed:
+        return None
+    around = {s.func for s in u.stack if s.func and s.func != "main"}
+    loops = {loop for loop, _ in u.turns}
+    near = {text for (text, inside), where in w.printed.items() if (around & inside if around else where & loops)}
+    if not near:
+        return None
+    return any(w.config.printed_like(text) for text in near)
+
+
 class _Maker:
     def __init__(self, w: Walk, scripts: dict[str, Script]) -> None:
         self.w = w
@@ -124,9 +136,11 @@ class _Maker:
             s = self.w.scores[n]
             marks |= s.targets
         steps = [Step(self.place(b), "gradients of the loss on these tokens") for b in u.backward]
+        logged = in_log(self.w, u)
         return Event(
             u.id, EventKind.UPDATE, self.place(u.site), u.name, u.turns, u.guards, self.slices(marks), scores=scores, means=u.means, scope=u.scope,
             path=(*self.stack(u.stack), *steps), parts=tuple(sorted(u.parts)), shared=u.shared, training=self.in_training(u.turns),
+            logged=logged,
         )
 
     def report(self, r: object) -> Event:

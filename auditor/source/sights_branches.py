@@ -20,10 +20,12 @@ _KEEPS = frozenset(("state_dict", "deepcopy", "save", "load_state_dict", "save_c
 def after_if(w: Walk, n: ast.If, test: int, first: str | None, second: str | None, f: Frame) -> None:
     """A condition that nobody could decide, and how its branches ended."""
     m = w.marks.mask
-    if test & m[Mark.CLOCK] and w.turns and ({first, second} & {"break", "return"}):
+    here = f.func.name if f.func else ""
+    left = bool(w.turns) and w.loop_sites[w.turns[-1][0]].func == here and bool({first, second} & {"break", "return"})
+    if test & m[Mark.CLOCK] and left:
         w.note(LEFT_BY_CLOCK, w.here(n, f), test)
     if test & m[Mark.SCORE]:
-        if w.turns and {first, second} & {"break", "return"}:
+        if left:
             w.note(LEFT_BY_SCORE, w.here(n, f), test)
         kept = " ".join(_kept(n))
         if kept:
@@ -38,25 +40,18 @@ def while_test(w: Walk, n: ast.While, test: int, f: Frame) -> None:
 
 def _kept(n: ast.If) -> list[str]:
     """The names under which a branch keeps weights."""
-    out = []
+    out: list[str] = []
     for s in [*n.body, *n.orelse]:
         for x in ast.walk(s):
-            if isinstance(x, ast.Call) and (
-                isinstance(x.func, ast.Attribute)
-                and x.func.attr in _KEEPS
-                or isinstance(x.func, ast.Name)
-                and x.func.id in _KEEPS
-            ):
-                target = (
-                    s.targets[0]
-                    if isinstance(s, ast.Assign)
-                    else s.target
-                    if isinstance(s, (ast.AnnAssign, ast.AugAssign))
-                    else None
-                )
-                out += [t for t in [_name(target)] if t]
-                out += [name for a in x.args for y in ast.walk(a) if (name := _name(y))]
-    return sorted(set(out))
+            if isinstance(x, ast.Call) and _called(x) in _KEEPS:
+                targets = s.targets if isinstance(s, ast.Assign) else []
+                out += [_name(y) for t in targets for y in ast.walk(t)]
+                out += [_name(y) for a in x.args for y in ast.walk(a)]
+    return sorted({name for name in out if name})
+
+
+def _called(n: ast.Call) -> str:
+    return n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id if isinstance(n.func, ast.Name) else ""
 
 
 def _name(n: ast.AST | None) -> str:

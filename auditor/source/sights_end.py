@@ -22,6 +22,7 @@ def finish(w: Walk) -> None:
     _train_data(w)
     _untouched_file(w)
     _bounds(w)
+    _windows(w)
     for n in w.notes:
         if n.kind == sights_branches.LEFT_BY_CLOCK:
             _left_by_clock(w, n)
@@ -170,6 +171,36 @@ def _bounds(w: Walk) -> None:
                 (("kind", kind),),
             )
         )
+
+
+def _windows(w: Walk) -> None:
+    """The best of the losses that overlapping windows gave a token."""
+    for n in w.notes:
+        if n.kind != BOUND_PICKED:
+            continue
+        marks = _noted(w, BOUND_PICKED)
+        roots = [_root(w, s) for s in w.marks.numbers(marks, Mark.SCORE)[:40]]
+        if any(a.site == b.site and _shared(w, a, b) for a in roots for b in roots if a.id < b.id):
+            what = "of the losses that overlapping windows give a token the smallest is kept"
+            w.seen.append(_seen(w, Sight.ORACLE, n.site, what, marks))
+        return
+
+
+def _root(w: Walk, number: int) -> Scored:
+    s = w.scores[number]
+    while s.base >= 0:
+        s = w.scores[s.base]
+    return s
+
+
+def _shared(w: Walk, a: Scored, b: Scored) -> bool:
+    """Whether two windows in different turns hold tokens in common, by half of a window at least."""
+    for x in w.marks.reads(a.targets):
+        for y in w.marks.reads(b.targets):
+            known = x.base == y.base == 0 and x.start is not None and x.stop is not None and y.start is not None
+            if known and x.turns != y.turns and x.start < y.start and 2 * (x.stop - y.start) >= x.stop - x.start:  # type: ignore[operator]
+                return True
+    return False
 
 
 def _noted(w: Walk, kind: str) -> int:

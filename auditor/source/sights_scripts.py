@@ -127,7 +127,11 @@ def _searches(s: Script, tree: ast.Module) -> Iterator[Observation]:
     reads_val = next((t for t in texts if _VAL_SHARD.search(t)), "")
     if reads_val and any(_TRAIN_SHARD.search(t) for t in texts) and names & _READERS:
         for n in calls:
-            if _called(n) in _ORDERS and (_called(n) != "sorted" or n.keywords) and not _writes_shards(names):
+            if (
+                _called(n) in _ORDERS
+                and (_called(n) != "sorted" or n.keywords)
+                and not names & {"tofile", "backward", "step"}
+            ):
                 what = "training shards are ordered by what is computed from the validation tokens"
                 yield Observation(
                     Sight.VAL_SELECTION, _at(s, n.lineno), what, detail=(("choice", "shards"),), certain=False
@@ -161,10 +165,6 @@ def _searches(s: Script, tree: ast.Module) -> Iterator[Observation]:
     if dump is not None and names & _BEST:
         what = "settings are fitted to stored predictions for the validation text"
         yield Observation(Sight.EXTERNAL_WEIGHTS, _at(s, dump.lineno), what, detail=(("kind", "dump"),), certain=False)
-
-
-def _writes_shards(names: set[str]) -> bool:
-    return bool(names & {"tofile", "memmap_write", "encode_as_ids"})
 
 
 def _constants(s: Script, tree: ast.Module) -> Iterator[Observation]:

@@ -11,7 +11,17 @@ from collections.abc import Iterator
 from auditor.unpack.parse import walk
 
 ENCODERS = frozenset(
-    "encode EncodeAsIds encode_as_ids Encode encode_ordinary encode_batch encode_as_pieces EncodeAsPieces tokenize".split()
+    [
+        "encode",
+        "EncodeAsIds",
+        "encode_as_ids",
+        "Encode",
+        "encode_ordinary",
+        "encode_batch",
+        "encode_as_pieces",
+        "EncodeAsPieces",
+        "tokenize",
+    ]
 )
 FOLDS = frozenset(("lower", "casefold", "upper", "swapcase", "title", "capitalize", "translate"))
 DEPTH = 12

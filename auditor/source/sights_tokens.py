@@ -89,7 +89,7 @@ def smeared(w: Walk, op: ast.operator, la: int, lb: int, out: Data) -> None:
         w.site,
         "the value of the position before is added"
         + (", except where the token starts a document" if AT in where else ""),
-        detail=(("mask", AT if AT in where else BEFORE if where else "none"),),
+        detail=(("mask", AT if AT in where else BEFORE if BEFORE in where else "none"),),
         ok=AT in where,
     )
     out.lab &= ~bit

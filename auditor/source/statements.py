@@ -70,7 +70,8 @@ def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
 
 def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> Signal:
     if known is not None:
-        return block(w, n.body if known else n.orelse, f)
+        signal = block(w, n.body if known else n.orelse, f)
+        return signal if signal != "raise" or w.trying else None  # the run that made the claim came past here
     number = w.guard_number(n, labels(test))
     before = dict(f.locals)
     with w.branch(f"{number}:then"):
@@ -176,7 +177,11 @@ def _with(w: Walk, n: ast.With | ast.AsyncWith, f: Frame) -> Signal:
 
 
 def _try(w: Walk, n: ast.Try, f: Frame) -> Signal:
-    signal = block(w, n.body, f)
+    w.trying += 1
+    try:
+        signal = block(w, n.body, f)
+    finally:
+        w.trying -= 1
     if signal == "raise" and n.handlers:
         signal = block(w, n.handlers[0].body, f)
     elif signal is None:

@@ -906,6 +906,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return LibObj("hook")
     if name in ("nonzero", "argwhere", "flatnonzero"):
         return Data(labels(owner), tag="subset")
+    if name in ("max", "amax") and owner.tag == "tokens" and not a:
+        return Data()  # how large the vocabulary is
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
         d = Data(labels(owner) | _all(a, k), tag="")
         if name in ("topk", "sort") or name == "max" and a:

@@ -163,6 +163,7 @@ class Walk:
     memo: dict[object, tuple[Value, int]] = field(default_factory=dict)
     next_id: int = 0
     no_grad: int = 0
+    trying: int = 0  # inside a try statement
     training: int = 0  # inside a loop that has taken a step on training tokens
     env_reads: int = 0
     active: list[Func] = field(default_factory=list)
@@ -175,6 +176,7 @@ class Walk:
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)
     forced: dict[int, bool] = field(default_factory=dict)  # `if` nodes whose way the log proves
+    printed: dict[tuple[str, frozenset[str]], set[int]] = field(default_factory=dict)  # beginning, functions around -> loops around
     hooked: int = 0
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
@@ -313,6 +315,13 @@ class Walk:
         return out
 
     # What is written down.
+
+    def print(self, text: str) -> None:
+        """Note that a line was printed, where its fixed beginning is long enough to be known again."""
+        start = text.split("{}")[0].strip()
+        if len(start) >= 8 and len(self.printed) < 2000:
+            inside = frozenset(g.name for g in self.active)
+            self.printed.setdefault((start, inside), set()).update(loop for loop, _ in self.turns)
 
     def score(self, site: Site, targets: int, inputs: int, tagged: str, parts: frozenset[str] = frozenset(), name: str = "") -> int:
         """Write down that tokens were scored; returns the SCORE mark."""
