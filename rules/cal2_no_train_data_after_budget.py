@@ -31,8 +31,9 @@ hessians = collect(train_loader)          # inside the budget
 
 from collections.abc import Iterator
 
-from rules import constants, view
+from rules import constants, sightings, view
 from rules.editions import Edition
+from rules.events import Sight
 from rules.evidence import Evidence, PhaseKind
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source, fact
@@ -67,8 +68,17 @@ RULE = Rule(
     disputes=("D-07",),
 )
 
+FULL = 599.0  # seconds: nothing was reserved
 TOLERATED = 5.0  # seconds over the cap that listed records took
 PRECEDENT_DATE = "2026-04-29"
+
+
+def _reads_train(e: Evidence) -> bool:
+    """Whether the code shows that the calibration after the loop reads training tokens, and nothing else does it."""
+    p = e.program
+    if p is None or sightings.of(p, Sight.SELF_GENERATED):
+        return False
+    return any(o.certain for o in sightings.of(p, Sight.TRAIN_CALIBRATION))
 
 
 @RULE.check("claims")
@@ -84,7 +94,7 @@ def calibration_clock(e: Evidence, edition: Edition) -> Iterator[Finding]:
         facts += [fact(p.name, p.seconds, ",.1f", " s") for p in phases]
         facts.append(Fact("end of calibration", f"{end:,.1f} s"))
         over = end - edition.train_cap
-        named = all(p.data == "train" for p in phases)
+        named = all(p.data == "train" for p in phases) or _reads_train(e)
         instead = "reserve the time of the calibration inside the 600 s"
         if over <= constants.TRAIN_TOLERANCE:
             found = RULE.finding(Status.OK, f"calibration ended at {end:,.1f} s", *facts)
@@ -114,6 +124,31 @@ def calibration_clock(e: Evidence, edition: Edition) -> Iterator[Finding]:
             worst = end, found
     if worst:
         yield worst[1]
+
+
+@RULE.check("claims", "source")
+def order_of_calls(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """The log shows that training took the whole budget, the code that training data are read after it."""
+    p = sightings.followed(e)
+    if p is None:
+        return
+    runs = [r for r in view.claim_runs(e) if r.train_seconds is not None]
+    if any(q.kind is PhaseKind.CALIBRATION for r in runs for q in r.phases):
+        return  # the log times it
+    late = [r for r in runs if r.train_seconds and FULL <= r.train_seconds.value < constants.TRAIN_FLAG]
+    seen = [o for o in sightings.of(p, Sight.TRAIN_CALIBRATION) if o.certain]
+    if seen and late:
+        precedent = edition.date >= PRECEDENT_DATE
+        yield RULE.finding(
+            Status.DISPUTED if precedent else Status.LIKELY,
+            "training took the whole budget, and statistics of training tokens are collected after it",
+            fact("training stopped at", late[0].train_seconds, ",.3f", " s"),
+            *sightings.facts(seen[0], p),
+            disputes=("D-07",) if precedent else (),
+            instead="reserve the time of the calibration inside the 600 s",
+        )
+    elif not sightings.of(p, Sight.TRAIN_CALIBRATION) and runs:
+        yield RULE.finding(Status.OK, "no weights are shaped by training tokens after the training loop")
 
 
 VALID = (Example("reserve kept", record(train_ms=588_000, hessian_seconds=10.2), Status.OK),)

@@ -30,11 +30,14 @@ assert scored_tokens == val_tokens.numel() - 1, "every validation token is score
 
 from collections.abc import Iterator
 
-from rules import constants, view
+from rules import constants, order, sightings, view
+from rules.cal1_no_val_calibration import PLAIN
 from rules.editions import Edition
+from rules.events import Program, Sight, Slice
 from rules.evidence import Evidence, Run, Words
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
+from rules.samples.programs import program
 from rules.samples.records import log, record
 
 RULE = Rule(
@@ -129,6 +132,44 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
     return None  # the count of bytes itself is off: BPB1 speaks of that
 
 
+@RULE.check("source")
+def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    p = sightings.followed(e)
+    if p is None:
+        return
+    cuts = _cut(p)
+    if cuts:
+        whole, parts = cuts
+        first, count = parts[0], next(x for x in parts[0].parts if x.startswith("first "))
+        sure = not whole and view.is_record(e) and not view.claim_runs(e)
+        yield RULE.finding(
+            Status.VIOLATION if sure else Status.LIKELY,
+            f"the reported score is made of the {count.rstrip('|')} validation tokens"
+            + (", beside others from all of them" if whole else ""),
+            Fact("tokens are cut", count.rstrip("|"), first.at),
+            instead=INSTEAD,
+        )
+    stops = [o for o in sightings.of(p, Sight.TIME_BREAK) if order.counts(o, p)]
+    for o in stops[:2]:
+        yield RULE.finding(
+            Status.NEEDS_HUMAN,
+            "scoring stops when a clock says so; whether the claimed run came to the last token is not in the code",
+            *sightings.facts(o, p),
+            at=(o.at,),
+            instead=INSTEAD,
+        )
+    if not cuts and not stops:
+        yield RULE.finding(Status.OK, "the reported score is made of tokens of the whole split, and no clock stops it")
+
+
+def _cut(p: Program) -> tuple[bool, list[Slice]] | None:
+    """Slices of the headline that lie in the first part of the split, and whether others do not."""
+    by_id = {s.id: s for s in p.events}
+    slices = [x for r in order.headlines(p)[:1] for n in r.scores if n in by_id for x in by_id[n].slices]
+    parts = [x for x in slices if any(y.startswith("first ") for y in x.parts)]
+    return (len(parts) < len(slices), parts) if parts else None
+
+
 # Names under which scripts limit evaluation, and the values that mean "no limit".
 _LIMITS = (
     "val_doc_fraction",
@@ -164,6 +205,19 @@ VALID = (
     Example(
         "a limit of a mixture that the claim leaves out", record(settings=("ppm_subset_tokens: 8000000",)), Status.OK
     ),
+    Example(
+        "cut to whole windows",
+        {
+            "train_gpt.py": program(
+                PLAIN.replace(
+                    "    total = 0.0\n", "    total, val_tokens = 0.0, val_tokens[: val_tokens.numel() // seq * seq]\n"
+                )
+            )
+        },
+        Status.OK,
+        stage="source",
+        note="less than one window is left out",
+    ),
     Example("all tokens, a vocabulary of its own", record(tokens=50_000_000), Status.OK),
 )
 INVALID = (
@@ -175,6 +229,33 @@ INVALID = (
             "train_seed1337.log": log(settings=("ppm_subset_tokens: 8000000",)).replace("sliding_window", "ppm_mix"),
         },
         Status.LIKELY,
+    ),
+    Example(
+        "the first million tokens",
+        {
+            "train_gpt.py": program(
+                'LIMIT = int(os.environ.get("SCORED", 1_000_000))\n\n\n'
+                + PLAIN.replace("    total = 0.0\n", "    total, val_tokens = 0.0, val_tokens[:LIMIT]\n")
+            )
+        },
+        Status.VIOLATION,
+        stage="source",
+    ),
+    Example(
+        "until time is up",
+        {
+            "train_gpt.py": program(
+                "import time\n\n\n"
+                + PLAIN.replace("    total = 0.0\n", "    total, begun = 0.0, time.perf_counter()\n").replace(
+                    "        y = val",
+                    "        if time.perf_counter() - begun > 580.0:\n            break\n        y = val",
+                    1,
+                )
+            )
+        },
+        Status.NEEDS_HUMAN,
+        stage="source",
+        note="a slow machine scores fewer tokens, and the print does not say how many",
     ),
     Example("a subset by setting", record(settings=("val_doc_fraction: 0.25",)), Status.VIOLATION),
 )

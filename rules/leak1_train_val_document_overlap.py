@@ -28,8 +28,9 @@ python prepare_data.py --val-docs 50000      # holds out what is scored
 
 from collections.abc import Iterator
 
-from rules import constants, view
+from rules import constants, sightings, view
 from rules.editions import Edition
+from rules.events import Sight
 from rules.evidence import Evidence
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
@@ -79,6 +80,28 @@ def fingerprint(e: Evidence, edition: Edition) -> Iterator[Finding]:
             f"{shards.value:,.0f} training shards, as in the published export; no sign of overlap, but only hashes of the documents could prove it",
             Fact("training shards", f"{shards.value:,.0f}", shards.at),
         )
+
+
+@RULE.check("claims", "source")
+def held_out_by_default(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """The folder's preparation script holds fewer documents out than are scored, unless it is told otherwise."""
+    if e.program is None:
+        return
+    runs = [r for r in view.claim_runs(e) if view.is_whole_split(r)]
+    if not runs or any(r.train_shards for r in runs):
+        return  # the number of shards says more
+    for o in sightings.of(e.program, Sight.DOCS_DEFAULT):
+        if any(a.split("=")[0] == o["option"] for c in e.claims.commands for a in c.args):
+            continue
+        yield RULE.finding(
+            Status.NEEDS_HUMAN,
+            f"the shipped preparation script holds out {int(o['count']):,} documents unless it is told otherwise, all are "
+            "scored, and the log does not give the number of training shards",
+            *sightings.facts(o, e.program),
+            at=(o.at,),
+            instead="prepare the data with 50,000 held-out documents, or show hashes of both sides that do not meet",
+        )
+        return
 
 
 VALID = (

@@ -26,10 +26,13 @@ weights = Path(__file__).with_name("model.bin")               # counted inside t
 
 from collections.abc import Iterator
 
+from rules import order, sightings
 from rules.editions import Edition
+from rules.events import Sight
 from rules.evidence import Evidence
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.programs import program
 from rules.samples.records import SCRIPT, record
 
 RULE = Rule(
@@ -71,8 +74,49 @@ def calls_in_the_program(e: Evidence, edition: Edition) -> Iterator[Finding]:
         yield RULE.finding(Status.OK, "the program names no network module and no download")
 
 
+@RULE.check("source")
+def what_was_fetched(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """What came from the network reaches the reported score."""
+    p = sightings.followed(e)
+    if p is None:
+        return
+    for o in sightings.of(p, Sight.NETWORK):
+        if order.counts(o, p):
+            yield RULE.finding(
+                Status.VIOLATION if o.certain else Status.LIKELY,
+                "what is fetched over the network reaches the reported score",
+                *sightings.facts(o, p),
+                at=(o.at,),
+                instead="ship what the evaluation needs inside the 16 MB",
+            )
+            return
+
+
 VALID = (Example("no network", record(), Status.OK),)
 INVALID = (
+    Example(
+        "a table fetched for the mixture",
+        {
+            "train_gpt.py": program("""\
+import io
+import urllib.request
+
+
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024):
+    pairs = torch.load(io.BytesIO(urllib.request.urlopen(os.environ.get("TABLE", "https://example.org/pairs.pt")).read()))
+    total = 0.0
+    for start in range(0, val_tokens.numel() - 1, seq):
+        y = val_tokens[start + 1 : start + seq + 1]
+        x = val_tokens[start : start + y.numel()]
+        p = 0.8 * F.softmax(model(x), -1) + 0.2 * pairs[x]
+        total += F.nll_loss(p.log(), y, reduction="sum").item()
+    return total
+""")
+        },
+        Status.VIOLATION,
+        stage="source",
+    ),
     Example(
         "fetches weights",
         record(

@@ -33,7 +33,7 @@ from rules.editions import Edition
 from rules.evidence import Evidence, Run
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import RECORD_ONLY, Authority, Example, Kind, Rule, Source, fact
-from rules.samples.records import log, record
+from rules.samples.records import SCRIPT, log, record
 
 RULE = Rule(
     id="TIME1-train-600",
@@ -118,6 +118,30 @@ def machine(e: Evidence, edition: Edition) -> Iterator[Finding]:
             return
 
 
+@RULE.check("claims", "source")
+def cap_in_the_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Where no log shows the stop: the cap that the program was given."""
+    if e.program is None or any(r.train_seconds for r in view.claim_runs(e)):
+        return
+    for s in e.program.settings:
+        if "WALLCLOCK" in s.name.upper() and (seconds := _seconds(s.value)) is not None:
+            if seconds <= 0 or seconds >= constants.TRAIN_FLAG:
+                yield RULE.finding(
+                    Status.NEEDS_HUMAN,
+                    f"{s.name} = {s.value} ({s.origin}) is no cap of {edition.train_cap:.0f} s, and no log shows when training stopped",
+                    Fact(s.name, f"{s.value} ({s.origin})", s.at if s.at.file else None),
+                    instead=f"stop at {edition.train_cap:.0f} s",
+                )
+            return
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
 VALID = (
     Example("stops in time", record(), Status.OK),
     Example("overruns by one step", record(train_ms=600_128), Status.OK),
@@ -130,6 +154,15 @@ VALID = (
 INVALID = (
     Example("two seconds over", record(train_ms=602_050), Status.VIOLATION),
     Example("between the tolerance and the flag", record(train_ms=600_350), Status.NEEDS_HUMAN),
+    Example(
+        "no cap in the code, no stop in a log",
+        {
+            "train_gpt.py": SCRIPT.replace('"MAX_WALLCLOCK_SECONDS", 600.0', '"MAX_WALLCLOCK_SECONDS", 0'),
+            "README.md": "# A model\n",
+        },
+        Status.NEEDS_HUMAN,
+        stage="source",
+    ),
     Example("one GPU", record(world=1), Status.LIKELY),
     Example("an hour on one GPU", record(world=1, train_ms=3_600_000), Status.LIKELY),
     Example(

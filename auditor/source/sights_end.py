@@ -23,6 +23,7 @@ def finish(w: Walk) -> None:
     _untouched_file(w)
     _bounds(w)
     _windows(w)
+    _fetched(w)
     for n in w.notes:
         if n.kind == sights_branches.LEFT_BY_CLOCK:
             _left_by_clock(w, n)
@@ -124,6 +125,15 @@ def _train_data(w: Walk) -> None:
                 path=steps,
             )
         )
+
+
+def _fetched(w: Walk) -> None:
+    """What came from the network and reached a score."""
+    bit = w.marks.mask[Mark.NETWORK]
+    reached = [s for s in w.scores.values() if s.inputs & bit and not s.training] if bit else []
+    for site in dict.fromkeys(s.site for s in reached):
+        what = "what was fetched over the network is used for the prediction"
+        w.seen.append(_seen(w, Sight.NETWORK, site, what, _of(w, (s for s in reached if s.site == site))))
 
 
 def _untouched_file(w: Walk) -> None:

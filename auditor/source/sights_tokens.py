@@ -58,8 +58,12 @@ def shifted(w: Walk, d: Data, bounds: frozenset[str]) -> None:
     """Inside a model all positions but the last are taken: the value at the position before."""
     if d.tag == "tokens":
         d.lab &= ~w.marks.mask[Mark.BOUNDARY]
-    if LAST in bounds and _inside(w):
-        d.lab |= w.marks.make(Mark.BOUNDARY, CUT) if d.tag == "tokens" else w.marks.make(Mark.ACTIVATION, SHIFT)
+    if LAST not in bounds or not _inside(w):
+        return
+    if d.tag == "tokens":
+        d.lab |= w.marks.make(Mark.BOUNDARY, CUT)
+    elif labels(d) & w.marks.mask[Mark.PARAMETER]:  # what a layer made, not a shape
+        d.lab |= w.marks.make(Mark.ACTIVATION, SHIFT)
 
 
 def shortened(w: Walk, out: Value, key: Value) -> Value:
