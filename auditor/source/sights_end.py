@@ -115,16 +115,12 @@ def _train_data(w: Walk) -> None:
             reads |= w.train_reads(s.inputs)
         at = w.site_of(w.marks.reads(reads)[0].at)
         steps = ((at, "training tokens are read"), (site, "what was made of them is used for the prediction"))
-        w.seen.append(
-            _seen(
-                w,
-                Sight.TRAIN_DATA_AT_EVAL,
-                site,
-                "training tokens reach the prediction otherwise than through the artifact",
-                _of(w, here),
-                path=steps,
-            )
+        what = "training tokens reach the prediction otherwise than through the artifact"
+        w.seen.append(_seen(w, Sight.TRAIN_DATA_AT_EVAL, site, what, _of(w, here), path=steps))
+        what = (
+            "what was counted from training tokens, and did not pass through the artifact, is used for the prediction"
         )
+        w.seen.append(_seen(w, Sight.TABLE_FROM_TRAIN, site, what, _of(w, here), path=steps))
 
 
 def _fetched(w: Walk) -> None:
