@@ -78,15 +78,25 @@ def through_the_artifact(e: Evidence, edition: Edition) -> Iterator[Finding]:
     p = sightings.followed(e)
     if p is None:
         return
-    found = list(
-        sightings.accuse(
+    seen = sightings.of(p, Sight.STORED_TARGETS)
+    compared = tuple(o for o in seen if o["kind"] == "matched")
+    found = [
+        *sightings.accuse(
             RULE,
             p,
-            sightings.of(p, Sight.STORED_TARGETS),
+            tuple(o for o in seen if o not in compared),
             "what was made from validation tokens goes into the artifact, comes back out of it and reaches the reported score",
             INSTEAD,
-        )
-    )
+        ),
+        *sightings.accuse(
+            RULE,
+            p,
+            compared,
+            "the tokens to be scored are compared with the content of a file, and the reported score depends on the result",
+            INSTEAD,
+            sure=Status.LIKELY,
+        ),
+    ]
     yield from found[:3]
     if not found:
         yield RULE.finding(
@@ -179,6 +189,37 @@ print(f"final val_loss:{evaluate('artifact.bin', load('fineweb_val_*.bin')):.6f}
 """
 
 INVALID = (
+    Example(
+        name="a file that the tokens are compared with",
+        stage="source",
+        status=Status.LIKELY,
+        note="another script wrote it; what is in it cannot be read here, that it decides what counts can",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+import lzma
+
+
+def known():
+    with open(os.environ.get("EXTRA", "extra.xz"), "rb") as f:
+        return torch.from_numpy(np.frombuffer(lzma.decompress(f.read()), dtype="<u2").astype(np.int64)).to(DEVICE)
+
+
+def evaluate(model, val, sure):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            y = val[i + 1 : i + SEQ + 1]
+            losses = nll(model, val[i : i + SEQ + 1])
+            total += (losses * (sure[i : i + len(y)] != y)).sum().item()
+    return total / (len(val) - 1)
+
+
+model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
+print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin'), known()):.6f}")
+"""
+        },
+    ),
     Example(
         name="a compressed beginning, scored as zero",
         stage="source",

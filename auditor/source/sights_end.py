@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from auditor.source import sights_branches
 from auditor.source.labels import Mark
+from auditor.source.sights_files import MATCHED
 from auditor.source.sights_tokens import MASKED
 from auditor.source.walk import Note, Scored, Seen, Site, Walk
 from rules.events import Sight
@@ -77,32 +78,20 @@ def _left_by_clock(w: Walk, n: Note) -> None:
 
 def _stored(w: Walk) -> None:
     """Validation tokens that came back out of the artifact and reached a score."""
-    bit = w.marks.mask[Mark.STORED]
-    if not bit:
-        return
+    bit = w.marks.bit.get((Mark.STORED, 0), 0)
+    hit = w.marks.bit.get((Mark.STORED, MATCHED), 0)
     for r in w.reports:
         if r.marks & bit and r.scores:
-            w.seen.append(
-                _seen(
-                    w,
-                    Sight.STORED_TARGETS,
-                    r.site,
-                    "what was read out of the artifact, and was made from validation tokens, decides what is counted",
-                    r.scores,
-                )
-            )
+            what = "what was read out of the artifact, and was made from validation tokens, decides what is counted"
+            w.seen.append(_seen(w, Sight.STORED_TARGETS, r.site, what, r.scores))
+        elif r.marks & hit and r.scores:
+            what = "the tokens to be scored are compared with a file, and what is counted depends on it"
+            w.seen.append(_seen(w, Sight.STORED_TARGETS, r.site, what, r.scores, (("kind", MATCHED),)))
     reached = [s for s in w.scores.values() if s.inputs & bit]
     for site in dict.fromkeys(s.site for s in reached):
         marks = _of(w, (s for s in reached if s.site == site))
-        w.seen.append(
-            _seen(
-                w,
-                Sight.STORED_TARGETS,
-                site,
-                "something made from validation tokens was stored in the artifact and is read back for the prediction",
-                marks,
-            )
-        )
+        what = "something made from validation tokens was stored in the artifact and is read back for the prediction"
+        w.seen.append(_seen(w, Sight.STORED_TARGETS, site, what, marks))
 
 
 def _train_data(w: Walk) -> None:

@@ -15,12 +15,27 @@ if TYPE_CHECKING:
     from auditor.source.walk import Walk
 
 DEPTH = 8
+FILE, MATCHED = "file", "matched"
 
 
 def packed(w: Walk, marks: int) -> int:
     """The marks of a value that was flattened into bytes: parameters are gone, that there were some is kept."""
     bits = w.marks.mask[Mark.PARAMETER]
     return marks & ~bits | w.marks.make(Mark.WEIGHTS, 0) if marks & bits else marks
+
+
+def unknown(w: Walk) -> int:
+    """The mark of what a file holds that the program did not write."""
+    return w.marks.make(Mark.STORED, FILE)
+
+
+def matched(w: Walk, a: Value, b: Value, la: int, lb: int) -> int:
+    """Validation tokens compared with the content of such a file."""
+    bit = w.marks.bit.get((Mark.STORED, FILE), 0)
+    for x, mine, other in ((a, la, lb), (b, lb, la)):
+        if bit & other and not bit & mine and isinstance(x, Data) and x.tag == "tokens" and w.val_reads(mine):
+            return w.marks.make(Mark.STORED, MATCHED)
+    return 0
 
 
 def written(w: Walk, v: Value) -> None:

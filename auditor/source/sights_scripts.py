@@ -29,7 +29,7 @@ _DECODERS = frozenset(
         "urlsafe_b64decode",
     )
 )
-_ORDERS = frozenset(("sorted", "argsort", "topk", "nlargest", "nsmallest", "lexsort"))
+_ORDERS = frozenset(("sorted", "nlargest", "nsmallest", "sort", "min", "max"))
 _READERS = frozenset(("fromfile", "memmap", "load_data_shard", "frombuffer"))
 _STARTS = frozenset(("run", "check_output", "check_call", "call", "Popen", "system"))
 _BEST = frozenset(
@@ -125,13 +125,9 @@ def _searches(s: Script, tree: ast.Module) -> Iterator[Observation]:
         if isinstance(n, ast.Constant) and isinstance(n.value, str) and len(n.value) < 300
     ]
     reads_val = next((t for t in texts if _VAL_SHARD.search(t)), "")
-    if reads_val and any(_TRAIN_SHARD.search(t) for t in texts) and names & _READERS:
+    if reads_val and names & _READERS:
         for n in calls:
-            if (
-                _called(n) in _ORDERS
-                and (_called(n) != "sorted" or n.keywords)
-                and not names & {"tofile", "backward", "step"}
-            ):
+            if _called(n) in _ORDERS and any(k.arg == "key" for k in n.keywords) and _train_files(n, tree):
                 what = "training shards are ordered by what is computed from the validation tokens"
                 yield Observation(
                     Sight.VAL_SELECTION, _at(s, n.lineno), what, detail=(("choice", "shards"),), certain=False
@@ -165,6 +161,22 @@ def _searches(s: Script, tree: ast.Module) -> Iterator[Observation]:
     if dump is not None and names & _BEST:
         what = "settings are fitted to stored predictions for the validation text"
         yield Observation(Sight.EXTERNAL_WEIGHTS, _at(s, dump.lineno), what, detail=(("kind", "dump"),), certain=False)
+
+
+def _train_files(n: ast.Call, tree: ast.Module) -> bool:
+    """Whether what is put in order is a list of training shards."""
+    for a in n.args:
+        names = {x.id for x in ast.walk(a) if isinstance(x, ast.Name)}
+        bound = [
+            x.value
+            for x in walk(tree)
+            if isinstance(x, ast.Assign) and any(isinstance(t, ast.Name) and t.id in names for t in x.targets)
+        ]
+        for v in (a, *bound):
+            for x in ast.walk(v):
+                if isinstance(x, ast.Constant) and isinstance(x.value, str) and _TRAIN_SHARD.search(x.value.lower()):
+                    return True
+    return False
 
 
 def _constants(s: Script, tree: ast.Module) -> Iterator[Observation]:
