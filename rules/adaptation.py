@@ -73,31 +73,21 @@ def kind_of(c: order.Conflict) -> Kind:
         return Kind.PASSES if c.rescored and not _same_turn(c) and not _ahead(c) else Kind.TABLE
     if _ahead(c):
         return Kind.AHEAD
-    if c.rescored and _interleaved(c.rescored, u):
+    if c.rescored and order.interleaved(c.rescored, u):
         return Kind.RESCORED
     return Kind.BEFORE
-
-
-def _walks(s: Event) -> set[int]:
-    return {loop for x in s.slices for loop, _ in x.turns}
 
 
 def _same_turn(c: order.Conflict) -> bool:
     """Whether update and score stand in the same turn of a loop that chooses the tokens."""
     turned = dict(c.score.turns)
-    return any(turned.get(loop) == k and loop in _walks(c.score) for loop, k in c.update.turns)
+    return any(turned.get(loop) == k and loop in order.walks(c.score) for loop, k in c.update.turns)
 
 
 def _ahead(c: order.Conflict) -> bool:
     """Whether an earlier turn of a loop over the tokens already took in those of a later one."""
     turned = dict(c.score.turns)
-    return any(loop in turned and turned[loop] > k and loop in _walks(c.score) for loop, k in c.update.turns)
-
-
-def _interleaved(first: Event, update: Event) -> bool:
-    """Whether a score and an update belong to one score-first loop over the tokens."""
-    turned = dict(first.turns)
-    return any(turned.get(loop) == k and loop in _walks(first) for loop, k in update.turns)
+    return any(loop in turned and turned[loop] > k and loop in order.walks(c.score) for loop, k in c.update.turns)
 
 
 def facts(c: order.Conflict, p: Program) -> tuple[Fact, ...]:

@@ -47,7 +47,7 @@ from collections.abc import Iterator
 from rules import adaptation, order
 from rules.adaptation import Kind as Adaptation
 from rules.editions import Edition
-from rules.events import Program, Sight
+from rules.events import Observation, Program, Sight
 from rules.evidence import Evidence
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
@@ -111,6 +111,13 @@ RULE = Rule(
 INSTEAD = "keep the first score of every token"
 
 
+def _of_passes(o: Observation, p: Program) -> bool:
+    """Whether the losses of which the smaller is kept come from one line of code in different rounds."""
+    by_id = {e.id: e for e in p.events}
+    scores = [by_id[s] for s in o.scores if s in by_id]
+    return any(a.at == b.at and a.turns != b.turns for i, a in enumerate(scores) for b in scores[i + 1 :])
+
+
 def _several(p: Program) -> Iterator[Finding]:
     """Averages over passes, the better of several results, and settings picked by the score they then get."""
     twice = adaptation.counted_twice(p)
@@ -131,8 +138,9 @@ def _several(p: Program) -> Iterator[Finding]:
             instead=INSTEAD,
         )
         break
-    for o in p.observations:
-        if o.sight is Sight.ORACLE and o["of"] == "totals" and order.counts(o, p):
+    for o in {o.at: o for o in p.observations}.values():
+        several = o["of"] == "totals" or _of_passes(o, p)
+        if o.sight is Sight.ORACLE and several and order.counts(o, p):
             yield RULE.finding(
                 Status.VIOLATION if o.certain else Status.LIKELY,
                 f"the reported number is the better of several results: {o.at}",

@@ -126,6 +126,7 @@ def _before(update: Event, tokens: Slice, p: Program) -> Event | None:
 
     The loss that the update's own gradient came from counts only where it is printed as a result.
     """
+    found: Event | None = None
     printed = {s for r in p.events if r.kind is EventKind.REPORT and _RESULT.search(r.name) for s in r.scores}
     for s in p.events:
         if s.id >= update.id:
@@ -133,8 +134,21 @@ def _before(update: Event, tokens: Slice, p: Program) -> Event | None:
         if s.kind is not EventKind.SCORE or s.training or s.id in update.scores and s.id not in printed:
             continue
         if any(not disjoint(t, tokens) for t in s.slices):
-            return s
-    return None
+            if interleaved(s, update):
+                return s
+            found = found or s
+    return found
+
+
+def walks(s: Event) -> set[int]:
+    """The loops that choose the tokens of a score."""
+    return {loop for x in s.slices for loop, _ in x.turns}
+
+
+def interleaved(first: Event, update: Event) -> bool:
+    """Whether a score and an update belong to one score-first loop over the tokens."""
+    turned = dict(first.turns)
+    return any(turned.get(loop) == k and loop in walks(first) for loop, k in update.turns)
 
 
 def path(c: Conflict) -> tuple[Step, ...]:

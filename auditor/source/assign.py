@@ -423,9 +423,7 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
         root.lab |= bit | (marks & w.marks.mask[Mark.UPDATE])
         return
     if isinstance(op, ast.Add) and w.score_marks(marks):
-        extra = marks & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
-        if extra:
-            marks = (marks & ~extra & ~w.score_marks(marks)) | w.derive(w.score_marks(marks), extra, w.site)
+        marks = mixing.settled(w, marks)
     tag = mixing.combine(w, op, Data(tag=root.tag), Data(tag=mixing.tag_of(v))).tag if root.holder is None else ""
     write(w, old, marks, accumulate=True, value=v)
     if tag in ("hash", "mixed"):

@@ -104,7 +104,7 @@ def _fromfile(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     found = load_tokens(w, a[0], kw)
     if found is not None:
         return found
-    d = Data(_all(a, k))
+    d = Data(_all(a, k) | sights_files.unknown(w))
     return d
 
 
@@ -312,7 +312,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             known = labels(found) & ~w.marks.mask[Mark.TURN] if found is not None else 0
             if w.turns and not known and not text_of_path(o).endswith(".py"):  # a counter shared by processes: another value each time
                 return Data(turns_now(w))
-            return found if found is not None else Data(labels(o))
+            return found if found is not None else Data(labels(o) | sights_files.unknown(w))
         if name in WRITES:
             if w.score_marks(lab):
                 w.report(w.site, " ".join(text_of(a) for a in args)[:400], lab)
@@ -393,7 +393,7 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
         return f
     if name in ("read_bytes", "read_text"):
         found = load_tokens(w, o, {})
-        return found if found is not None else Data(labels(o))
+        return found if found is not None else Data(labels(o) | sights_files.unknown(w))
     if name in ("write_bytes", "write_text"):
         if args:
             if w.score_marks(labels(args[0])):

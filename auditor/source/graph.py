@@ -74,7 +74,8 @@ def in_log(w: Walk, u: Updated) -> bool | None:
         return None
     around = {s.func for s in u.stack if s.func and s.func != "main"}
     loops = {loop for loop, _ in u.turns}
-    near = {text for (text, inside), where in w.printed.items() if (around & inside if around else where & loops)}
+    heard = {site for (text, _, site) in w.printed if w.config.printed_like(text)}  # prints that do reach the log
+    near = {text for (text, inside, site), where in w.printed.items() if site in heard and (around & inside if around else where & loops)}
     if not near:
         return None
     return any(w.config.printed_like(text) for text in near)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import sights_tokens
+from auditor.source import sights_files, sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.sights_end import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
@@ -86,6 +86,7 @@ def _number(w: Walk, op: ast.operator, a: Value, b: Value, out: Data) -> None:
 
 def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int, ta: str, tb: str) -> Data:
     m = w.marks.mask
+    la, lb = settled(w, la), settled(w, lb)
     sa, sb = la & m[Mark.SCORE], lb & m[Mark.SCORE]
     drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.ENTROPY] | m[Mark.READ] | m[Mark.SCORE]
     scores = sa | sb
@@ -93,8 +94,6 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     if sa and sb and ta != tb:
         tag = ta if ta in AT_TARGET else tb
     other, ot = (0, "") if sa and sb else (lb, tb) if sa else (la, ta)
-    if sa and sb:
-        other = (la | lb) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
     divisor = isinstance(op, ast.Div) and sa and not sb
     if divisor and lb & m[Mark.RANDOM]:
         w.note(BOUND_WEIGHTED, w.site, sa)
@@ -122,6 +121,20 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     if isinstance(op, ast.Mult) and tag == "nll" and "pt" == ot:
         out.tag = "pt"
     return out
+
+
+def settled(w: Walk, lab: int) -> int:
+    """The marks of a value with scores, in which what its scores depend on besides is noted with them."""
+    m = w.marks.mask
+    extra = lab & (m[Mark.UPDATE] | m[Mark.LOOKUP])
+    scores = lab & m[Mark.SCORE]
+    if not extra or not scores:
+        return lab
+    if extra & m[Mark.LOOKUP]:
+        look_at_keys(w, scores, extra)
+    if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
+        scores = w.derive(scores, extra, w.site)
+    return (lab & ~extra & ~m[Mark.SCORE]) | scores
 
 
 def _total(w: Walk, scores: int) -> bool:
@@ -217,7 +230,7 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
             return Data((la | lb) & ~m[Mark.READ] | _both(w, la, lb), tag="hit")
         if ta == "tokens" or tb == "tokens":
             side = lb if ta == "tokens" else la
-            return Data(side | ((la | lb) & ~m[Mark.READ]) | sights_tokens.boundary(w, a, b), tag="hit")
+            return Data(side | ((la | lb) & ~m[Mark.READ]) | sights_tokens.boundary(w, a, b) | sights_files.matched(w, a, b, la, lb), tag="hit")
     d = Data(la | lb, tag="condition")
     return d
 

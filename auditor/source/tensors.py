@@ -68,7 +68,7 @@ def count_of(w: Walk, d: Data) -> Value:
         return Const(max(0, r.stop - r.start))
     if d.shape and d.shape[0] is not None:
         return Const(d.shape[0]) if len(d.shape) == 1 else Data()
-    out = Data(labels(d) & (w.marks.mask[Mark.TURN] | w.marks.mask[Mark.STORED]))
+    out = Data(labels(d) & (w.marks.mask[Mark.TURN] | w.marks.bit.get((Mark.STORED, 0), 0)))
     if isinstance(r, Read):
         out.sym = w.number(("count", r.base, r.start, r.stop))
     return out

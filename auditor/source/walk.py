@@ -176,7 +176,7 @@ class Walk:
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)
     forced: dict[int, bool] = field(default_factory=dict)  # `if` nodes whose way the log proves
-    printed: dict[tuple[str, frozenset[str]], set[int]] = field(default_factory=dict)  # beginning, functions around -> loops around
+    printed: dict[tuple[str, frozenset[str], Site], set[int]] = field(default_factory=dict)  # beginning, functions around, print -> loops around
     hooked: int = 0
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
@@ -321,7 +321,7 @@ class Walk:
         start = text.split("{}")[0].strip()
         if len(start) >= 8 and len(self.printed) < 2000:
             inside = frozenset(g.name for g in self.active)
-            self.printed.setdefault((start, inside), set()).update(loop for loop, _ in self.turns)
+            self.printed.setdefault((start, inside, self.site), set()).update(loop for loop, _ in self.turns)
 
     def score(self, site: Site, targets: int, inputs: int, tagged: str, parts: frozenset[str] = frozenset(), name: str = "") -> int:
         """Write down that tokens were scored; returns the SCORE mark."""

@@ -40,11 +40,20 @@ class Base:
 def bases() -> tuple[Base, ...]:
     """Every example that reading the source decides, each set of files once."""
     found: dict[tuple[tuple[str, str], ...], Base] = {}
-    for entry in (*all_rules(), *all_disputes()):
-        for valid, example in examples(entry):
-            if example.stage == "source":
-                found.setdefault(tuple(sorted(example.files.items())), Base(entry, valid, example))
+    for base in every_example():
+        found.setdefault(tuple(sorted(base.example.files.items())), base)
     return tuple(found.values())
+
+
+@cache
+def every_example() -> tuple[Base, ...]:
+    """The same with the examples that several rules share."""
+    return tuple(
+        Base(entry, valid, example)
+        for entry in (*all_rules(), *all_disputes())
+        for valid, example in examples(entry)
+        if example.stage == "source"
+    )
 
 
 def rewritten(family: str, seed: int, base: Base) -> Files:
@@ -102,10 +111,20 @@ def look(example: Example, files: Files) -> Evidence:
 def verdicts(entry: Rule | Dispute, evidence: Evidence) -> dict[str, Status]:
     """Worst status by short name: of the rule itself, or of every rule that the dispute touches."""
     rules = [entry] if isinstance(entry, Rule) else [r for n in entry.rules if isinstance(r := find(n), Rule)]
-    return {r.short: status(r, evidence) for r in rules}
+    ready = [r for r in rules if reads_source(r)]
+    if not ready:
+        pytest.skip(f"no check of {', '.join(r.short for r in rules)} asks the source yet")
+    return {r.short: status(r, evidence) for r in ready}
+
+
+def reads_source(rule: Rule) -> bool:
+    return any("source" in stages for stages, _ in rule.checks)
 
 
 def status(rule: Rule, evidence: Evidence) -> Status:
+    """The worst answer of a rule. Skips the test while the rule has no check that asks the source."""
+    if not reads_source(rule):
+        pytest.skip(f"no check of {rule.short} asks the source yet")
     return min((f.status for f in ask(rule, evidence)), key=lambda s: s.rank)
 
 
@@ -115,10 +134,10 @@ def before(base: Base) -> dict[str, Status]:
 
 
 def found(name: str) -> Base:
-    """The base whose name contains the words. Raises KeyError unless exactly one does."""
-    hits = [b for b in bases() if name.casefold() == b.name.casefold()] or [
-        b for b in bases() if name.casefold() in b.name.casefold()
-    ]
+    """The example whose name contains the words. Raises KeyError unless exactly one does."""
+    wanted = name.casefold()
+    hits = [b for b in every_example() if b.name.casefold() == wanted]
+    hits = hits or [b for b in every_example() if wanted in b.name.casefold()]
     if len(hits) != 1:
         raise KeyError(f"{len(hits)} examples have {name!r} in their name: {', '.join(b.name for b in hits[:9])}")
     return hits[0]

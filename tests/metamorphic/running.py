@@ -123,6 +123,8 @@ def _child(home: Path, torch: bool) -> None:
         t.set_num_threads(1)
         t.manual_seed(5)
         sys.modules["sentencepiece"] = _sentencepiece()
+    else:
+        sys.modules["torch"] = types.ModuleType("torch")  # decoys import it; nothing of it runs
     runpy.run_path(str(home / ENTRY), run_name="__main__")
 
 

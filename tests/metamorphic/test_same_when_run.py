@@ -13,8 +13,9 @@ from tests.metamorphic.running import results, run
 from tests.metamorphic.toys import TOYS
 from tests.metamorphic.trees import Files, NotApplicable
 
-TOY_SEEDS = 3
+TOY_SEEDS = 2
 NEEDS_TORCH = ("round-trip",)  # its ways back and forth are torch's own
+SAMPLE = ("through-closure", "inlined", "outlined", "split", "lookups", "round-trip")
 SLOW = ("thousands of seeds", "inside the budget")  # examples that run by the clock, or thousands of times
 
 
@@ -39,11 +40,11 @@ def test_toys_print_the_same(tmp_path: Path) -> None:
 
 
 def test_examples_print_the_same(tmp_path: Path) -> None:
-    """One example for each family; their outputs are compared digit by digit."""
+    """One example for each of the families that move most; their outputs are compared digit by digit."""
     pytest.importorskip("torch")
     folders: list[Files] = []
     names = []
-    for family in FAMILIES:
+    for family in SAMPLE:
         case = next(c for c in dealt()[len(FAMILIES) :] if c[0] == family and not any(s in c[2].name for s in SLOW))
         base, files = first_that_works(*case)
         folders += [base.example.files, files]
@@ -53,4 +54,4 @@ def test_examples_print_the_same(tmp_path: Path) -> None:
         original, changed = printed[2 * i : 2 * i + 2]
         assert changed.splitlines()[-1] == original.splitlines()[-1], f"{name}\n{changed}\n{folders[2 * i + 1]}"
         assert results(changed) == results(original), f"{name}\n{folders[2 * i + 1]}"
-    assert sum("val_loss" in results(output) for output in printed) >= 2 * len(FAMILIES) - 2
+    assert sum("val_loss" in results(output) for output in printed) == len(folders)

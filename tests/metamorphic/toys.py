@@ -77,8 +77,8 @@ def evaluate(tokens, kind=Counts, weight=0.3):
 
 
 val_tokens = load("fineweb_val_*.bin")
-results = {kind.__name__ == "Slow": evaluate(val_tokens, kind=kind) for kind in (Counts, Slow)}
-print(f"{NAME == 'toy'} answer:{results[False]:.9f} {results[True]:.9f} {sum(len(str(t)) for t in val_tokens)}")
+results = {n: evaluate(val_tokens, kind=kind) for n, kind in enumerate((Counts, Slow))}
+print(f"{NAME == 'toy'} answer:{results[0]:.9f} {results[1]:.9f} {sum(len(str(t)) for t in val_tokens)}")
 '''
 
 PHASES = """\

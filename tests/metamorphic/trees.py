@@ -14,7 +14,7 @@ import keyword
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from typing import Any, TypeAlias
 
@@ -312,14 +312,23 @@ class _Requote(cst.CSTTransformer):
         return updated_node.with_changes(value=updated_node.value.replace(self.quote, other))
 
 
+parse = lru_cache(1024)(cst.parse_module)
+"""libcst's trees are never changed in place, so that a text needs to be parsed once only."""
+
+
+@lru_cache(512)
+def _analysed(text: str) -> tuple[cst.Module, _Walk]:
+    module, walk = parse(text), _Walk()
+    walk.go(module)
+    return module, walk
+
+
 class Program:
     """One script: its tree, its scopes and every use of a name in it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.module = cst.parse_module(text)
-        walk = _Walk()
-        walk.go(self.module)
+        self.module, walk = _analysed(text)
         self.uses, self.keywords, self.scopes = walk.uses, walk.keywords, walk.scopes
         self.top = self.scopes[self.module]
         self._all: list[cst.CSTNode] | None = None
@@ -401,7 +410,7 @@ def expression(text: str) -> cst.BaseExpression:
 
 
 def statements(text: str) -> list[Any]:
-    return list(cst.parse_module(text).body)
+    return list(parse(text).body)
 
 
 def before_first_definition(module: cst.Module) -> int:
@@ -417,7 +426,7 @@ def before_first_definition(module: cst.Module) -> int:
 
 def after_imports(text: str, addition: str) -> str:
     """The text with statements put in behind its imports."""
-    module = cst.parse_module(text)
+    module = parse(text)
     at = before_first_definition(module)
     return module.with_changes(body=[*module.body[:at], *statements(addition), *module.body[at:]]).code
 

@@ -20,6 +20,7 @@ from tests.metamorphic.trees import (
     fresh,
     one,
     parameters,
+    parse,
     path_to,
     statements,
 )
@@ -43,19 +44,17 @@ def inlined(text: str, rng: Random) -> str:
 
 def _inline_one(text: str, rng: Random) -> str:
     program = Program(text)
+    lines = [(line, call) for line in program.nodes(cst.SimpleStatementLine) if (call := _call_of(line))]
     places = []
     for name, function in program.functions().items():
-        if not _straight(function, program):
-            continue
         called = set(program.loads(name))
-        for line in program.nodes(cst.SimpleStatementLine):
-            call = _call_of(line)
-            if call is not None and call.func in called and _fits(program, function, call):
-                places.append((function, line, call))
-    if not places:
-        raise NotApplicable("no call that could be replaced")
-    function, line, call = rng.choice(places)
-    return program.swap({line: cst.FlattenSentinel(_body_for(program, function, line, call, rng))})
+        found = [(function, line, call) for line, call in lines if call.func in called]
+        places += found if found and _straight(function, program) else []
+    rng.shuffle(places)
+    for function, line, call in places:
+        if _fits(program, function, call):
+            return program.swap({line: cst.FlattenSentinel(_body_for(program, function, line, call, rng))})
+    raise NotApplicable("no call that could be replaced")
 
 
 def _call_of(line: cst.SimpleStatementLine) -> cst.Call | None:
@@ -127,7 +126,7 @@ def _body_for(program: Program, function: cst.FunctionDef, line: Any, call: cst.
         for u in program.uses
         if u.node and u.scope.owner(u.name) is scope and u.name in names
     }
-    renamed = cst.parse_module(program.swap(edits))
+    renamed = parse(program.swap(edits))
     twin = next(s for s in renamed.body if isinstance(s, cst.FunctionDef) and s.name.value == function.name.value)
     order = [p.name.value for p in parameters(function.params)]
     values = dict(zip(order, (a.value for a in call.args if not a.keyword), strict=False))

@@ -141,20 +141,19 @@ def _walrus(text: str, rng: Random) -> str:
     """`x = e` and a statement that begins by reading x become one statement with `(x := e)`."""
     program = Program(text)
     edits: Edits = {}
+    touched: set[cst.CSTNode] = set()
     for body in program.nodes((cst.IndentedBlock, cst.Module)):
         for line, follower in itertools.pairwise(body.body):
             assign = one(line, cst.Assign)
-            if (
-                assign is None
-                or len(assign.targets) != 1
-                or not isinstance(assign.targets[0].target, cst.Name)
-                or line in edits
-            ):
+            if assign is None or line in touched or len(assign.targets) != 1:
+                continue
+            if not isinstance(assign.targets[0].target, cst.Name):
                 continue
             first = _first_read(follower)
             target = assign.targets[0].target.value
             free = isinstance(assign.value, cst.Tuple) and not assign.value.lpar
             if first is not None and first.value == target and not free and not _in_class(program, body):
+                touched |= {line, follower}
                 edits[line] = cst.RemoveFromParent()
                 edits[first] = expression(f"({target} := {code(assign.value)})")
     chosen = {}
