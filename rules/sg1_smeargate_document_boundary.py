@@ -84,11 +84,11 @@ def gate_at_document_starts(e: Evidence, edition: Edition) -> Iterator[Finding]:
     scored = [x for n in order.counted(p) if n in by_id for x in by_id[n].slices]
     alone = bool(scored) and all("document|" in x.parts for x in scored)
     day = e.package.created or e.package.date
-    if open_gates and day and day < ASKED:
+    if open_gates and (e.package.inherited or (day and day < ASKED)):
         yield RULE.finding(
             Status.OK,
-            "a gate adds the position before, also where a document starts; nobody had asked for a mask by then, and an "
-            "earlier record without one stands",
+            "a gate adds the position before, also where a document starts; that was not asked for before 2026-04-26, and "
+            "earlier records without a mask stand",
             *sightings.facts(open_gates[0], p),
         )
     elif open_gates and not alone:

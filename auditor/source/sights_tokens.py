@@ -54,6 +54,11 @@ def _inside(w: Walk) -> bool:
     return bool(args) and args[0].arg == "self"
 
 
+def shift(w: Walk) -> int:
+    """The mark of a value of the position before."""
+    return w.marks.bit.get((Mark.ACTIVATION, SHIFT), 0)
+
+
 def shifted(w: Walk, d: Data, bounds: frozenset[str]) -> None:
     """Inside a model all positions but the last are taken: the value at the position before."""
     if d.tag == "tokens":
