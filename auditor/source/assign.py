@@ -250,7 +250,7 @@ def add_item(s: Seq, v: Value) -> None:
 
 def set_in_dict(w: Walk, d: Dict, key: Value, v: Value) -> None:
     reads = w.val_reads(labels(key))
-    if reads:
+    if reads and _by_token(key):
         d.key_lab |= table_update(w, d, reads | labels(v), "dict")
         d.rest = join(d.rest, _without_reads(w, v)) if not isinstance(v, Const) else d.rest or Data()
         return

@@ -90,7 +90,10 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if t is Func:
         return enter(w, fn, args, kw, n)  # type: ignore[arg-type]
     if t is Bound:
-        return call(w, fn.func, [fn.owner, *args], kw, n)  # type: ignore[attr-defined]
+        o = fn.owner  # type: ignore[attr-defined]
+        if type(o) is Inst and o.is_module and isinstance(fn.func, Func) and fn.func.name.startswith(("forward", "_forward")) and w.active and w.active[-1].node is not fn.func.node:  # type: ignore[attr-defined]
+            return forward_pass(w, o, fn, args, kw, n)
+        return call(w, fn.func, [o, *args], kw, n)  # type: ignore[attr-defined]
     if t is Lib:
         return library.call(w, fn.path, args, kw, n)  # type: ignore[attr-defined]
     if t is Method:
@@ -307,13 +310,18 @@ def call_object(w: Walk, o: Inst, args: Args, kw: Kw, n: ast.AST | None) -> Valu
         out: Value = Data(lab, tag="activations")
     else:
         run_hooks(w, o, o.hooks, True, args, NONE, n)
-        w.forward_depth += 1
-        try:
-            out = _remembered(w, o, forward, args, kw, n)
-        finally:
-            w.forward_depth -= 1
+        out = forward_pass(w, o, forward, args, kw, n)
     run_hooks(w, o, o.hooks, False, args, out, n)
     return out
+
+
+def forward_pass(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    """One pass through a model; its loops are over layers and choose no tokens."""
+    w.forward_depth += 1
+    try:
+        return _remembered(w, o, forward, args, kw, n)
+    finally:
+        w.forward_depth -= 1
 
 
 def run_hooks(w: Walk, o: Value, hooks: list[Value], before: bool, args: Args, out: Value, n: ast.AST | None) -> None:
@@ -325,12 +333,16 @@ def run_hooks(w: Walk, o: Value, hooks: list[Value], before: bool, args: Args, o
 
 def _remembered(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """A forward pass; the same arguments under the same state give the same result."""
-    key = (o.number, w.version, w.no_grad > 0, len(w.guards) == 0, tuple(map(_signature, args)), tuple((k, _signature(v)) for k, v in sorted(kw.items())))
+    name = forward.func if isinstance(forward, Bound) else forward
+    key = (o.number, id(name), w.version, w.no_grad > 0, len(w.guards) == 0, tuple(map(_signature, args)), tuple((k, _signature(v)) for k, v in sorted(kw.items())))
     found = w.memo.get(key)
     if found is not None and not found[1]:
         return found[0]
     scores, hooks = len(w.scores), w.hooked
-    out = call(w, forward, args, kw, n)
+    if isinstance(forward, Bound):
+        out = call(w, forward.func, [forward.owner, *args], kw, n)
+    else:
+        out = call(w, forward, args, kw, n)
     w.memo[key] = (out, 1 if len(w.scores) != scores or hooks else 0)
     return out
 

@@ -117,6 +117,8 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
     if isinstance(source, Seq):
         items, more = source.items, source.more
         pick = chosen(len(items), w) if not (more and len(items) == 1) else [0, 0]
+        if source.kind == "kinds":
+            pick = list(range(len(items)))
         lab = source.lab
         chosen_items = [items[i] for i in pick]
         if source.inexact:

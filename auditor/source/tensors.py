@@ -657,6 +657,8 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
 
     run_hooks(w, o, o.hooks, True, args, NONE, n)
     lab = labels(o) | _all(args, kw)
+    if name == "Embedding":
+        lab &= ~sights_tokens.shift(w)  # chosen by the token before, which is another thing than the value before
     out: Value = Data(lab, tag="activations")
     if name in ("GRU", "LSTM", "RNN", "MultiheadAttention"):
         out = Seq([out, Data(lab, tag="activations")], "tuple")
@@ -698,9 +700,9 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         sights_files.loaded(w, owner)
         return Seq([Seq([]), Seq([])], "tuple")
     if name in ("modules", "children"):
-        return Seq(_modules(owner, name == "children"), "list", True)
+        return Seq(_modules(owner, name == "children"), "kinds", True)
     if name in ("named_modules", "named_children"):
-        return Seq([Seq([Data(text="{}"), m], "tuple") for m in _modules(owner, name == "named_children")], "list", True)
+        return Seq([Seq([Data(text="{}"), m], "tuple") for m in _modules(owner, name == "named_children")], "kinds", True)
     if name in ("register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"):
         if args and hasattr(owner, "hooks"):
             hook = args[0]
@@ -791,12 +793,16 @@ def _inner_holders(w: Walk, owner: Value, depth: int) -> int:
 def _modules(owner: Value, direct: bool) -> list[Value]:
     out: list[Value] = [] if direct else [owner]
     seen = {id(owner)}
+    kinds: set[object] = set()
 
     def add(v: Value, depth: int) -> None:
         if isinstance(v, Inst) and v.is_module or isinstance(v, LibObj) and v.path.startswith("torch.nn."):
-            if id(v) not in seen and len(out) < 24:
+            if id(v) not in seen and len(seen) < 200:
                 seen.add(id(v))
-                out.append(v)
+                kind = id(v.cls) if isinstance(v, Inst) else v.path
+                if (kind not in kinds or direct) and len(out) < 16:
+                    kinds.add(kind)
+                    out.append(v)  # one of each kind stands for the others
                 if not direct and depth < 4:
                     for x in list(v.attrs.values()):
                         add(x, depth + 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dataclasses import replace
+
 from auditor.source import sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.values import Const, Data, Seq, Value, labels
@@ -99,6 +101,9 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if reads and _token_key(key):
         return table_lookup(w, owner, labels(owner), key)
     own = labels(owner)
+    picked = w.marks.turns(lab) if _is_row(key) else frozenset()
+    if picked and (w.val_reads(own) or w.score_marks(own)):
+        return _row(w, owner, own, key, picked)
     new = own | (lab & ~w.marks.mask[Mark.TURN])
     bounds = edges(w, key) | (all_parts(key) if isinstance(key, Data) else frozenset())
     if bounds and w.score_marks(own) and owner.tag in AT_TARGET:
@@ -113,6 +118,43 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
+
+
+def _is_row(key: Value) -> bool:
+    """Whether an index picks one row, by a number that is not made of tokens."""
+    first = key.items[0] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
+    if isinstance(first, Const):
+        return isinstance(first.v, int) and not isinstance(first.v, bool)
+    return isinstance(first, Data) and first.tag == ""
+
+
+def _row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int, int]]) -> Data:
+    """One row of tokens or of losses, picked by a turn of a loop: other rows are other tokens."""
+    bounds = edges(w, key)
+    reads = w.val_reads(own)
+    scores = w.score_marks(own)
+    new = (own & ~reads & ~scores) | rows(w, reads, picked) | (labels(key) & ~w.marks.mask[Mark.READ])
+    for s in w.marks.numbers(scores, Mark.SCORE):
+        old = w.scores[s]
+        name = ("row", s, picked, bounds)
+        if name not in w.derived:
+            n = w.new_id()
+            w.derived[name] = n
+            w.scores[n] = replace(old, id=n, targets=rows(w, old.targets, picked), parts=old.parts | bounds, base=s)
+        new |= w.marks.make(Mark.SCORE, w.derived[name])
+    d = Data(new, tag=owner.tag)
+    d.parts = owner.parts | bounds
+    d.site = owner.root.site if not scores else None
+    return d
+
+
+def rows(w: Walk, reads: int, picked: frozenset[tuple[int, int]]) -> int:
+    """The same tokens, as far as these turns pick them."""
+    loops = {p[0] for p in picked}
+    out = 0
+    for r in w.marks.reads(reads):
+        out |= w.read(replace(r, turns=frozenset(t for t in r.turns if t[0] not in loops) | picked))
+    return out
 
 
 def _position_at(w: Walk, owner: Data, key: Value) -> tuple[int, int]:
