@@ -25,6 +25,7 @@ def finish(w: Walk) -> None:
     _bounds(w)
     _windows(w)
     _fetched(w)
+    _sidecars(w)
     for n in w.notes:
         if n.kind == sights_branches.LEFT_BY_CLOCK:
             _left_by_clock(w, n)
@@ -119,6 +120,21 @@ def _fetched(w: Walk) -> None:
     for site in dict.fromkeys(s.site for s in reached):
         what = "what was fetched over the network is used for the prediction"
         w.seen.append(_seen(w, Sight.NETWORK, site, what, _of(w, (s for s in reached if s.site == site))))
+
+
+def _sidecars(w: Walk) -> None:
+    """Where byte counts from a file beside the tokens end up: in a printed number, or in a prediction."""
+    bit = w.marks.mask[Mark.SIDECAR]
+    if not bit:
+        return
+    for r in w.reports:
+        if r.marks & bit and r.scores:
+            what = "the printed number is made with byte counts from a file beside the tokens"
+            w.seen.append(_seen(w, Sight.SIDECAR, r.site, what, r.scores))
+    reached = [s for s in w.scores.values() if s.inputs & bit and not s.training]
+    for site in dict.fromkeys(s.site for s in reached):
+        what = "byte counts from a file beside the tokens reach the prediction"
+        w.seen.append(_seen(w, Sight.SIDECAR_INPUT, site, what, _of(w, (s for s in reached if s.site == site))))
 
 
 def _untouched_file(w: Walk) -> None:

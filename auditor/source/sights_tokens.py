@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from auditor.source.labels import Mark, Read
-from auditor.source.values import Const, Data, Seq, Value, labels
+from auditor.source.values import Alt, Const, Data, Seq, Value, labels
 from rules.events import Sight, Split
 
 if TYPE_CHECKING:
@@ -46,14 +46,6 @@ def cut(w: Walk, r: Read, key: Seq, parts: frozenset[str]) -> frozenset[str]:
     return parts
 
 
-def _inside(w: Walk) -> bool:
-    """Whether the code at hand belongs to a model."""
-    if w.forward_depth or not w.active:
-        return bool(w.forward_depth)
-    args = w.active[-1].node.args.args
-    return bool(args) and args[0].arg == "self"
-
-
 def shift(w: Walk) -> int:
     """The mark of a value of the position before."""
     return w.marks.bit.get((Mark.ACTIVATION, SHIFT), 0)
@@ -63,18 +55,19 @@ def shifted(w: Walk, d: Data, bounds: frozenset[str]) -> None:
     """Inside a model all positions but the last are taken: the value at the position before."""
     if d.tag == "tokens":
         d.lab &= ~w.marks.mask[Mark.BOUNDARY]
-    if LAST not in bounds or not _inside(w):
+    if LAST not in bounds or not w.forward_depth:
         return
-    if d.tag == "tokens":
+    made = labels(d) & w.marks.mask[Mark.PARAMETER]  # by a layer: neither token ids nor a shape
+    if d.tag == "tokens" or not made:
         d.lab |= w.marks.make(Mark.BOUNDARY, CUT)
-    elif labels(d) & w.marks.mask[Mark.PARAMETER]:  # what a layer made, not a shape
+    else:
         d.lab |= w.marks.make(Mark.ACTIVATION, SHIFT)
 
 
 def shortened(w: Walk, out: Value, key: Value) -> Value:
     """Remember of tokens inside a model that the last one was left out."""
     last = key.items[-1] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
-    if isinstance(out, Data) and isinstance(last, Seq) and last.kind == "slice" and _inside(w):
+    if isinstance(out, Data) and isinstance(last, Seq) and last.kind == "slice" and w.forward_depth:
         high = last.items[1]
         if isinstance(high, Const) and high.v == -1:
             out.lab |= w.marks.make(Mark.BOUNDARY, CUT)
@@ -88,7 +81,7 @@ def smeared(w: Walk, op: ast.operator, la: int, lb: int, out: Data) -> None:
         not (la | lb) & bit
         or not isinstance(op, (ast.Add, ast.Sub))
         or bool(la & bit) == bool(lb & bit)
-        or not _inside(w)
+        or not w.forward_depth
     ):
         return
     side = la if la & bit else lb
@@ -105,9 +98,17 @@ def smeared(w: Walk, op: ast.operator, la: int, lb: int, out: Data) -> None:
 
 
 def boundary(w: Walk, a: Value, b: Value) -> int:
-    """Tokens compared with a fixed one: where documents start."""
+    """Token ids compared with a fixed one: where documents start. Inside a model ids need not be known to be tokens."""
     for x, y in ((a, b), (b, a)):
-        if isinstance(x, Data) and x.tag == "tokens" and not (isinstance(y, Data) and y.tag == "tokens"):
+        if not isinstance(x, (Data, Alt)) or (isinstance(y, Data) and y.tag == "tokens"):
+            continue
+        ids = (
+            w.forward_depth
+            and isinstance(y, Const)
+            and type(y.v) is int
+            and not labels(x) & w.marks.mask[Mark.PARAMETER]
+        )
+        if (isinstance(x, Data) and x.tag == "tokens") or ids:
             return w.marks.make(Mark.BOUNDARY, BEFORE if labels(x) & w.marks.make(Mark.BOUNDARY, CUT) else AT)
     return 0
 
