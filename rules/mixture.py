@@ -20,7 +20,7 @@ MAX_STEPS = 12
 
 def seen(p: Program, *sights: Sight) -> tuple[Observation, ...]:
     """Sights of some kinds that are not as the rules allow, those that touch the headline first, each place once."""
-    found = [o for o in p.observations if o.sight in sights and not o.ok]
+    found = [o for o in p.observations if o.sight in sights and not o.ok and o["of"] != "totals" and o["how"] != "memory"]
     found.sort(key=lambda o: (grade(o, p).rank, o.sight))
     first: dict[object, Observation] = {}
     for o in found:
@@ -34,7 +34,7 @@ def grade(o: Observation, p: Program) -> Status:
         return Status.LIKELY if o["live"] == "unknown" or order.counts(o, p) else Status.NOT_APPLICABLE
     if order.counts(o, p) or o["live"] == "yes":
         return Status.VIOLATION if o.certain else Status.LIKELY
-    if reported(o, p):
+    if reported(o, p) and o.sight not in (Sight.ORACLE, Sight.SPREAD_BYTES):  # a perfect choice, a look at bytes may be printed beside the result
         return Status.LIKELY if not p.headline else Status.NEEDS_HUMAN
     return Status.NOT_APPLICABLE
 

@@ -244,7 +244,7 @@ if __name__ == "__main__":
 def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
     """Tables counted from training tokens that reach the score without passing through the artifact."""
     instead = "save the table in the artifact, inside the 16 MB, and read it from there"
-    found = list(mixture.judged(RULE, e, (Sight.TABLE_FROM_TRAIN,), instead=instead))
+    found = list(mixture.judged(RULE, e, (Sight.TABLE_FROM_TRAIN, Sight.TRAIN_DATA_AT_EVAL), instead=instead))
     yield from found
     if not found:
         yield from mixture.clear(RULE, e, "no table of training tokens was seen to reach the score past the artifact")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import math
 
-from auditor.source import sights_files, sights_tokens
+from auditor.source import sights_files, sights_mixing, sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.sights_end import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
@@ -12,6 +13,7 @@ from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
 from auditor.source.walk import Walk
 from rules.events import Sight
 
+SPREAD = ("spread", "spread probability")
 CHOICES = frozenset(("condition", "mask", "hit", "better"))
 _HASHING = (ast.BitXor, ast.Mod, ast.BitAnd, ast.BitOr, ast.LShift, ast.RShift)
 
@@ -44,12 +46,28 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
             out.tag = "hash"
         elif isinstance(op, (ast.Mult, ast.Add, ast.Sub)):
             out.tag = "mixed"
+    elif isinstance(op, ast.MatMult) and "probabilities" in (ta, tb) and not w.forward_depth:
+        out.tag = "byte row"
+    elif "byte row" in (ta, tb):
+        out.tag = "byte row"
     elif isinstance(op, ast.Mult) and {ta, tb} == {"log-probabilities", "probabilities"}:
         out.tag = "p log p"
     elif "entropy" in (ta, tb) and isinstance(op, (ast.Mult, ast.Div)) and (isinstance(a, Const) or isinstance(b, Const)):
         out.tag = "entropy"
     elif ta == "logits" and isinstance(op, (ast.Mult, ast.Div, ast.Add, ast.Sub)):
         out.tag = "logits"
+    elif "hit exp" in (ta, tb) and isinstance(op, ast.Mult) and {ta, tb} & {"probabilities", "log-probabilities"}:
+        out.tag = "answer z"
+    elif "answer z" in (ta, tb):
+        out.tag = "answer z"
+    elif "hit" in (ta, tb) and ta != tb and isinstance(op, (ast.Add, ast.Sub)) and isinstance(a, Data) and isinstance(b, Data) and (la | lb) & w.marks.mask[Mark.PARAMETER]:
+        out.tag = "paid lift"  # what the lift costs is taken off at once
+    elif "hit" in (ta, tb) and isinstance(op, (ast.Mult, ast.Add, ast.Sub)) or "hit exp" in (ta, tb) and isinstance(op, (ast.Add, ast.Sub)):
+        out.tag = ta if ta.startswith("hit") else tb
+    elif "log-probabilities" in (ta, tb) and isinstance(op, ast.Mult) and _factor(a, b):
+        out.tag = "tempered"
+    elif ta == "lifted" and isinstance(op, ast.Div):
+        out.tag = "probabilities"
     elif ta == "log-probabilities" and isinstance(op, (ast.Add, ast.Sub)) and isinstance(b, Const):
         out.tag = ta
     elif ta == "probabilities" and isinstance(op, (ast.Add,)):
@@ -64,6 +82,11 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     out.parts = parts
     sights_tokens.smeared(w, op, la, lb, out)
     return out
+
+
+def _factor(a: Value, b: Value) -> bool:
+    """Whether one side is a known number other than 1 (or its negative)."""
+    return any(isinstance(v, Const) and isinstance(v.v, (int, float)) and abs(v.v) not in (0, 1) for v in (a, b))
 
 
 def _number(w: Walk, op: ast.operator, a: Value, b: Value, out: Data) -> None:
@@ -99,19 +122,46 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         w.note(BOUND_WEIGHTED, w.site, sa)
     extra = other & (m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.ENTROPY])
     value = b if sa else a
-    if divisor and other & m[Mark.TEXT_BYTES] and tag == "nll" and not _total(w, scores):
+    if sa and sb and "weights" in (ta, tb) and ta != tb:
+        tag = tb if ta == "weights" else ta
+        known, used = (la, lb) if ta == "weights" else (lb, la)
+        now = frozenset(w.turns)
+        around = {loop for loop, _ in now}  # weights that come from the turn before have its mark too
+        if known & used & m[Mark.SCORE] and {t for t in w.marks.turns(known) if t[0] in around} == w.marks.turns(used) & now:
+            scores = sights_mixing.retagged(w, scores, "hindsight")
+            w.see(Sight.HEDGE, w.site, "the weights of the experts were made with the very losses that they weigh", scores)
+    if divisor and tag == "nll" and _by_its_token(w, other, scores):
         tag = "spread"
-    elif other and not divisor:
-        gate = w.val_reads(other)
-        if gate and tag in AT_TARGET and ot not in TOKENISH and not other & m[Mark.LOOKUP]:
-            touched = _targets(w, scores)
-            if gate & touched or _same_run(w, gate, touched):
-                if tag == "target probability" and isinstance(op, (ast.Mult, ast.Pow)) or tag == "nll" and isinstance(op, (ast.Add, ast.Sub)):
-                    w.see(Sight.TARGET_GATE, w.site, "what is mixed into the probability depends on the token being scored", gate | scores)
+    elif ta in SPREAD or tb in SPREAD:
+        tag = ta if ta in SPREAD else tb
+        if not (sa and sb) and isinstance(op, (ast.Add, ast.Sub)) and isinstance(value, Data):
+            scores = sights_mixing.retagged(w, scores, "spread bytes")
+            w.see(Sight.SPREAD_BYTES, w.site, "the token's loss, divided evenly over its bytes, is mixed as if it were the probability of each byte", scores)
     if extra and not divisor or extra & m[Mark.LOOKUP]:
-        look_at_keys(w, scores, extra)
         if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
             scores = w.derive(scores, extra | (w.val_reads(other) if extra & m[Mark.LOOKUP] else 0), w.site)
+        smoothed = ot == "count" and tag == "target probability" and isinstance(op, ast.Add)
+        look_at_keys(w, scores, extra, "smoothed" if smoothed else "")
+    if sa and sb and isinstance(op, (ast.Add, ast.Sub)) and _targets(w, sa) & _targets(w, sb):
+        scores = sights_mixing.evened(w, sa, sb, scores)
+    graded = all(w.scores[s].grad for s in w.marks.numbers(scores, Mark.SCORE)[:4])  # a loss to learn from
+    if other and not divisor and not graded and tag in AT_TARGET and (isinstance(op, (ast.Mult, ast.Pow)) if tag == "target probability" else isinstance(op, (ast.Add, ast.Sub))):
+        detail = (("tilt", "yes"),) if tag == "nll" else ()
+        touched = _targets(w, scores)
+        gate = w.val_reads(other)
+        for look in w.marks.lookups(other):
+            gate &= ~look.key
+        if gate and ot not in TOKENISH and (gate & touched or _same_run(w, gate, touched)):
+            scores = w.derive(scores, gate, w.site)
+            w.see(Sight.TARGET_GATE, w.site, "what is mixed into the probability depends on the token being scored", scores, detail=detail)
+        if other & m[Mark.LEAK]:
+            scores = w.derive(scores, other & m[Mark.LEAK], w.site)
+            sights_mixing.leaks(w, scores, touched, other, detail)
+        if tag == "nll":
+            scores = sights_mixing.tilt(w, scores, ot, other)
+        elif ot == "hit":
+            scores = sights_mixing.retagged(w, scores, "picked")
+            w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
     if extra & m[Mark.ENTROPY] and ot == "entropy" and isinstance(op, ast.Add):
         pass
     bounds = all_parts(value) if isinstance(value, Data) else frozenset()
@@ -137,8 +187,11 @@ def settled(w: Walk, lab: int) -> int:
     return (lab & ~extra & ~m[Mark.SCORE]) | scores
 
 
-def _total(w: Walk, scores: int) -> bool:
-    return len(w.marks.numbers(scores, Mark.SCORE)) > 3
+def _by_its_token(w: Walk, divisor: int, scores: int) -> bool:
+    """Whether a loss is divided by something that depends on the token it is the loss of: the number of its bytes."""
+    reads = w.val_reads(divisor)
+    touched = _targets(w, scores)
+    return bool(reads and (reads & touched or _same_run(w, reads, touched)))
 
 
 def _targets(w: Walk, scores: int) -> int:
@@ -232,6 +285,8 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
             side = lb if ta == "tokens" else la
             return Data(side | ((la | lb) & ~m[Mark.READ]) | sights_tokens.boundary(w, a, b) | sights_files.matched(w, a, b, la, lb), tag="hit")
     d = Data(la | lb, tag="condition")
+    if isinstance(op, (ast.Eq, ast.NotEq)):
+        d.lab |= sights_tokens.boundary(w, a, b)
     return d
 
 
@@ -266,6 +321,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
     scores = (la | lb) & m[Mark.SCORE]
     if tag in AT_TARGET:
         if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
+            scores = sights_mixing.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", scores)
         gate = w.val_reads(lt)
         touched = _targets(w, scores)
@@ -273,12 +329,15 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             if la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
                 w.see(Sight.TARGET_GATE, w.site, "the token being scored decides which of two probabilities counts", gate | scores)
         extra = (la | lb | lt) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
+        if extra and len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
+            scores = w.derive(scores, extra, w.site)
+        if (lt | la | lb) & m[Mark.LEAK] and la != lb:
+            scores = w.derive(scores, (lt | la | lb) & m[Mark.LEAK], w.site)
+            sights_mixing.leaks(w, scores, touched, lt | la | lb)
         if lt & m[Mark.LOOKUP]:
             gated(w, scores, lt & m[Mark.LOOKUP])
         if extra:
             look_at_keys(w, scores, (la | lb) & extra)
-            if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
-                scores = w.derive(scores, extra, w.site)
     drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]
     return Data(((la | lb) & ~drop) | scores | lt & m[Mark.STORED], tag=tag)
 
@@ -301,8 +360,18 @@ def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | N
         runs = [_targets(w, labels(v)) for v in scored]
         if all(r and (r & runs[0] or _overlap(w, r, runs[0])) for r in runs):
             totals = any(tag_of(v) == "total" for v in scored)
+            picked = sights_mixing.retagged(w, w.score_marks(lab), "picked")
+            lab = (lab & ~w.score_marks(lab)) | picked
             w.see(Sight.ORACLE, w.site, f"{what} of several {'results' if totals else 'losses of the same token'} is kept", lab, detail=(("of", "totals" if totals else "losses"),))
     return Data(lab & ~(m[Mark.READ] | m[Mark.UPDATE]), tag=tag_of(scored[0]))
+
+
+def constant_expert(w: Walk, root: Data, value: Const) -> None:
+    """A fixed number as the loss of one expert for every token: only the logarithm of the vocabulary's size will do."""
+    size = next((s.value for name, s in w.settings.items() if name.lower() == "vocab_size"), "")
+    if root.tag in AT_TARGET and w.score_marks(root.lab) and size.isdigit() and isinstance(value.v, float) and 0 < value.v < math.log(int(size)) - 1e-6:
+        scores = w.score_marks(root.lab)
+        w.see(Sight.ENTROPY_EXPERT, w.site, f"a fixed loss of {value.v:.3f}, below the logarithm of the vocabulary's size, stands among the losses of the experts", scores)
 
 
 def _overlap(w: Walk, a: int, b: int) -> bool:

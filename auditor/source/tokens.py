@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dataclasses import replace
-
-from auditor.source import sights_tokens
+from auditor.source import sights_mixing, sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.values import Const, Data, Seq, Value, labels
 from auditor.source.walk import Walk
-from rules.events import Split
+from rules.events import Sight, Split
 from rules.place import Location
 
 TOKENISH = ("tokens", "hash", "mixed")
@@ -98,9 +96,13 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         return sights_tokens.shortened(w, _tokens_at(w, owner, key), key)
     lab = labels(key)
     reads = w.val_reads(lab) | w.train_reads(lab)
+    if reads and owner.tag == "byte row" and not isinstance(key, Seq) and tag_is_place(key):
+        return in_byte_row(w, owner, reads)
     if reads and _token_key(key):
         return table_lookup(w, owner, labels(owner), key)
     own = labels(owner)
+    if w.knows:
+        lab |= sights_mixing.taken(w, owner.root, _low(w, key))
     picked = w.marks.turns(lab) if _is_row(key) else frozenset()
     if picked and (w.val_reads(own) or w.score_marks(own)):
         return _row(w, owner, own, key, picked)
@@ -118,6 +120,13 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
+
+
+def _low(w: Walk, key: Value) -> tuple[int, int] | None:
+    """The first place that an index names."""
+    if isinstance(key, Seq) and key.kind == "slice":
+        key = key.items[0]
+    return number(w, key) or (0, 0) if isinstance(key, (Const, Data)) and tag_is_place(key) else None
 
 
 def _is_row(key: Value) -> bool:
@@ -140,7 +149,7 @@ def _row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int
         if name not in w.derived:
             n = w.new_id()
             w.derived[name] = n
-            w.scores[n] = replace(old, id=n, targets=rows(w, old.targets, picked), parts=old.parts | bounds, base=s)
+            w.scores[n] = replace(old, id=n, targets=_shifted(w, rows(w, old.targets, picked), bounds), parts=old.parts | bounds, base=s)
         new |= w.marks.make(Mark.SCORE, w.derived[name])
     d = Data(new, tag=owner.tag)
     d.parts = owner.parts | bounds
@@ -327,7 +336,21 @@ def _sliced(w: Walk, r: Read, key: Seq, turns: frozenset[tuple[int, int]]) -> Re
             stop = None
     if isinstance(step, Const) and isinstance(step.v, int) and step.v < 0:
         start, stop = None, None
-    return Read(r.split, r.at, turns, base, start, stop, frozenset(parts), r.sidecar)
+    out = Read(r.split, r.at, turns, base, start, stop, frozenset(parts), r.sidecar)
+    if b is not None and b[0] and stop is None:
+        end, place = from_base(w, r.base, r.start, b)
+        if place is not None:
+            w.ends[out] = end, place
+    return out
+
+
+def last_of(w: Walk, owner: Data) -> Data | None:
+    """The last item of a run, where it is known where the run ends."""
+    r = owner.tok
+    end = w.ends.get(r)
+    if end is None:
+        return None
+    return _derived(w, owner, Read(r.split, r.at, r.turns, end[0], end[1] - 1, end[1], r.parts, r.sidecar), 0)
 
 
 def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
@@ -355,6 +378,13 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
     return d
 
 
+def in_byte_row(w: Walk, owner: Data, reads: int) -> Data:
+    """The entry of a row that was made by summing token probabilities, at what a token is spelled with: a score."""
+    out = at_target(w, labels(owner), reads, "target probability")
+    w.see(Sight.BYTE_MARGINAL, w.site, "the row that is scored was made by summing the probabilities of tokens", w.score_marks(labels(out)))
+    return out
+
+
 def _is_hashed(key: Value) -> bool:
     if isinstance(key, Data):
         return key.tag == "hash"
@@ -366,5 +396,6 @@ def _is_hashed(key: Value) -> bool:
 def at_target(w: Walk, inputs: int, targets: int, kind: str) -> Data:
     """The probability (or its logarithm) that a prediction gives to the tokens that came: a score."""
     bit = w.score(w.site, targets, inputs, kind)
+    sights_mixing.at_score(w, bit, targets, inputs)
     params = inputs & w.marks.mask[Mark.PARAMETER]
     return Data(bit | params, tag=kind)
