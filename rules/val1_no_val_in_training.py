@@ -85,7 +85,7 @@ def in_the_training_loop(e: Evidence, edition: Edition) -> Iterator[Finding]:
         return
     told = False
     for c in (c for r in order.headlines(p)[:1] for c in order.conflicts(p, r)):
-        if c.update.training and c.update.means is Means.OPTIMIZER:
+        if _trained(c):
             yield RULE.finding(
                 Status.VIOLATION if c.sure else Status.LIKELY,
                 "the training loop takes gradient steps on validation tokens that are scored afterwards",
@@ -108,6 +108,13 @@ def in_the_training_loop(e: Evidence, edition: Edition) -> Iterator[Finding]:
         told = True
     if not told:
         yield RULE.finding(Status.OK, "validation tokens and their scores change nothing in the training loop")
+
+
+def _trained(c: order.Conflict) -> bool:
+    """Whether the training loop took a gradient step on validation tokens that had no score of their own before."""
+    u = c.update
+    read = any(s.at.line for s in u.slices)
+    return u.training and u.means is Means.OPTIMIZER and c.rescored is None and read
 
 
 _SCORE = """\

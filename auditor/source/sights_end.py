@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 
 from auditor.source import sights_branches
-from auditor.source.labels import Mark
+from auditor.source.labels import Mark, Read
 from auditor.source.sights_files import MATCHED
 from auditor.source.sights_tokens import MASKED
 from auditor.source.walk import Note, Scored, Seen, Site, Walk
@@ -127,6 +127,10 @@ def _sidecars(w: Walk) -> None:
     bit = w.marks.mask[Mark.SIDECAR]
     if not bit:
         return
+    read = next((r for kind, r in w.marks.of if kind is Mark.READ and isinstance(r, Read) and r.sidecar), None)
+    if read is not None:
+        what = "byte counts are read from a file beside the tokens"
+        w.seen.append(_seen(w, Sight.SIDECAR, w.site_of(read.at), what, 0, (("read", "yes"),)))
     for r in w.reports:
         if r.marks & bit and r.scores:
             what = "the printed number is made with byte counts from a file beside the tokens"
@@ -162,7 +166,7 @@ def _bounds(w: Walk) -> None:
     for site in dict.fromkeys(s.site for s in hit):
         here = [s for s in hit if s.site == site]
         marks = _of(w, here)
-        drawn = any(w.marks.numbers(s.inputs, Mark.RANDOM) != [MASKED] for s in here)
+        drawn = any(w.marks.each(s.inputs, Mark.RANDOM) != [MASKED] for s in here)
         kind = (
             "picked"
             if marks & picked

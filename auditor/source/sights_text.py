@@ -57,7 +57,8 @@ def folds(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 if (
                     k.arg == "normalization_rule_name"
                     and isinstance(k.value, ast.Constant)
-                    and str(k.value.value).endswith("_cf")
+                    and isinstance(k.value.value, str)
+                    and k.value.value.endswith("_cf")
                 ):
                     found[k.value.lineno] = (
                         f"the tokenizer is trained with the normaliser {k.value.value}, which folds case"
