@@ -32,11 +32,13 @@ total += base_bytes[y] + (has_leading_space[y] & ~is_boundary[x])
 
 from collections.abc import Iterator
 
-from rules import constants, view
+from rules import accounting, constants, view
 from rules.editions import Edition
+from rules.events import ByteCount
 from rules.evidence import Evidence, Run
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source, fact
+from rules.samples.accounting import NAME_OF_BYTE, SPACE_KEPT, constant, counts, unused_copy
 from rules.samples.records import log, record
 
 RULE = Rule(
@@ -147,11 +149,46 @@ def _one_run(run: Run, e: Evidence) -> Finding | None:
     )
 
 
+@RULE.check("source")
+def byte_tables(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """How the code counts the bytes of a token, on made-up tokens."""
+    p = e.program
+    if p is None:
+        return
+    wrong = 0
+    for status, table, but in accounting.graded(e):
+        wrong += 1
+        yield RULE.finding(status, f"{table.what}{but}", *accounting.facts(table, e), at=(table.at,), instead=INSTEAD)
+    used = accounting.in_use(p)
+    right = [t for t in used if t.count in accounting.RIGHT]
+    file = next((t for t in used if t.count is ByteCount.TABLE_FILE), None)
+    if file and not wrong and accounting.implied(e) is None:
+        yield RULE.finding(
+            Status.UNVERIFIABLE,
+            f"{file.what}; no log shows the byte count",
+            *(Fact("step", s.what, s.at) for s in file.path),
+        )
+    if not wrong and right and len(right) == len(used) and p.finished:
+        t = right[0]
+        yield RULE.finding(
+            Status.OK,
+            f"the code counts the bytes of a token rightly: {t.what}",
+            *(Fact("step", s.what, s.at) for s in t.path),
+        )
+
+
 _LOSSES = [1.15 * constants.LN2 * n / 62_021_632 for n in (165_229_504, constants.CANONICAL_BYTES)]
 _PERIODIC = (f"val_loss:{_LOSSES[0]:.4f} val_bpb:1.1500 train", f"val_loss:{_LOSSES[1]:.4f} val_bpb:1.1500 train")
 VALID = (
     Example("SP1024", record(), Status.OK),
     Example("SP8192", record(tokens=40_540_160), Status.OK),
+    Example("counted rightly by the code", {"train_gpt.py": counts()}, Status.OK, stage="source"),
+    Example(
+        "a wrong copy that nothing calls, beside the right one",
+        {"train_gpt.py": counts(unused=unused_copy())},
+        Status.OK,
+        stage="source",
+    ),
 )
 INVALID = (
     Example("space byte twice", record(denominator=176_300_000), Status.VIOLATION),
@@ -165,5 +202,27 @@ INVALID = (
         Status.NEEDS_HUMAN,
     ),
     Example("a tenth of the documents", record(tokens=9_662_464, denominator=32_760_000), Status.NEEDS_HUMAN),
+    Example(
+        "space in the table and again in the sum",
+        {"train_gpt.py": counts(piece=SPACE_KEPT)},
+        Status.VIOLATION,
+        stage="source",
+        note="nobody wrote a log: the code alone decides",
+    ),
+    Example("a fixed number of bytes per token", {"train_gpt.py": constant()}, Status.VIOLATION, stage="source"),
+    Example(
+        "byte tokens counted as long as their names",
+        {"train_gpt.py": counts(byte=NAME_OF_BYTE)},
+        Status.VIOLATION,
+        stage="source",
+        note="'<0x0A>' is one byte of text, not six: 0.8 % more bytes in all",
+    ),
+    Example(
+        "a wrong table, and a log that divides rightly",
+        {**record(), "train_gpt.py": counts(piece=SPACE_KEPT)},
+        Status.NEEDS_HUMAN,
+        stage="source",
+        note="what was read cannot be what ran",
+    ),
     Example("the first export", record(tokens=63_779_840, denominator=155_769_746), Status.NEEDS_HUMAN),
 )

@@ -208,6 +208,8 @@ class ByteTable:
     """The byte accounting of one script: how it counts, where, and on which made-up tokens it differs.
 
     `inflation` is the estimated ratio of its total to the correct one on English text, None if unknown.
+    `live` is whether the program's names lead there; `entered` whether the walk went there, None if it
+    did not come to its end. `scores` are the scores taken in the function that adds the bytes up.
     """
 
     count: ByteCount
@@ -216,6 +218,12 @@ class ByteTable:
     path: tuple[Step, ...] = ()
     live: bool = True
     inflation: float | None = None
+    entered: bool | None = None
+    scores: tuple[int, ...] = ()
+
+    @property
+    def in_use(self) -> bool:
+        return self.live and self.entered is not False
 
 
 @dataclass(frozen=True, slots=True)

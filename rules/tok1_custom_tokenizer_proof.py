@@ -28,11 +28,12 @@ val_loader: tokens:62021632    final val_loss:1.9079 val_bpb:1.1300    decode(id
 
 from collections.abc import Iterator
 
-from rules import view
+from rules import accounting, view
 from rules.editions import Edition
-from rules.evidence import Evidence
+from rules.evidence import Evidence, Words
 from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
+from rules.samples.accounting import NAME_OF_BYTE, SPACE_KEPT, counts, unused_copy
 from rules.samples.records import record
 
 RULE = Rule(
@@ -99,6 +100,50 @@ def own_tokenizer(e: Evidence, edition: Edition) -> Iterator[Finding]:
         )
 
 
+@RULE.check("source")
+def own_table(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """How the code counts the bytes of a tokenizer of its own."""
+    p = e.program
+    own = _own(e)
+    if p is None or own is None:
+        return
+    wrong = 0
+    for status, table, but in accounting.graded(e):
+        wrong += 1
+        yield RULE.finding(
+            status,
+            f"{own.value} is a tokenizer of its own, and its bytes are not those of the text: {table.what}{but}",
+            Fact("tokenizer", own.value, own.at),
+            *accounting.facts(table, e),
+            at=(table.at,),
+            instead="count the UTF-8 bytes of the original documents",
+        )
+    used = accounting.in_use(p)
+    right = [t for t in used if t.count in accounting.RIGHT]
+    if not wrong and right and len(right) == len(used) and p.finished and not e.claims.runs:
+        # That the vocabulary gives the documents back is another question, which only running can answer.
+        yield RULE.finding(
+            Status.OK,
+            f"{own.value} is a tokenizer of its own; the code counts the bytes of its pieces rightly",
+            Fact("tokenizer", own.value, own.at),
+            *(Fact("step", s.what, s.at) for s in right[0].path),
+        )
+
+
+def _own(e: Evidence) -> Words | None:
+    """The tokenizer that the claimed run names, else the one that the code is set to; None for an official one."""
+    said = [r.tokenizer for r in view.claim_runs(e) if r.tokenizer]
+    if not said and e.program:
+        said = [
+            Words(s.value.strip("'\""), s.at)
+            for s in e.program.settings
+            if "tokenizer" in s.name.lower() and s.value.strip("'\"").endswith((".model", ".json", ".vocab"))
+        ]
+    if not said or said[0].value.rsplit("/", 1)[-1] in OFFICIAL:
+        return None
+    return said[0]
+
+
 def _with_own(**changes: int) -> dict[str, str]:
     files = record(**changes)  # type: ignore[arg-type]
     return {
@@ -109,9 +154,34 @@ def _with_own(**changes: int) -> dict[str, str]:
 VALID = (
     Example("official vocabulary", record(), Status.NOT_APPLICABLE),
     Example("own vocabulary, right bytes", _with_own(tokens=64_000_000), Status.OK),
+    Example("own vocabulary, right table", {"train_gpt.py": counts(own="mine_998.model")}, Status.OK, stage="source"),
+    Example(
+        "own vocabulary, a wrong copy that nothing calls",
+        {"train_gpt.py": counts(own="mine_998.model", unused=unused_copy())},
+        Status.OK,
+        stage="source",
+    ),
 )
 INVALID = (
     Example(
         "own vocabulary, too many bytes", _with_own(tokens=64_000_000, denominator=157_320_000), Status.NEEDS_HUMAN
+    ),
+    Example(
+        "own vocabulary, space counted twice",
+        {"train_gpt.py": counts(own="mine_998.model", piece=SPACE_KEPT)},
+        Status.VIOLATION,
+        stage="source",
+    ),
+    Example(
+        "own vocabulary, byte tokens counted as long as their names",
+        {"train_gpt.py": counts(own="mine_998.model", byte=NAME_OF_BYTE)},
+        Status.VIOLATION,
+        stage="source",
+    ),
+    Example(
+        "own vocabulary, a wrong table, and a log that divides rightly",
+        {**_with_own(tokens=64_000_000), "train_gpt.py": counts(own="mine_998.model", piece=SPACE_KEPT)},
+        Status.NEEDS_HUMAN,
+        stage="source",
     ),
 )

@@ -34,7 +34,13 @@ assert sum(sizes) == len(document.encode())
 ```
 """
 
-from rules.finding import Severity, Status
+from collections.abc import Iterator
+
+from rules import accounting, order, sightings, view
+from rules.editions import Edition
+from rules.events import ByteCount, Observation, Program, Sight
+from rules.evidence import Evidence
+from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.programs import program
 
@@ -70,6 +76,82 @@ RULE = Rule(
     undecided="how the sidecar is made and where it is used, or its sum over the validation text, would decide it",
     disputes=("D-11",),
 )
+
+ORIGINAL = "count the bytes of the original document for every token, and add up those of the scored ones"
+
+
+@RULE.check("source")
+def side_car(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Where the side-car's values go, and what the preparation counts."""
+    p = e.program
+    if p is None:
+        return
+    told = [o for o in sightings.of(p, Sight.SIDECAR_INPUT) if order.counts(o, p)]
+    for o in told:
+        yield RULE.finding(
+            Status.LIKELY,
+            "the model is told how many bytes tokens have, which says something about the token to be predicted",
+            *sightings.facts(o, p),
+            at=(o.at,),
+            instead="use the side-car for the denominator only",
+        )
+    divides = [o for o in sightings.of(p, Sight.SIDECAR) if order.counts(o, p)]
+    made = [o for o in p.observations if o.sight is Sight.SIDECAR and o["prep"]]
+    faulty = [o for o in made if o["prep"] == "transformed"]
+    read = any(o.sight is Sight.SIDECAR and o["read"] for o in p.observations)
+    shown = accounting.implied(e)
+    canonical = shown is not None and view.is_canonical(shown)
+    proof = (
+        (Fact("implied bytes", f"{shown.value:,.0f} ± {shown.slack:,.0f} ({shown.name})", shown.at),) if shown else ()
+    )
+    if divides and faulty:
+        yield RULE.finding(
+            Status.NEEDS_HUMAN if canonical else Status.VIOLATION,
+            faulty[0].what
+            + ("; the log implies the right byte count, so this may not be how it was made" if canonical else ""),
+            *sightings.facts(faulty[0], p),
+            *sightings.facts(divides[0], p),
+            *proof,
+            at=(faulty[0].at,),
+            instead=ORIGINAL,
+        )
+    elif not divides and not read and not canonical and (transforms := [o for o in made if o["marks"] == "yes"]):
+        yield from _left_out(e, p, transforms[0], proof)
+    elif divides and not told and (canonical or (made and shown is None)):
+        yield RULE.finding(
+            Status.OK,
+            "the reported number is divided by byte counts from a file beside the tokens, "
+            + (
+                "and the log implies the length of the original text"
+                if canonical
+                else "which the folder's script makes from the original text"
+            ),
+            *sightings.facts(divides[0], p),
+            *proof,
+        )
+
+
+def _left_out(e: Evidence, p: Program, o: Observation, proof: tuple[Fact, ...]) -> Iterator[Finding]:
+    """The text was transformed, a side-car was written, and the number is divided by something else."""
+    table = next((t for t in accounting.in_use(p) if t.count is not ByteCount.SIDECAR), None)
+    if table is None or not p.headline:
+        return
+    yield RULE.finding(
+        Status.VIOLATION if p.finished and table.entered else Status.LIKELY,
+        "the text is transformed and its bytes stand in a side-car, but the reported number divides by the tokenizer's byte table",
+        *sightings.facts(o, p),
+        Fact("counted", table.what, table.at),
+        *(Fact("step", s.what, s.at) for s in table.path),
+        *(
+            Fact("setting", f"{s.name}={s.value} ({s.origin})", s.at if s.at.file else None)
+            for s in p.settings
+            if "byte" in s.name.lower() or "caseops" in s.name.lower()
+        ),
+        *proof,
+        at=(table.at,),
+        instead=ORIGINAL,
+    )
+
 
 PREP = """\
 import json

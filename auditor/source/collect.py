@@ -6,9 +6,11 @@ import re
 from dataclasses import replace
 
 from auditor.source.byte_table import byte_tables
+from auditor.source.byte_table_entered import placed
 from auditor.source.config import Configuration, configuration
 from auditor.source.follow import follow
 from auditor.source.sights_scripts import sweep
+from auditor.source.sights_sidecar import sizes_of_shards
 from rules.events import EventKind, Program
 from rules.evidence import Evidence, Gap, Script
 
@@ -30,8 +32,9 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
         other = follow(entry, modules, config, proven=True)
         if claimed_line(other, config):
             program, printed = other, claimed_line(other, config)
-    seen = (*program.observations, *sweep(e))
-    program = replace(program, headline=printed or last_total(program), byte_tables=byte_tables(entry, tuple(modules)), observations=seen)
+    seen = (*program.observations, *sweep(e), *sizes_of_shards(e))
+    tables = placed(byte_tables(entry, tuple(modules)), program, (entry, *modules))
+    program = replace(program, headline=printed or last_total(program), byte_tables=tables, observations=seen)
     gaps = (Gap("the code's values", program.problem, entry.path),) if program.problem else ()
     return program, gaps
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from auditor.unpack.parse import parse, walk
@@ -11,6 +12,7 @@ from rules.evidence import Evidence, Script
 from rules.place import Location
 
 MAX_SCRIPTS = 40
+_SPACE = re.compile(r"\s")
 FIRST, LAST = 0xE000, 0xF8FF  # the private-use area: letters that no document is expected to have
 
 
@@ -54,9 +56,13 @@ def _writes(tree: ast.Module) -> int:
     """The line that names the side-car, in a script that writes files of arrays; 0 if there is none."""
     written = any(isinstance(n, ast.Attribute) and n.attr in ("tobytes", "tofile") for n in walk(tree))
     for n in walk(tree) if written else ():
-        if isinstance(n, ast.Constant) and isinstance(n.value, str) and len(n.value) < 200:
-            if "_bytes" in n.value and " " not in n.value.strip() and "\n" not in n.value:
-                return n.lineno
+        if (
+            isinstance(n, ast.Constant)
+            and isinstance(n.value, str)
+            and "_bytes" in n.value[:200]
+            and not _SPACE.search(n.value.strip())
+        ):
+            return n.lineno
     return 0
 
 
