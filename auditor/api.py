@@ -11,13 +11,14 @@ from pathlib import PurePath
 
 from auditor import waivers as waiving
 from auditor.audit import SCHEMA_VERSION, Audit, SubmissionId, Waiver
-from auditor.gather import gather
+from auditor.gather import Tell, gather, silent
 from auditor.report.fingerprint import fingerprint
+from auditor.source.shipped import payload
 from auditor.submission import Repo, Target, resolve
 from auditor.submission.base import Submission
 from rules.editions import LATEST, Edition, edition
 from rules.evidence import Evidence, Gap, Package
-from rules.finding import Finding
+from rules.finding import Fact, Finding
 from rules.judge import judge, verdict
 
 try:
@@ -34,6 +35,7 @@ def audit(
     waivers: tuple[Waiver, ...] = (),
     keep_evidence: bool = False,
     repo: Repo | None = None,
+    tell: Tell = silent,
 ) -> Iterator[Audit]:
     """One audit for each record folder that the target names.
 
@@ -42,8 +44,9 @@ def audit(
     """
     if law != "own":
         edition(law)  # a wrong date is an error of the call, found before any work
+    tell("finding the files")
     for submission in resolve(target, repo=repo):
-        yield audit_submission(submission, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
+        yield audit_submission(submission, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence, tell=tell)
 
 
 def audit_submission(
@@ -53,9 +56,13 @@ def audit_submission(
     only: frozenset[str] = frozenset(),
     waivers: tuple[Waiver, ...] = (),
     keep_evidence: bool = False,
+    tell: Tell = silent,
 ) -> Audit:
-    """Gather the evidence of one resolved submission and judge it."""
-    return judge_evidence(gather(submission), law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
+    """Gather the evidence of one resolved submission and judge it; `tell` hears what is being done."""
+    name = submission.package.folder.rstrip("/").rsplit("/", 1)[-1]
+    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"))
+    tell(f"{name}: asking the rules")
+    return judge_evidence(evidence, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
 
 
 def judge_evidence(
@@ -94,6 +101,7 @@ def judge_evidence(
         coverage=gaps,
         waivers=used,
         evidence=evidence if keep_evidence else None,
+        suspects=evidence.program.suspects if evidence.program else (),
     )
 
 
@@ -103,7 +111,24 @@ def own_edition(package: Package) -> Edition:
 
 
 def _finish(f: Finding, package: Package) -> Finding:
-    return replace(f, show_again=show_again(f, package), fingerprint=fingerprint(f, package.folder))
+    name = fingerprint(f, package.folder)
+    return replace(f, show_again=show_again(f, package), fingerprint=name, evidence=_placed(f, package))
+
+
+def _placed(f: Finding, package: Package) -> tuple[Fact, ...]:
+    """The evidence, with the place in the shipped file beside each place in unpacked text."""
+    inside = {at.file for at in (*f.locations, *(x.at for x in f.evidence if x.at)) if at.layer}
+    stands = {s.path: at for s in package.scripts if s.path in inside and (at := payload(s))}
+    facts = [replace(x, shipped=stands.get(x.at.file)) if x.at and x.at.layer else x for x in f.evidence]
+    bare = inside - {x.at.file for x in facts if x.at and x.shipped}
+    return (
+        *facts,
+        *(
+            Fact("packed text", "begins on this line of the file as shipped", stands[n])
+            for n in sorted(bare)
+            if n in stands
+        ),
+    )
 
 
 def show_again(f: Finding, package: Package) -> str:

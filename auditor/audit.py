@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rules.events import Suspect
 from rules.evidence import Evidence, Gap
 from rules.finding import Finding, Severity, Status
 
@@ -50,6 +51,7 @@ class Audit:
     coverage: tuple[Gap, ...] = ()
     waivers: tuple[Waiver, ...] = ()
     evidence: Evidence | None = None
+    suspects: tuple[Suspect, ...] = ()  # code that would matter if it ran, shown and never judged
 
     @property
     def alarms(self) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from auditor.audit import Audit, Waiver
 from auditor.exit_codes import exit_code
@@ -119,10 +120,9 @@ def audit(
     check_edition(edition)
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=base, folder=folder)
     keep = keep_evidence or format is Format.HTML
-    with waiting("auditing"):
-        audits = list(
-            api.audit(target, law=edition, only=rule_names(only), waivers=load_waivers(waivers), keep_evidence=keep)
-        )
+    rules_asked, let_pass = rule_names(only), load_waivers(waivers)
+    with waiting("auditing") as tell:
+        audits = list(api.audit(target, law=edition, only=rules_asked, waivers=let_pass, keep_evidence=keep, tell=tell))
     report(audits, format, output, verbose=verbose, dispute_url=dispute_url, keep_evidence=keep_evidence)
     raise typer.Exit(exit_code(audits, fail_on.value, always_zero=exit_zero or format is Format.SARIF))
 
@@ -433,13 +433,13 @@ def read(file: Path) -> bytes:
 
 
 @contextmanager
-def waiting(what: str) -> Iterator[None]:
-    """A spinner on stderr while something takes long, if a person is looking."""
+def waiting(what: str) -> Iterator[Callable[[str], None]]:
+    """A spinner on stderr while something takes long, if a person is looking; what is yielded changes its words."""
     if not stderr.is_terminal:
-        yield
+        yield lambda doing: None
         return
-    with stderr.status(what):
-        yield
+    with stderr.status(what) as status:
+        yield lambda doing: status.update(Text(shorten(plain(f"{what}: {doing}"), 120)))
 
 
 def main() -> None:

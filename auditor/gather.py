@@ -19,17 +19,28 @@ from rules.evidence import Claims, Evidence, Gap, Mention, Script, SeedStatistic
 
 T = TypeVar("T")
 
-LATER = (
-    Gap("behaviour when run", "the submission was not run; rules that need a run answer unverifiable"),
-)
+LATER = (Gap("behaviour when run", "the submission was not run; rules that need a run answer unverifiable"),)
+
+Tell = Callable[[str], None]
+DOING = {
+    "scripts": "opening program files",
+    "claims": "reading README, submission.json and logs",
+    "statistics": "comparing seeds",
+    "source": "following the code's values",
+}
 
 
-def gather(submission: Submission) -> Evidence:
-    """All evidence that can be had without running the submission."""
+def silent(doing: str) -> None:
+    """Nobody listens."""
+
+
+def gather(submission: Submission, tell: Tell = silent) -> Evidence:
+    """All evidence that can be had without running the submission; `tell` hears of each stage as it begins."""
     gaps: list[Gap] = list(submission.gaps)
     done = ["package"]
 
     def stage(name: str, work: Callable[[], T], nothing: T) -> T:
+        tell(DOING[name])
         try:
             found = work()
             done.append(name)

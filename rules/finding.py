@@ -45,11 +45,17 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line of evidence: a label, the value as shown, and where it stands."""
+    """One line of evidence: a label, the value as shown, and where it stands.
+
+    Steps of a path through the code are labelled "step 1", "step 2", …; a "setting" is what makes it live.
+    `shipped` is where the text that `at` lies in begins in the file as shipped, when that was packed; the
+    auditor fills it in.
+    """
 
     label: str
     value: str
     at: Location | None = None
+    shipped: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

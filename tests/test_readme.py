@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 import typer.main
 
+from auditor.api import audit_submission
 from auditor.cli import app
 from auditor.exit_codes import BY_SEVERITY, FAIL_ON
+from auditor.report import Options, render
 from rules.finding import Status
+from rules.registry import examples, find
+from tests.support import submission
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,6 +55,17 @@ def test_the_table_of_exit_codes_is_the_code() -> None:
 def test_every_status_is_explained() -> None:
     for status in Status:
         assert f"`{status.value}`" in README
+
+
+def test_the_example_is_what_the_tool_prints() -> None:
+    block = re.search(r"<!-- example: (\S+) / (.+?) -->\n```text\n(.*?)```", README, re.DOTALL)
+    assert block
+    rule = find(block[1])
+    example = next(e for _, e in examples(rule) if e.name == block[2])
+    audit = audit_submission(submission(example.files, example.track, example.date), only=frozenset({rule.id}))
+    shown = render("terminal", [audit], Options(width=110))
+    start, end = shown.index("violation["), shown.index("   = show again")
+    assert block[3] == shown[start:end]
 
 
 def test_links_resolve() -> None:

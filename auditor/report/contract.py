@@ -9,6 +9,7 @@ import msgspec
 
 from auditor.audit import Audit, SubmissionId, Waiver
 from auditor.report.fingerprint import named
+from rules.events import Suspect
 from rules.evidence import Evidence, Gap, Location
 from rules.finding import Fact, Finding, Severity, Status
 
@@ -45,7 +46,10 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """One audit of one record folder. `evidence` is there when it was asked for."""
+    """One audit of one record folder. `evidence` is there when it was asked for.
+
+    `suspects` are functions that would matter if they ran, and why they did not; they are not judged.
+    """
 
     schema_version: str
     tool_version: str
@@ -55,6 +59,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Answer, ...]
     coverage: tuple[Gap, ...]
     waivers: tuple[Waiver, ...]
+    suspects: tuple[Suspect, ...] = ()
     evidence: Evidence | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -79,6 +84,7 @@ def document(audit: Audit, keep_evidence: bool = False) -> Document:
         findings=tuple(_answer(name, f) for name, f in named(audit)),
         coverage=audit.coverage,
         waivers=audit.waivers,
+        suspects=audit.suspects,
         evidence=audit.evidence if keep_evidence and audit.evidence else msgspec.UNSET,
     )
 
@@ -135,5 +141,6 @@ def audit(document: Document) -> Audit:
         ),
         coverage=document.coverage,
         waivers=document.waivers,
+        suspects=document.suspects,
         evidence=None if document.evidence is msgspec.UNSET else document.evidence,
     )

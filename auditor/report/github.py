@@ -12,6 +12,7 @@ from auditor.audit import Audit
 from auditor.report import words
 from auditor.report.options import DEFAULT, Options
 from auditor.report.places import repo_path, shown
+from auditor.report.steps import shipped
 from auditor.report.text import plain, quiet
 from rules.evidence import Location
 from rules.finding import Finding, Status
@@ -46,7 +47,11 @@ def _limited(kind: str, found: list[str]) -> Iterator[str]:
 
 def _command(kind: str, f: Finding, audit: Audit) -> str:
     at = f.locations[0] if f.locations else None
-    where = [] if at is None else [f"file={value(repo_path(audit.submission.folder, at.file))}", f"line={_line(at)}"]
+    where = (
+        []
+        if at is None
+        else [f"file={value(repo_path(audit.submission.folder, at.file))}", f"line={_line(at, shipped(f, at))}"]
+    )
     properties = ",".join([*where, f"title={value(f'{f.status}: {words.title(f.rule)} ({f.rule})')}"])
     return f"::{kind} {properties}::{data(_message(f, audit, at))}"
 
@@ -56,15 +61,16 @@ def _message(f: Finding, audit: Audit, at: Location | None) -> str:
     if at is None:
         parts.append(f"Record folder: {plain(audit.submission.folder)}")
     elif at.layer:
-        parts.append(f"The line stands in the unpacked text: {plain(shown(at))}")
+        parts.append(f"The line stands in the unpacked text: {plain(shown(at, shipped(f, at)))}")
     parts += [f"Open dispute {plain(d)}: no side is taken." for d in f.disputes]
     parts += [f"Instead: {plain(f.instead)}"] if f.instead else []
     parts += [f"Show again: {plain(f.show_again)}"] if f.show_again else []
     return "\n".join(parts)[:LONGEST]
 
 
-def _line(at: Location) -> int:
-    return at.line if at.line and not at.layer else 1
+def _line(at: Location, packed: Location | None) -> int:
+    """The line of the shipped file; that of the payload for a line of unpacked text."""
+    return (packed.line if packed else None) or 1 if at.layer else at.line or 1
 
 
 def _unseen(audit: Audit) -> str:

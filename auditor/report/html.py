@@ -24,6 +24,7 @@ from auditor.report.fingerprint import named
 from auditor.report.options import DEFAULT, Options
 from auditor.report.pictures import pictures
 from auditor.report.places import dispute_link, shown, web_link
+from auditor.report.steps import parts, places, shipped
 from auditor.report.text import plain, quiet
 from rules.evidence import Location
 from rules.finding import Fact, Finding, Status
@@ -180,6 +181,10 @@ def _audit(audit: Audit, before: Audit | None, key: str, options: Options, detai
         "undecided": listed(Status.UNVERIFIABLE),
         "passed": listed(Status.OK),
         "idle": listed(Status.NOT_APPLICABLE),
+        "suspects": [
+            {"at": plain(str(s.at), 200), "what": plain(s.what, 200), "why": plain(s.why, 300)}
+            for s in audit.suspects[: detail.cards]
+        ],
         "gaps": [
             {"what": plain(g.what, 200), "why": plain(g.why, 300), "file": plain(g.file, 200)}
             for g in audit.coverage[: 5 * detail.cards]
@@ -188,7 +193,8 @@ def _audit(audit: Audit, before: Audit | None, key: str, options: Options, detai
 
 
 def _card(audit: Audit, f: Finding, key: str, mark: str, options: Options, detail: Detail) -> View:
-    rows = [_fact(audit, e, options) for e in f.evidence]
+    told, quoted = parts(f), places(f)
+    rows = [_fact(audit, e, options) for e in (*told.settings, *told.others)]
     return {
         "id": key,
         "rule": f.rule,
@@ -197,8 +203,10 @@ def _card(audit: Audit, f: Finding, key: str, mark: str, options: Options, detai
         "status_word": words.status_word(f.status),
         "severity": f.severity.value,
         "message": plain(f.message, MESSAGE),
-        "places": [_place(audit, at, options) for at in f.locations[: detail.places]],
-        "places_left_out": max(0, len(f.locations) - detail.places),
+        "places": [_place(audit, at, options, shipped(f, at)) for at in quoted[: detail.places]],
+        "places_left_out": max(0, len(quoted) - detail.places),
+        "steps": [_fact(audit, e, options) for e in told.steps[: detail.facts]],
+        "steps_left_out": max(0, len(told.steps) - detail.facts),
         "facts": rows[:FACTS],
         "facts_left_out": max(0, len(rows) - FACTS - detail.facts),
         "more_facts": rows[FACTS : FACTS + detail.facts],
@@ -209,18 +217,18 @@ def _card(audit: Audit, f: Finding, key: str, mark: str, options: Options, detai
     }
 
 
-def _place(audit: Audit, at: Location, options: Options) -> View:
+def _place(audit: Audit, at: Location, options: Options, packed: Location | None = None) -> View:
     text = plain(at.text.rstrip(), LINE) if at.text.strip() else ""
     return {
-        "shown": plain(shown(at), 200),
+        "shown": plain(shown(at, packed), 200),
         "line": at.line or "",
         "text": text,
-        "link": web_link(options.repo_url, audit, at),
+        "link": web_link(options.repo_url, audit, packed or at),
     }
 
 
 def _fact(audit: Audit, e: Fact, options: Options) -> View:
-    at = _place(audit, e.at, options) if e.at and e.at.file else None
+    at = _place(audit, e.at, options, e.shipped) if e.at and e.at.file else None
     return {"label": plain(e.label, 120), "value": plain(e.value, 400), "at": at}
 
 

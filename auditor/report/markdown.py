@@ -16,6 +16,7 @@ from auditor.report.delta import Delta, compare, earlier, gone_folders
 from auditor.report.fingerprint import named
 from auditor.report.options import DEFAULT, Options
 from auditor.report.places import dispute_link, shown, web_link
+from auditor.report.steps import parts, places, shipped
 from auditor.report.text import plain, quiet
 from rules.evidence import Location
 from rules.finding import Finding, Status
@@ -23,6 +24,7 @@ from rules.finding import Finding, Status
 MARKER = "<!-- scorefirst:audit -->"
 LIMIT = 65_000  # UTF-16 units; GitHub refuses a comment of more than 65,536 characters
 ROWS = 40  # alarms in the table of one folder
+STEPS = 20  # steps of one path
 NAMED = 12  # findings named in the line on what changed
 DOTS = {
     Status.VIOLATION: "🔴",
@@ -125,7 +127,7 @@ def _tables(audits: Sequence[Audit], options: Options) -> Iterator[str]:
         yield "| | rule | finding | where |"
         yield "| --- | --- | --- | --- |"
         for f in alarms[:ROWS]:
-            where = _place(audit, f.locations[0], options) if f.locations else ""
+            where = _place(audit, f.locations[0], options, shipped(f, f.locations[0])) if f.locations else ""
             yield f"| {DOTS[f.status]} {f.status} | {code(f.rule)} | {esc(f.message, 300)} | {where} |"
         if len(alarms) > ROWS:
             yield f"| | | and {len(alarms) - ROWS} more | |"
@@ -151,6 +153,9 @@ def _details(audit: Audit, options: Options, several: bool) -> Iterator[str]:
     ]
     if unseen:
         yield _fold(f"Not decided: {len(undecided)}; not looked at: {len(audit.coverage)}{label}", unseen)
+    if audit.suspects:
+        lines = [f"- {code(str(s.at))} {esc(s.what)}: {esc(s.why)}" for s in audit.suspects]
+        yield _fold(f"Would matter if it ran: {len(audit.suspects)}{label}", lines)
     held = words.with_status(audit, Status.OK)
     if held:
         lines = (
@@ -166,20 +171,31 @@ def _alarm(audit: Audit, f: Finding, mark: str, options: Options) -> Iterator[st
     yield f"**At stake:** {esc(words.STAKES[f.severity])} ({f.severity})"
     yield ""
     yield esc(f.message, 2_000)
-    for at in f.locations[:5]:
+    quoted, told = places(f), parts(f)
+    for at in quoted[:5]:
         yield ""
-        yield f"{_place(audit, at, options)}"
+        yield f"{_place(audit, at, options, shipped(f, at))}"
         if at.text.strip():
             yield _fence(f"{at.line or '':>5} | {plain(at.text.rstrip(), 240)}")
-    if len(f.locations) > 5:
-        yield f"\nmore places: {len(f.locations) - 5}"
-    if f.evidence:
+    if len(quoted) > 5:
+        yield f"\nmore places: {len(quoted) - 5}"
+    if told.steps:
+        yield "\n**Steps:**\n"
+        for i, step in enumerate(told.steps[:STEPS], 1):
+            where = f" {_place(audit, step.at, options, step.shipped)}" if step.at and step.at.file else ""
+            line = f"<br>{html_code(step.at.text.strip())}" if step.at and step.at.text.strip() else ""
+            yield f"{i}. {esc(step.value)}{where}{line}"
+        if len(told.steps) > STEPS:
+            yield f"\nand {len(told.steps) - STEPS} more steps"
+    if told.settings:
+        yield f"\n**Live with:** {', '.join(code(s.value) for s in told.settings[:STEPS])}"
+    if told.others:
         yield "\n| evidence | value | where |\n| --- | --- | --- |"
-        for fact in f.evidence[:60]:
-            where = _place(audit, fact.at, options) if fact.at and fact.at.file else ""
+        for fact in told.others[:60]:
+            where = _place(audit, fact.at, options, fact.shipped) if fact.at and fact.at.file else ""
             yield f"| {esc(fact.label)} | {code(fact.value, 400)} | {where} |"
-        if len(f.evidence) > 60:
-            yield f"| and {len(f.evidence) - 60} more | | |"
+        if len(told.others) > 60:
+            yield f"| and {len(told.others) - 60} more | | |"
     for name in f.disputes:
         yield from _dispute(name)
     if f.instead:
@@ -213,9 +229,9 @@ def _foot(audits: Sequence[Audit]) -> Iterator[str]:
     yield f"<sub>scorefirst {esc(versions)}, by the rules of {esc(editions)}. Only 🔴 accuses. 🔵 and 🟣 take no side, and ⚪ says that something could not be seen.</sub>"
 
 
-def _place(audit: Audit, at: Location, options: Options) -> str:
-    link = web_link(options.repo_url, audit, at)
-    name = code(shown(at), 160)
+def _place(audit: Audit, at: Location, options: Options, packed: Location | None = None) -> str:
+    link = web_link(options.repo_url, audit, packed or at)
+    name = code(shown(at, packed), 160)
     return f"[{name}]({link})" if link else name
 
 

@@ -46,10 +46,12 @@ def _quote(text: str) -> str:
     return quote(text.encode("utf-8", "replace"), safe="")
 
 
-def shown(at: Location) -> str:
-    """`file:line`, with a remark when the line counts in unpacked text."""
+def shown(at: Location, shipped: Location | None = None) -> str:
+    """`file:line`, with a remark when the line counts in unpacked text, and where that lies in the shipped file."""
     where = f"{at.file}:{at.line}" if at.line else at.file
-    return f"{where} (unpacked)" if at.layer else where
+    if not at.layer:
+        return where
+    return f"{where} (unpacked; line {shipped.line} as shipped)" if shipped and shipped.line else f"{where} (unpacked)"
 
 
 def web_link(repo_url: str, audit: Audit, at: Location) -> str:

@@ -21,16 +21,18 @@ from auditor.report import words
 from auditor.report.fingerprint import VERSION, named
 from auditor.report.options import DEFAULT, Options
 from auditor.report.places import repo_folder, repo_path, shown, uri, web_url
+from auditor.report.steps import parts, shipped
 from auditor.report.text import plain
 from rules import registry
 from rules.evidence import Location
-from rules.finding import Finding, Severity, Status
+from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Rule
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 CHALLENGE = "https://github.com/openai/parameter-golf"  # where the rules were stated
 RESULTS = 25_000
 LOCATIONS = 1_000
+STEPS = 100  # locations of one path
 TAGS = 20
 LONGEST = 2_000  # characters of one sentence
 RANK = {Severity.FATAL: 100.0, Severity.ELIGIBILITY: 70.0, Severity.PACKAGING: 40.0, Severity.ADVISORY: 10.0}
@@ -145,7 +147,7 @@ def _result(audit: Audit, name: str, f: Finding, order: dict[str, int]) -> Json:
         "ruleId": plain(f.rule),
         "ruleIndex": order[f.rule],
         "message": {"text": _message(_says(f))},
-        "locations": [_location(audit, at) for at in places[:LOCATIONS]],
+        "locations": [_location(audit, at, packed=shipped(f, at)) for at in places[:LOCATIONS]],
         "partialFingerprints": {f"scorefirst/v{VERSION}": name, "primaryLocationLineHash": f"{name}:1"},
         "rank": RANK[f.severity],
         "properties": _properties(audit, f),
@@ -157,10 +159,29 @@ def _result(audit: Audit, name: str, f: Finding, order: dict[str, int]) -> Json:
         result["level"] = "note" if f.waiver else words.level(f)
     room = LOCATIONS - len(result["locations"])
     if related[:room]:
-        result["relatedLocations"] = [_location(audit, at, label, i) for i, (label, at) in enumerate(related[:room], 1)]
+        result["relatedLocations"] = [
+            _location(audit, at, label, i, shipped(f, at)) for i, (label, at) in enumerate(related[:room], 1)
+        ]
+    steps = [x for x in parts(f).steps if x.at and x.at.file][:STEPS]
+    if steps:
+        path = [_step(audit, x, n) for n, x in enumerate(steps, 1)]
+        result["codeFlows"] = [
+            {"message": {"text": "from the tokens to the number"}, "threadFlows": [{"locations": path}]}
+        ]
     if f.waiver:
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": plain(f.waiver)}]
     return result
+
+
+def _step(audit: Audit, x: Fact, number: int) -> Json:
+    """One step of a path; viewers show them in order and can be walked through."""
+    assert x.at is not None
+    importance = "essential" if number == 1 else "important"
+    return {
+        "location": _location(audit, x.at, x.value, packed=x.shipped),
+        "executionOrder": number,
+        "importance": importance,
+    }
 
 
 def _says(f: Finding) -> str:
@@ -182,16 +203,18 @@ def _properties(audit: Audit, f: Finding) -> Json:
         "folder": plain(audit.submission.folder),
         "head": plain(audit.submission.head),
         "evidence": [
-            {"label": plain(e.label), "value": plain(e.value), "at": plain(shown(e.at)) if e.at else ""}
+            {"label": plain(e.label), "value": plain(e.value), "at": plain(shown(e.at, e.shipped)) if e.at else ""}
             for e in f.evidence
         ],
         "disputes": [plain(d) for d in f.disputes],
     }
 
 
-def _location(audit: Audit, at: Location, label: str = "", number: int | None = None) -> Json:
-    """A place. Lines of unpacked text do not exist in the repository; then line 1 stands for the file."""
-    region: Json = {"startLine": at.line if at.line and not at.layer else 1}
+def _location(
+    audit: Audit, at: Location, label: str = "", number: int | None = None, packed: Location | None = None
+) -> Json:
+    """A place. Lines of unpacked text do not exist in the repository; the payload's line, or 1, stands for them."""
+    region: Json = {"startLine": ((packed.line if packed else None) or 1) if at.layer else at.line or 1}
     if at.line and at.text and not at.layer:
         region["snippet"] = {"text": plain(at.text)}
     place: Json = {

@@ -15,11 +15,16 @@ from auditor.report import words
 from auditor.report.delta import compare, earlier
 from auditor.report.options import DEFAULT, Options
 from auditor.report.places import shown
+from auditor.report.steps import parts, shipped
+from auditor.report.steps import places as unsaid
 from auditor.report.text import plain, quiet
 from rules.evidence import Location
-from rules.finding import Finding, Status
+from rules.finding import Fact, Finding, Status
 
 PLACES = 3  # quoted lines for one finding, unless verbose
+STEPS = 12  # steps of one path, unless verbose
+SUSPECTS = 5  # lines on code that did not run, unless verbose
+LINE = 160  # characters of a line of code under a step
 LONGEST = 1_000  # characters of one message
 COLORS = {
     Status.VIOLATION: "bold red",
@@ -82,6 +87,7 @@ def _audit(audit: Audit, before: Audit | None, options: Options) -> Iterator[Par
         for f in words.with_status(audit, Status.UNVERIFIABLE, Status.OK, Status.NOT_APPLICABLE):
             yield from _finding(f, options.verbose) if f.evidence or f.locations else [_heading(f)]
         yield ""
+    yield from _suspects(audit, options.verbose)
     yield from _unseen(audit, options.verbose)
     yield from _passed(audit)
     if before:
@@ -93,16 +99,21 @@ def _audit(audit: Audit, before: Audit | None, options: Options) -> Iterator[Par
 
 def _finding(f: Finding, verbose: bool) -> Iterator[Part]:
     yield _heading(f)
-    places = [p for p in f.locations if p.file]
+    told = parts(f)
+    places = list(unsaid(f))
     quoted = places if verbose else places[:PLACES]
     gutter = max((len(str(p.line)) for p in quoted if p.line), default=1)
     for p in quoted:
-        yield from _place(p, gutter)
+        yield from _place(p, shipped(f, p), gutter)
     notes: list[tuple[str, RenderableType]] = []
     if len(places) > len(quoted):
         notes.append(("=", Text(f"more places: {len(places) - len(quoted)} (-v shows them)", "dim")))
-    if f.evidence:
-        notes.append(("=", _facts(f)))
+    if told.steps:
+        notes.append(("= steps:", _steps(told.steps, verbose)))
+    if told.settings:
+        notes.append(("= live with:", _settings(told.settings)))
+    if told.others:
+        notes.append(("=", _facts(told.others)))
     if f.status.is_alarm:
         notes.append(("= at stake:", Text(f"{words.STAKES[f.severity]} ({f.severity})")))
     for d in f.disputes:
@@ -122,8 +133,8 @@ def _heading(f: Finding, also: str = "") -> Text:
     return _join((mark, color), (": ", "bold"), (plain(f.message, LONGEST), "bold" if f.status.is_alarm else ""))
 
 
-def _place(at: Location, gutter: int) -> Iterator[Part]:
-    yield _join((" " * gutter + "--> ", "blue"), (plain(shown(at)), ""))
+def _place(at: Location, packed: Location | None, gutter: int) -> Iterator[Part]:
+    yield _join((" " * gutter + "--> ", "blue"), (plain(shown(at, packed)), ""))
     if not at.text.strip():
         return
     number = str(at.line or "").rjust(gutter)
@@ -133,13 +144,40 @@ def _place(at: Location, gutter: int) -> Iterator[Part]:
     yield bar
 
 
-def _facts(f: Finding) -> Table:
+def _steps(steps: Sequence[Fact], verbose: bool) -> RenderableType:
+    """The path as a numbered list, with the line of code under each step."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(justify="right", style="blue")
+    table.add_column(overflow="fold")
+    left_out = 0 if verbose else max(0, len(steps) - STEPS)
+    for i, step in enumerate(steps, 1):
+        if left_out and STEPS // 2 < i <= STEPS // 2 + left_out:
+            if i == STEPS // 2 + 1:
+                table.add_row("", Text(f"… {left_out} more steps (-v shows them)", "dim"))
+            continue
+        where = plain(shown(step.at, step.shipped)) if step.at and step.at.file else ""
+        table.add_row(f"{i}.", _join((plain(step.value, 400), ""), (f"  {where}" if where else "", "dim")))
+        if step.at and step.at.text.strip():
+            table.add_row("", _join(("| ", "blue"), (plain(step.at.text.strip(), LINE), "")))
+    return table
+
+
+def _settings(settings: Sequence[Fact]) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", style="dim")
+    for s in settings:
+        table.add_row(Text(plain(s.value, 400)), Text(plain(shown(s.at, s.shipped)) if s.at and s.at.file else ""))
+    return table
+
+
+def _facts(facts: Sequence[Fact]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(overflow="fold", style="dim")
     table.add_column(overflow="fold")
     table.add_column(overflow="fold", style="dim")
-    for fact in f.evidence:
-        where = plain(shown(fact.at)) if fact.at and fact.at.file else ""
+    for fact in facts:
+        where = plain(shown(fact.at, fact.shipped)) if fact.at and fact.at.file else ""
         table.add_row(Text(plain(fact.label)), Text(plain(fact.value, 400)), Text(where))
     return table
 
@@ -153,6 +191,14 @@ def _dispute(name: str) -> Iterator[tuple[str, RenderableType]]:
     yield "  one side:", Text(plain(d.side_a))
     yield "  the other:", Text(plain(d.side_b))
     yield "  as it stands:", Text(plain(d.state))
+
+
+def _suspects(audit: Audit, verbose: bool) -> Iterator[Part]:
+    for s in audit.suspects if verbose else audit.suspects[:SUSPECTS]:
+        word = "not run:" if s.dead else "run or not:"
+        yield _block(None, [(word, Text(f"{plain(str(s.at))} {plain(s.what, 200)}; {plain(s.why, 300)}"))], 0)
+    if not verbose and len(audit.suspects) > SUSPECTS:
+        yield Text(f"not run: {len(audit.suspects) - SUSPECTS} more functions (-v shows them)", "dim")
 
 
 def _unseen(audit: Audit, verbose: bool) -> Iterator[Part]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import attributes, calls, expressions, mixing, sights_tokens, tokens
+from auditor.source import attributes, calls, expressions, mixing, sights_mixing, sights_tokens, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.sights_end import CALIBRATED
+from auditor.source.tokens import number
 from auditor.source.values import (
     NONE,
     Alt,
@@ -113,11 +114,14 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
     if isinstance(owner, Inst):
         if name in owner.attrs and w.guards and not isinstance(owner.attrs[name], Const):
             v = join(owner.attrs[name], v)
+        if labels(v) & w.marks.mask[Mark.ARGUMENT]:
+            w.stored.append((owner, name, owner.attrs.get(name)))
         owner.attrs[name] = v
         if owner.is_module and isinstance(v, Inst) and v.holder is None and owner.holder is not None and v.is_module:
             v.holder = owner.holder
         if w.val_reads(labels(v)):
             w.version += 1
+            w.learned += 1
     elif isinstance(owner, Cls):
         owner.attrs[name] = v
     elif isinstance(owner, ModuleValue):
@@ -192,9 +196,11 @@ def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool
     elif strong and not w.guards:
         if h.lab != old | other:
             w.version += 1
+            w.learned += 1
         h.lab = old | other
     elif h.lab | old != h.lab:
         w.version += 1
+        w.learned += 1
         h.lab |= old
     if w.train_reads(marks):
         h.trained = True
@@ -333,6 +339,8 @@ def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accu
         root.lab |= bit | (kept & ~w.marks.mask[Mark.READ] & ~w.marks.mask[Mark.SCORE])
         root.tag = root.tag if root.tag not in ("", "tokens") else "table"
         return
+    if isinstance(index, (Const, Data)) and marks & w.marks.mask[Mark.UPDATE] and not table:
+        sights_mixing.stored(w, number(w, index), root, marks)
     found = where & w.marks.mask[Mark.LOOKUP]
     if found:  # where something is written depends on what a table holds
         kept |= found
@@ -352,6 +360,8 @@ def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accu
         root.lab = (root.lab & ~w.val_reads(kept)) | table_update(w, target, kept, "table")
         root.tag = root.tag or "table"
         return
+    if isinstance(value, Const) and isinstance(index, Seq) and index.kind == "tuple" and isinstance(index.items[-1], Const):
+        mixing.constant_expert(w, root, value)
     if isinstance(value, Data) and value.tag == "entropy" and w.score_marks(root.lab) and root.tag in ("nll", "target probability"):
         w.see(Sight.ENTROPY_EXPERT, at, "the entropy of the model stands among the losses of the experts", w.score_marks(root.lab))
     if isinstance(value, Data) and value.tag in ("nll", "total", "entropy", "tokens", "target probability") and not root.tag:

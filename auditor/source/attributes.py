@@ -97,6 +97,8 @@ def class_lookup(c: Cls, name: str) -> Value | None:
 
 
 def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
+    if name == "training" and owner.is_module and w.no_grad and name not in owner.attrs:
+        return Const(False)
     v = owner.attrs.get(name)
     if v is not None:
         return v
@@ -195,7 +197,7 @@ _CONSTANTS = {
 }
 
 VIEWS = frozenset(
-    "data T mT H real imag".split()
+    "data T mT H real imag ctypes".split()
 )
 
 

@@ -70,6 +70,8 @@ def _len(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Data):
         from auditor.source import tensors
 
+        if labels(v) & w.marks.mask[Mark.TEXT_BYTES]:
+            return Data(labels(v))  # how long the text of a token is depends on the token
         return tensors.count_of(w, v)
     if isinstance(v, Inst):
         m = attributes.find_method(v, "__len__")
@@ -230,6 +232,9 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         s.length = a[0].length
         if p == "sorted" and w.score_marks(labels(s)):
             w.note(BOUND_PICKED, w.site, labels(s))
+        if p == "sorted":
+            w.ranked.add(id(s))
+            w.kept.append(s)
         if p == "sorted" and not s.more and all(isinstance(i, Const) for i in items) and "key" not in k:
             try:
                 s.items = sorted(items, key=lambda i: i.v)  # type: ignore[attr-defined,no-any-return]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from auditor.source import attributes, environment, expressions, library, statements
+from auditor.source import attributes, environment, expressions, library, statements, summary
 from auditor.source.values import (
     NONE,
     Alt,
@@ -319,6 +319,8 @@ def forward_pass(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AS
     """One pass through a model; its loops are over layers and choose no tokens."""
     w.forward_depth += 1
     try:
+        if w.forward_depth > 1:
+            return summary.part(w, o, forward, args, kw, n)
         return _remembered(w, o, forward, args, kw, n)
     finally:
         w.forward_depth -= 1

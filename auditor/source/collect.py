@@ -11,6 +11,7 @@ from auditor.source.config import Configuration, configuration
 from auditor.source.follow import follow
 from auditor.source.sights_scripts import sweep
 from auditor.source.sights_sidecar import sizes_of_shards
+from auditor.source.suspects import with_suspects
 from rules.events import EventKind, Program
 from rules.evidence import Evidence, Gap, Script
 
@@ -35,6 +36,7 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     seen = (*program.observations, *sweep(e), *sizes_of_shards(e))
     tables = placed(byte_tables(entry, tuple(modules)), program, (entry, *modules))
     program = replace(program, headline=printed or last_total(program), byte_tables=tables, observations=seen)
+    program = with_suspects(program, (entry, *modules))
     gaps = (Gap("the code's values", program.problem, entry.path),) if program.problem else ()
     return program, gaps
 

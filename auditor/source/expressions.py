@@ -511,6 +511,8 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
     if isinstance(owner, Const):
         return _constant_item(owner, key)
     if isinstance(owner, Seq):
+        if isinstance(key, Data) and key.tag in ("hash", "mixed") and w.val_reads(labels(key)) and owner.items and all(isinstance(i, (Const, Data)) for i in owner.items[:3]):
+            return tokens.table_lookup(w, owner, labels(owner), key)
         return _sequence_item(w, owner, key)
     if isinstance(owner, Dict):
         return _dict_item(w, owner, key)
@@ -548,6 +550,10 @@ def _constant_item(owner: Const, key: Value) -> Value:
 def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
     from auditor.source.loops import marked
 
+    if id(owner) in w.ranked and isinstance(key, Const) and key.v in (0, -1):
+        found = mixing.smaller(w, owner.items, "the first in order of size")
+        if found is not None:
+            return found
     lab = owner.lab | (labels(key) & (w.marks.mask[Mark.TURN] | w.marks.mask[Mark.READ] | w.marks.mask[Mark.UPDATE]))
     if isinstance(key, Const) and type(key.v) is int:
         if -len(owner.items) <= key.v < len(owner.items) and (not owner.more or key.v in (0, 1, -1) and not owner.inexact):

@@ -340,6 +340,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
         if name == "remove" and isinstance(owner, (Inst, LibObj)) and hook in owner.hooks:
             owner.hooks.remove(hook)
             w.version += 1
+            w.learned += 1
         return NONE
     if o.path == "thread":
         if name == "start" and "@target" in o.attrs:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from auditor.source import statements
+from auditor.source import sights_native, statements
 from auditor.source.config import Configuration
 from auditor.source.graph import program
 from auditor.source.labels import Mark
@@ -36,6 +36,8 @@ def walk(entry: Script, modules: Iterable[Script], config: Configuration, *, sec
     w = Walk(config)
     w.deadline = time.monotonic() + seconds
     parsed = parse(entry.text)
+    modules = tuple(modules)
+    w.natives, w.native_suspects = sights_native.outcomes((entry, *(s for s in modules if s.path != entry.path)))
     if parsed.tree is None:
         return w, f"{entry.path} {parsed.problem}"
     for s in modules:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from auditor.source.labels import Mark, Read
+from auditor.source import sights_mixing, sights_native
+from auditor.source.shipped import payload
 from auditor.source.sights_end import finish
 from auditor.source.walk import Scored, Seen, Site, Updated, Walk
-from rules.events import Event, EventKind, Means, Observation, Sight, Program, Slice, Step
+from rules.events import Event, EventKind, Means, Observation, Sight, Program, Setting, Slice, Step
 from rules.evidence import Script
 from rules.place import Location
 
@@ -17,6 +21,8 @@ MAX_UNUSED = 200
 def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
     """The event graph, as plain facts."""
     finish(w)
+    sights_mixing.finish(w)
+    good, left = sights_native.untold(w)
     maker = _Maker(w, scripts)
     warmups(w)
     reported: set[int] = set()
@@ -39,9 +45,10 @@ def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) ->
     events.sort(key=lambda e: e.id)
     return Program(
         entry=entry.path,
-        settings=tuple(w.settings.values()),
+        settings=tuple(maker.setting(s) for s in w.settings.values()),
         events=tuple(events),
-        observations=tuple(maker.observation(s) for s in w.seen),
+        observations=(*(maker.observation(s) for s in w.seen), *good),
+        suspects=(*left, *w.native_suspects),
         loops=tuple(maker.place(s) for s in w.loop_sites),
         functions=tuple(w.entered),
         finished=not problem,
@@ -86,6 +93,7 @@ class _Maker:
         self.w = w
         self.lines = {p: s.text.splitlines() for p, s in scripts.items()}
         self.layer = {p: len(s.layers) for p, s in scripts.items()}
+        self.payloads = {p: payload(s) for p, s in scripts.items() if s.layers}
         self.trained = w.trained_loops
 
     def place(self, s: Site | Location) -> Location:
@@ -94,6 +102,14 @@ class _Maker:
         lines = self.lines.get(path, [])
         text = lines[line - 1].strip()[:240] if 0 < line <= len(lines) else ""
         return Location(path, line or None, text, self.layer.get(path, 0))
+
+    def step(self, s: Site | Location, what: str) -> Step:
+        at = self.place(s)
+        return Step(at, what, self.payloads.get(at.file))
+
+    def setting(self, s: Setting) -> Setting:
+        """A setting that the code itself gives stands at a line of the unpacked text."""
+        return s if s.at.text or s.at.file not in self.lines else replace(s, at=self.place(s.at))
 
     def slices(self, marks: int) -> tuple[Slice, ...]:
         out = []
@@ -108,7 +124,7 @@ class _Maker:
         )
 
     def stack(self, stack: tuple[Site, ...]) -> tuple[Step, ...]:
-        return tuple(Step(self.place(s), f"calls {s.func}") for s in stack if s.line)
+        return tuple(self.step(s, f"calls {s.func}") for s in stack if s.line)
 
     def in_training(self, turns: tuple[tuple[int, int], ...]) -> bool:
         return any(loop in self.trained for loop, _ in turns)
@@ -136,7 +152,7 @@ class _Maker:
         for n in scores:
             s = self.w.scores[n]
             marks |= s.targets
-        steps = [Step(self.place(b), "gradients of the loss on these tokens") for b in u.backward]
+        steps = [self.step(b, "gradients of the loss on these tokens") for b in u.backward]
         logged = in_log(self.w, u)
         return Event(
             u.id, EventKind.UPDATE, self.place(u.site), u.name, u.turns, u.guards, self.slices(marks), scores=scores, means=u.means, scope=u.scope,
@@ -156,7 +172,7 @@ class _Maker:
     def observation(self, s: Seen) -> Observation:
         return Observation(
             s.sight, self.place(s.site), s.what,
-            path=(*self.stack(s.stack), *(Step(self.place(at), what) for at, what in s.path)),
+            path=(*self.stack(s.stack), *(self.step(at, what) for at, what in s.path)),
             scores=tuple(self.w.marks.numbers(s.marks, Mark.SCORE)),
             detail=s.detail, certain=s.certain, ok=s.ok,
         )

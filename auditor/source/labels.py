@@ -32,11 +32,13 @@ class Mark(IntEnum):
     ENVIRONMENT = 11  # a setting that nobody knows
     ENTROPY = 12
     ACTIVATION = 13  # inside a model, at some positions
-    GRADIENT = 14
     RANDOM = 14  # drawn at random
     BOUNDARY = 15  # where tokens equal a fixed one, e.g. the start of a document
     STORED = 16  # validation tokens that came back out of the artifact
     WEIGHTS = 17  # packed together with parameters
+    GRADIENT = 18
+    ARGUMENT = 19  # stands for the marks of an argument while a part of a model is summarised
+    LEAK = 20  # knows more than a prediction may, see `sights_mixing.py`
 
 
 @dataclass(frozen=True)

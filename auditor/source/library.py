@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from auditor.source import builtins_, containers, files, optimisers, tensors
+from auditor.source import builtins_, containers, files, optimisers, sights_native, tensors
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -74,6 +74,14 @@ def _unknown(w: Walk, path: str, args: Args, kw: Kw) -> Value:
     return Data(lab)
 
 
+def _pointer(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    """`ctypes.c_void_p(x)`, `ctypes.cast(x, …)`: the same memory."""
+    name = path.rsplit(".", 1)[-1]
+    if args and isinstance(args[0], Data) and (name.startswith("c_") or name in ("cast", "byref", "pointer")):
+        return args[0]
+    return _unknown(w, path, args, kw)
+
+
 def call_object(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Call an object that a library made: a layer, a loss, a wrapped function."""
     if o.path.startswith("torch.nn.") or o.holder is not None:
@@ -94,6 +102,8 @@ def call_object(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Va
 
 def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST | None, own: bool = True) -> Value:
     """Call a method that no class of the submission defines."""
+    if name in w.natives and isinstance(owner, (LibObj, Data, Lib, Alt)):
+        return sights_native.called(w, name, args, kw)
     if isinstance(owner, Data):
         return tensors.method(w, owner, name, args, kw, n)
     if isinstance(owner, Inst):
@@ -179,6 +189,7 @@ def _register() -> None:
             ("tokenizers.", files.tokenizer),
             ("transformers.", files.pretrained),
             ("flash_attn", tensors.attention),
+            ("ctypes.", _pointer),
         ]
     )
 

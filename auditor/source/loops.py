@@ -156,10 +156,12 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
 
         return iterate_object(w, source)
     if isinstance(source, Data) and source.tok is not None:
-        from auditor.source.tokens import item_of
+        from auditor.source.tokens import item_of, last_of
 
         count = 3 if len(w.turns) < 2 else 2
-        return [item_of(w, source, k) for k in range(count)], True
+        some = [item_of(w, source, k) for k in range(count)]
+        last = last_of(w, source)
+        return [*some, last] if last is not None else some, True
     lab = labels(source)
     out = []
     for _ in range(2):

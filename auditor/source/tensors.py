@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from auditor.source import assign, attributes, mixing, optimisers, sights_files, sights_tokens, tokens
+from auditor.source import assign, attributes, mixing, optimisers, sights_files, sights_mixing, sights_tokens, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target, number
 from auditor.source.values import (
@@ -24,7 +24,7 @@ from auditor.source.values import (
     labels,
 )
 from auditor.source.walk import Walk
-from rules.events import Sight
+from rules.events import Sight, Split
 
 SHAPE_ONLY = frozenset(
     "view reshape squeeze unsqueeze flatten ravel transpose t permute expand expand_as contiguous to type float double half bfloat16 long int short bool "
@@ -39,6 +39,7 @@ FRESH = frozenset(
     "zeros ones empty full rand randn randint zeros_like ones_like empty_like full_like rand_like randn_like eye new_zeros new_ones new_empty new_full new_tensor linspace".split()
 )
 REDUCE = frozenset("sum mean nansum cumsum logsumexp logcumsumexp average dot item prod norm var std median quantile".split())
+WHOLE = frozenset("mean max min amax amin std var median quantile".split())
 ACCUMULATES = frozenset("scatter_add_ index_add_ scatter_reduce_ index_put_ scatter_ index_copy_ put_ index_fill_".split())
 RESETS = frozenset(
     "zero_ normal_ uniform_ fill_ kaiming_uniform_ kaiming_normal_ xavier_uniform_ xavier_normal_ zeros_ ones_ constant_ orthogonal_ trunc_normal_ eye_".split()
@@ -250,7 +251,11 @@ def _cross_entropy(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     logits = a[0] if a else k.get("input", NONE)
     target = a[1] if len(a) > 1 else k.get("target", NONE)
     inputs = labels(logits) | (labels(k["weight"]) if "weight" in k else 0)
-    return scored(w, inputs, target, "nll")
+    out = scored(w, inputs, target, "nll")
+    tag = mixing.tag_of(logits)
+    if p.endswith("nll_loss") and tag in ("lifted", "tempered"):
+        sights_mixing.unpaid(w, tag, w.score_marks(labels(out)))
+    return out
 
 
 def _gather(w: Walk, owner: Data, idx: Value) -> Value:
@@ -261,7 +266,12 @@ def _gather(w: Walk, owner: Data, idx: Value) -> Value:
         kind = "nll" if owner.tag in ("log-probabilities", "logits", "nll") else "target probability"
         if owner.tag == "scattered" or own & w.marks.mask[Mark.TEXT_BYTES]:
             return Data(own | lab, tag="target probability" if owner.tag == "scattered" else "")
-        return at_target(w, own, reads, kind)
+        out = at_target(w, own, reads, "nll" if owner.tag == "tempered" else kind)
+        if owner.tag in ("lifted", "tempered"):
+            sights_mixing.unpaid(w, owner.tag, w.score_marks(labels(out)))
+        return out
+    if reads and isinstance(idx, Data) and owner.tag == "byte row":
+        return tokens.in_byte_row(w, owner, reads)
     if reads and isinstance(idx, Data) and idx.tag in TOKENISH:
         return tokens.table_lookup(w, owner, labels(owner), idx)
     return Data(labels(owner) | lab, tag=owner.tag if owner.tag in ("log-probabilities", "probabilities", *AT_TARGET) else "")
@@ -296,11 +306,26 @@ def _joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             d = v.items[0]
             return d
         tags = {mixing.tag_of(i) for i in v.items}
+        if _with_target(w, v.items):
+            return w.fresh(labels(v), "with target")
         d = w.fresh(labels(v), next(iter(tags)) if len(tags) == 1 else ("nll" if "nll" in tags else "target probability" if "target probability" in tags else ""))
         return d
     if isinstance(v, Data):
         return v
     return w.fresh(labels(v), mixing.tag_of(v))
+
+
+def _with_target(w: Walk, items: list[Value]) -> bool:
+    """Whether the logit of the token that came is put among logits of other tokens."""
+    if len(items) != 2:
+        return False
+    scored = [i for i in items if w.score_marks(labels(i)) and mixing.tag_of(i) in AT_TARGET]
+    rest = [i for i in items if isinstance(i, Data) and not w.score_marks(labels(i))]
+    if len(scored) != 1 or len(rest) != 1:
+        return False
+    lab = labels(rest[0])
+    m = w.marks.mask
+    return bool(lab & m[Mark.PARAMETER]) and not lab & m[Mark.LOOKUP] and rest[0].tag in ("", "logits", "top", "log-probabilities", "probabilities")
 
 
 def _look_for_entropy(w: Walk, s: Seq) -> None:
@@ -319,9 +344,7 @@ def _exp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Const):
         return _fold(p, v)
     tag = mixing.tag_of(v)
-    new = {"log-probabilities": "probabilities", "nll": "target probability", "spread": "spread probability"}.get(tag, "")
-    if tag == "spread":
-        w.see(Sight.SPREAD_BYTES, w.site, "the token's loss, divided evenly over its bytes, becomes a probability of each byte", labels(v))
+    new = {"log-probabilities": "probabilities", "nll": "target probability", "spread": "spread probability", "hit": "hit exp", "paid lift": ""}.get(tag, "")
     d = Data(labels(v), tag=new)
     if isinstance(v, Data):
         d.parts = v.parts
@@ -343,7 +366,7 @@ def _log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Const):
         return _fold(p, v)
     tag = mixing.tag_of(v)
-    new = {"probabilities": "log-probabilities", "target probability": "nll"}.get(tag, "")
+    new = {"probabilities": "log-probabilities", "target probability": "nll", "answer z": "answer z", "weights": "weights"}.get(tag, "")
     d = Data(labels(v), tag=new)
     if isinstance(v, Data):
         d.parts = v.parts
@@ -352,6 +375,12 @@ def _log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _softmax(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
+    if mixing.tag_of(v) == "with target":
+        scores = sights_mixing.retagged(w, w.score_marks(labels(v)), "nll of few")
+        w.see(Sight.UNNORMALISED, w.site, "the normaliser runs over a few tokens into which the one that came was put", scores)
+        return Data((labels(v) & ~w.score_marks(labels(v))) | scores, tag="nll" if "log" in p else "target probability")
+    if w.score_marks(labels(v)) and mixing.tag_of(v) in AT_TARGET:
+        return Data(labels(v), tag="weights")
     if w.score_marks(labels(v)) and mixing.tag_of(v) == "":
         return Data(labels(v))
     return Data(labels(v), tag="log-probabilities" if "log_softmax" in p else "probabilities")
@@ -374,6 +403,10 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _logsumexp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     lab = _all(a, {})
     scores = w.score_marks(lab)
+    if scores and a and mixing.tag_of(a[0]) == "with target":
+        scores = sights_mixing.retagged(w, scores, "nll of few")
+        w.see(Sight.UNNORMALISED, w.site, "the normaliser runs over a few tokens into which the one that came was put", scores)
+        return Data((lab & ~w.score_marks(lab)) | scores, tag="nll")
     extra = lab & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
     if scores and extra:
         mixing.look_at_keys(w, scores, extra)
@@ -381,7 +414,9 @@ def _logsumexp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             lab = (lab & ~scores & ~extra) | w.derive(scores, extra, w.site)
     tags = {mixing.tag_of(v) for v in a if not isinstance(v, Const)}
     if "spread" in tags:
-        w.see(Sight.SPREAD_BYTES, w.site, "the token's loss, divided evenly over its bytes, is mixed as if it were the probability of each byte", labels(a[0]))
+        scores = sights_mixing.retagged(w, w.score_marks(lab), "spread bytes")
+        lab = (lab & ~w.score_marks(lab)) | scores
+        w.see(Sight.SPREAD_BYTES, w.site, "the token's loss, divided evenly over its bytes, is mixed as if it were the probability of each byte", scores)
     return Data(lab, tag="nll" if scores else "")
 
 
@@ -393,6 +428,9 @@ def _add_at(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _histogram(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     d = w.fresh(_all(a, k) & ~w.marks.mask[Mark.PARAMETER], "histogram")
+    r = a[0].tok if a and isinstance(a[0], Data) else None
+    if isinstance(r, Read) and r.split is Split.VALIDATION and not r.base and not r.start and not r.turns:
+        d.lab |= sights_mixing.leak(w, Sight.FUTURE_STATISTICS, "all tokens of the split are counted before they are scored")
     if p.endswith("unique"):
         counts = k.get("return_counts")
         if counts is not None or "return_inverse" in k:
@@ -434,9 +472,9 @@ def attention(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     open_ = causal is None or (isinstance(causal, Const) and not causal.v)
     masked = mask is not None and not (isinstance(mask, Const) and mask.v is None)
     windowed = isinstance(window, Seq) and window.items and isinstance(window.items[-1], Const) and window.items[-1].v == 0
-    if open_ and not masked and not windowed and len(a) >= 3 and w.val_reads(_all(a, k)) and not w.training:
-        w.see(Sight.NON_CAUSAL, w.site, "attention without a causal mask: a position sees later ones", _all(a, k))
     d = Data(_all(a, k), tag="activations")
+    if open_ and not masked and not windowed and len(a) >= 3:
+        d.lab |= sights_mixing.leak(w, Sight.NON_CAUSAL, "attention without a causal mask: a position sees later ones")
     return d
 
 
@@ -446,12 +484,15 @@ def _identity(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _roll(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
-    if isinstance(v, Data) and v.tok is not None and len(a) > 1 and isinstance(a[1], Const) and isinstance(a[1].v, int):
+    by = a[1] if len(a) > 1 else k.get("shifts", k.get("shift", NONE))
+    ahead = isinstance(by, Const) and isinstance(by.v, int) and by.v < 0
+    extra = sights_mixing.leak(w, Sight.NON_CAUSAL, "the value at the next position is brought to this one") if ahead else 0
+    if isinstance(v, Data) and v.tok is not None and isinstance(by, Const) and isinstance(by.v, int):
         r: Read = v.tok
-        start = r.start - a[1].v if r.start is not None else None
+        start = r.start - by.v if r.start is not None else None
         new = Read(r.split, r.at, r.turns, r.base, start, None, r.parts, r.sidecar)
-        return tokens._derived(w, v, new, 0)
-    return Data(_all(a, k), tag=mixing.tag_of(v))
+        return tokens._derived(w, v, new, extra if w.forward_depth else 0)
+    return Data(_all(a, k) | extra, tag=mixing.tag_of(v))
 
 
 Handler = Callable[[Walk, str, Args, Kw, "ast.AST | None"], Value]
@@ -584,6 +625,7 @@ def reset(w: Walk, d: Data) -> None:
         if not w.guards and h.lab:
             h.lab = 0
             w.version += 1
+            w.learned += 1
     elif d.base is None:
         d.lab = 0
         d.tag = ""
@@ -712,6 +754,7 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
                 owner.hooks.append(hook)
                 w.hooked += 1
                 w.version += 1
+                w.learned += 1
         h = LibObj("hook")
         h.attrs["@owner"] = owner
         if args:
@@ -847,6 +890,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return v
     if name in SHAPE_ONLY:
         return _shaped(w, owner, name, a, k)
+    if name in ("data_ptr", "data_as"):
+        return Data(base=owner, tag=owner.tag, tok=owner.tok)
     if name == "backward":
         optimisers.backward(w, owner)
         return NONE
@@ -862,14 +907,14 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
             if at is not None:
                 return Const(at)
         return Data()
-    if name in ("dim", "ndimension", "stride", "element_size", "is_floating_point", "data_ptr", "storage", "get_device", "is_cuda", "nbytes", "untyped_storage"):
+    if name in ("dim", "ndimension", "stride", "element_size", "is_floating_point", "storage", "get_device", "is_cuda", "nbytes", "untyped_storage"):
         return Data()
     if name in ("gather", "take_along_dim", "take"):
         return _gather(w, owner, a[-1] if a else k.get("index", NONE))
     if name in ("index_select",):
         return tokens.subscript(w, owner, a[-1] if a else k.get("index", NONE))
     if name in ("scatter", "scatter_add", "index_add", "index_put", "index_fill", "put"):
-        target = Data(labels(owner), tag=owner.tag)
+        target = Data(labels(owner), tag="lifted" if owner.tag in ("log-probabilities", "probabilities") else owner.tag)
         target.site = w.site
         write_at(w, target, a, k, name)
         return target
@@ -921,8 +966,13 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return d
     if name in ("split", "decode", "encode", "strip", "lower", "startswith", "endswith", "replace", "format", "join", "rsplit", "group", "groups"):
         return Data(labels(owner) | _all(a, k), text=owner.text if name in ("strip", "replace") else "")
+    if name in ("matmul", "mm", "bmm") and owner.tag == "probabilities" and not w.forward_depth:
+        return Data(labels(owner) | _all(a, k), tag="byte row")
     if name == "matmul" or name == "mm" or name == "bmm" or name == "einsum" or name == "outer":
         return Data(labels(owner) | _all(a, k), tag="activations" if owner.tag == "activations" else "")
+    if name in WHOLE and owner.tag == "entropy" and not a and not k and w.val_reads(labels(owner)) and not w.forward_depth:
+        reads = w.val_reads(labels(owner))
+        return Data(labels(owner) | sights_mixing.leak(w, Sight.FUTURE_STATISTICS, "a statistic of all positions of the window, those still to come among them", reads), tag="entropy")
     handler = _BY_NAME.get(name)
     if handler is not None and name not in ("array", "tensor", "Parameter", "at", "cat", "stack"):
         return handler(w, name, [owner, *a], k, n)
@@ -971,6 +1021,9 @@ def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
         owner.root.tag = "scattered"
         w.see(Sight.UNNORMALISED, w.site, "a probability is written at the place of the scored token only", labels(source) | labels(index))
         return
+    if add and isinstance(source, Data) and source.tag == "probabilities" and not w.val_reads(labels(index)):
+        owner.root.tag = "byte row"
+        owner.tag = "byte row"
     assign.write(w, owner, labels(source), index=index, accumulate=True, value=source if isinstance(source, Data) else None)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from auditor.source.config import Configuration
 from auditor.source.labels import Lookup, Mark, Marks, Read
@@ -27,8 +28,11 @@ from auditor.source.values import (
     Value,
     labels,
 )
-from rules.events import Event, EventKind, Means, Observation, Scope, Setting, Sight, Slice, Split, Step, Turn
+from rules.events import Event, EventKind, Means, Observation, Scope, Setting, Sight, Slice, Split, Step, Suspect, Turn
 from rules.place import Location
+
+if TYPE_CHECKING:
+    from auditor.source.sights_native import Outcome
 
 MAX_STEPS = 3_000_000  # evaluated nodes
 MAX_SECONDS = 30.0
@@ -159,6 +163,8 @@ class Walk:
     seen: list[Seen] = field(default_factory=list)
     settings: dict[str, Setting] = field(default_factory=dict)
     entered: dict[str, int] = field(default_factory=dict)
+    learned: int = 0  # grows with every change of parameters, buffers and hooks of models
+    summaries: dict[object, Value | None] = field(default_factory=dict)  # of parts of models, see `summary.py`
     version: int = 0  # grows with every change of state that later predictions may show
     memo: dict[object, tuple[Value, int]] = field(default_factory=dict)
     next_id: int = 0
@@ -177,6 +183,7 @@ class Walk:
     parameters: dict[int, Data] = field(default_factory=dict)
     forced: dict[int, bool] = field(default_factory=dict)  # `if` nodes whose way the log proves
     printed: dict[tuple[str, frozenset[str], Site], set[int]] = field(default_factory=dict)  # beginning, functions around, print -> loops around
+    stored: list[tuple[Inst, str, Value | None]] = field(default_factory=list)  # attributes that took placeholders, with what they held
     hooked: int = 0
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
@@ -184,6 +191,14 @@ class Walk:
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
+    knows: dict[int, tuple[Site, int, int]] = field(default_factory=dict)  # arrays whose entries know tokens, and how far from their places
+    ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
+    ranked: set[int] = field(default_factory=set)  # lists in order of size
+    asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number
+    natives: dict[str, list[Outcome]] = field(default_factory=dict)  # what was seen in native functions
+    native_suspects: tuple[Suspect, ...] = ()
+    native_called: set[str] = field(default_factory=set)
+    native_told: set[Observation] = field(default_factory=set)
     forms: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # symbols that are sums of others
     written: set[int] = field(default_factory=set)  # holders whose parameters went into a file
     restored: set[int] = field(default_factory=set)  # holders whose parameters were loaded
@@ -235,8 +250,12 @@ class Walk:
         if moving:
             self.next_id += 1
         if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):
-            return f"~{id(node) % 999991}.{self.next_id}"  # on tokens or counters: it goes both ways in some turn
-        return f"{id(node) % 999991}.{self.next_id}" if moving else f"{id(node) % 99999991}"
+            name = f"~{id(node) % 999991}.{self.next_id}"  # on tokens or counters: it goes both ways in some turn
+        else:
+            name = f"{id(node) % 999991}.{self.next_id}" if moving else f"{id(node) % 99999991}"
+        if moving:
+            self.asked[name] = marks
+        return name
 
     # Things that are made.
 
@@ -380,6 +399,7 @@ class Walk:
             self.val_reads(marks), scored, tuple(self.stack), backward, parts, bool(self.training), shared, self.stepping,
         )
         self.version += 1
+        self.learned += 1
         return self.marks.make(Mark.UPDATE, n)
 
     def note(self, kind: str, site: Site, marks: int = 0, text: str = "") -> None:
