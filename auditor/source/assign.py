@@ -391,6 +391,9 @@ def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
             write(w, owner, labels(v), index=key, accumulate=True, value=v)
             return
         old = expressions.item(w, owner, key, n)
+        if isinstance(old, Data) and (old.root.site is not None or old.root.holder is not None):
+            in_place(w, old, v, n.op)
+            return
         new = expressions.binary(w, n.op, old, v, n, f)
         set_item(w, owner, key, new, accumulate=True)
         return

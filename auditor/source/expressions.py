@@ -631,6 +631,8 @@ def _comprehension(w: Walk, n: ast.ListComp | ast.SetComp | ast.GeneratorExp | a
     values = [v for _, v in out]
     if more and len(values) > 1 and all(isinstance(v, (Seq, Dict)) and not (isinstance(v, Seq) and v.kind == "tuple") and not labels(v) for v in values):
         values = values[:1]  # many empty containers: one stands for all, whichever is filled
+    elif more and len(values) > 1 and all(isinstance(v, Data) and v.site is not None and not labels(v) for v in values):
+        values = values[:1]
     s = Seq(values, "set" if isinstance(n, ast.SetComp) else "list", more)
     if isinstance(n, ast.ListComp) and not _is_data(s):
         s.site, s.born = site, tuple(w.turns)

@@ -35,7 +35,7 @@ def with_suspects(p: Program, scripts: Sequence[Script]) -> Program:
         p,
         events=tuple(_under(e, guards) if e.kind is not EventKind.REPORT else e for e in p.events),
         observations=tuple(_under(o, guards) if not o.under else o for o in p.observations),
-        suspects=tuple(_Suspects(p, scripts, guards).found())[:MAX_SUSPECTS],
+        suspects=(*p.suspects, *_Suspects(p, scripts, guards).found())[:MAX_SUSPECTS],
     )
 
 

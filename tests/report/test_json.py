@@ -53,6 +53,7 @@ def test_fields_are_those_of_the_contract(full: Audit) -> None:
         "findings",
         "coverage",
         "waivers",
+        "suspects",
     ]
     assert list(d["submission"]) == ["pr", "head", "base", "folder", "track", "date", "source", "files_read"]
     f = d["findings"][0]
@@ -75,7 +76,7 @@ def test_fields_are_those_of_the_contract(full: Audit) -> None:
         "text": "Total submission size int6+brotli: 16012345 bytes",
         "layer": 0,
     }
-    assert list(f["evidence"][0]) == ["label", "value", "at"]
+    assert list(f["evidence"][0]) == ["label", "value", "at", "shipped"]
     assert d["coverage"][0] == {
         "what": "final_model.int6.ptz",
         "why": "the clone does not hold the object",
