@@ -99,11 +99,21 @@ def facts(c: order.Conflict, p: Program) -> tuple[Fact, ...]:
 def settings(p: Program, *events: Event) -> tuple[Fact, ...]:
     """Settings that decide conditions, as far as they are named in the code around."""
     named = {s.name: s for e in events for s in e.under}
-    said = list(named.values()) or [s for s in p.settings if s.origin in ("command", "log")]
+    said = list(named.values())
     return tuple(Fact("setting", f"{s.name}={s.value} ({s.origin})", s.at if s.at.file else None) for s in said[:6])
 
 
-def accuse(rule: Rule, p: Program, wanted: tuple[Kind, ...], message: str, instead: str, *, status: Status = Status.VIOLATION, doubt: Status = Status.LIKELY, disputes: tuple[str, ...] = ()) -> Iterator[Finding]:
+def accuse(
+    rule: Rule,
+    p: Program,
+    wanted: tuple[Kind, ...],
+    message: str,
+    instead: str,
+    *,
+    status: Status = Status.VIOLATION,
+    doubt: Status = Status.LIKELY,
+    disputes: tuple[str, ...] = (),
+) -> Iterator[Finding]:
     """A finding for each place at which one of these kinds was seen; `doubt` when a condition is undecided."""
     seen = set()
     for case in cases(p):
@@ -117,7 +127,14 @@ def accuse(rule: Rule, p: Program, wanted: tuple[Kind, ...], message: str, inste
             said = Status.NEEDS_HUMAN
             unsure = ", though the log of the claimed run has no line that this code prints"
         where = f"{c.update.at} before {c.score.at}"
-        yield rule.finding(said, f"{message}: {where}{unsure}", *facts(c, p), at=(c.update.at, c.score.at, c.report.at), instead=instead, disputes=disputes)
+        yield rule.finding(
+            said,
+            f"{message}: {where}{unsure}",
+            *facts(c, p),
+            at=(c.update.at, c.score.at, c.report.at),
+            instead=instead,
+            disputes=disputes,
+        )
 
 
 def self_fitted(rule: Rule, p: Program, instead: str) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ def of(p: Program, sight: Sight, **detail: str) -> tuple[Observation, ...]:
 def facts(o: Observation, p: Program) -> tuple[Fact, ...]:
     """The steps that lead to what was seen, and the settings that make it live."""
     steps = [Fact(f"step {i}", s.what, s.at) for i, s in enumerate(o.path, 1)]
-    said = o.under or tuple(s for s in p.settings if s.origin in ("command", "log"))[:4]
+    said = o.under
     chosen = [Fact("setting", f"{s.name}={s.value} ({s.origin})", s.at if s.at.file else None) for s in said]
     return (*steps, Fact("seen", o.what, o.at), *chosen)
 

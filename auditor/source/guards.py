@@ -115,11 +115,8 @@ class Guards:
                 return self._joined(e)
             case ast.Compare(ops=[op], comparators=[right]) if type(op) in _COMPARE:
                 (a, mine), (b, others) = self._value(e.left), self._value(right)
-                if (
-                    (isinstance(a, bool | int | float)
-                    and isinstance(b, bool | int | float))
-                    or (isinstance(a, str)
-                    and isinstance(b, str))
+                if (isinstance(a, bool | int | float) and isinstance(b, bool | int | float)) or (
+                    isinstance(a, str) and isinstance(b, str)
                 ):
                     return _COMPARE[type(op)](a, b), (*mine, *others)
         return _UNKNOWN, ()
