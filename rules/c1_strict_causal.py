@@ -402,7 +402,16 @@ print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 @RULE.check("source")
 def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
     """Values that know the scored token or later ones and reach the prediction."""
-    found = list(mixture.judged(RULE, e, (Sight.NON_CAUSAL, Sight.FUTURE_STATISTICS, Sight.TARGET_GATE), instead="make every gate, mask, feature and statistic from tokens before the one that is scored"))
+    found = list(
+        mixture.judged(
+            RULE,
+            e,
+            (Sight.NON_CAUSAL, Sight.FUTURE_STATISTICS, Sight.TARGET_GATE),
+            instead="make every gate, mask, feature and statistic from tokens before the one that is scored",
+        )
+    )
     yield from found
     if not found:
-        yield from mixture.clear(RULE, e, "no value that depends on the scored token or on later ones was seen to reach the prediction")
+        yield from mixture.clear(
+            RULE, e, "no value that depends on the scored token or on later ones was seen to reach the prediction"
+        )

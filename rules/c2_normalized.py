@@ -316,7 +316,16 @@ def evaluate(model, val, best=int(os.environ.get("BEST", 64))):
 @RULE.check("source")
 def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
     """Probabilities changed at the realised token alone, by something that is no distribution."""
-    found = list(mixture.judged(RULE, e, (Sight.UNNORMALISED, Sight.TARGET_IN_KEY, Sight.HASHED_RATIO, Sight.ORACLE, Sight.TILT), instead="mix whole distributions over the vocabulary, then take the entry of the token"))
+    found = list(
+        mixture.judged(
+            RULE,
+            e,
+            (Sight.UNNORMALISED, Sight.TARGET_IN_KEY, Sight.HASHED_RATIO, Sight.ORACLE, Sight.TILT),
+            instead="mix whole distributions over the vocabulary, then take the entry of the token",
+        )
+    )
     yield from found
     if not found:
-        yield from mixture.clear(RULE, e, "nothing was seen to be mixed into the probability of the realised token that is no distribution")
+        yield from mixture.clear(
+            RULE, e, "nothing was seen to be mixed into the probability of the realised token that is no distribution"
+        )

@@ -94,8 +94,27 @@ INSTEAD = "score each token from the state before it, and learn from it afterwar
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.BEFORE, Adaptation.EPOCHS, Adaptation.RESCORED, Adaptation.AHEAD, Adaptation.TABLE, Adaptation.PASSES, Adaptation.CALIBRATION, Adaptation.STORED,), "the state had taken in tokens before they were scored", INSTEAD))
-    yield from found or adaptation.clear(RULE, e.program, "every counted score was taken before its tokens changed anything")
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (
+                Adaptation.BEFORE,
+                Adaptation.EPOCHS,
+                Adaptation.RESCORED,
+                Adaptation.AHEAD,
+                Adaptation.TABLE,
+                Adaptation.PASSES,
+                Adaptation.CALIBRATION,
+                Adaptation.STORED,
+            ),
+            "the state had taken in tokens before they were scored",
+            INSTEAD,
+        )
+    )
+    yield from found or adaptation.clear(
+        RULE, e.program, "every counted score was taken before its tokens changed anything"
+    )
 
 
 _MAIN = """\

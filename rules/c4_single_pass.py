@@ -153,7 +153,18 @@ def _several(p: Program) -> Iterator[Finding]:
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.PASSES, Adaptation.RESCORED,), "the counted score is not the first one of its tokens", INSTEAD))
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (
+                Adaptation.PASSES,
+                Adaptation.RESCORED,
+            ),
+            "the counted score is not the first one of its tokens",
+            INSTEAD,
+        )
+    )
     found += _several(e.program)
     yield from found or adaptation.clear(RULE, e.program, "every token is scored once for the reported number")
 

@@ -85,9 +85,26 @@ INSTEAD = "calibrate on training tokens inside the budget, or on text that the m
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.CALIBRATION, Adaptation.STORED,), "statistics of validation tokens shaped the stored weights, and the same tokens are scored with them", INSTEAD))
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (
+                Adaptation.CALIBRATION,
+                Adaptation.STORED,
+            ),
+            "statistics of validation tokens shaped the stored weights, and the same tokens are scored with them",
+            INSTEAD,
+        )
+    )
     found += adaptation.accuse(
-        RULE, e.program, (Adaptation.CHOSEN,), "what is stored was chosen by the loss on validation tokens, which are then scored", INSTEAD, status=Status.LIKELY, doubt=Status.NEEDS_HUMAN
+        RULE,
+        e.program,
+        (Adaptation.CHOSEN,),
+        "what is stored was chosen by the loss on validation tokens, which are then scored",
+        INSTEAD,
+        status=Status.LIKELY,
+        doubt=Status.NEEDS_HUMAN,
     )
     yield from found or adaptation.clear(RULE, e.program, "no stored weight depends on validation tokens")
 

@@ -20,7 +20,9 @@ MAX_STEPS = 12
 
 def seen(p: Program, *sights: Sight) -> tuple[Observation, ...]:
     """Sights of some kinds that are not as the rules allow, those that touch the headline first, each place once."""
-    found = [o for o in p.observations if o.sight in sights and not o.ok and o["of"] != "totals" and o["how"] != "memory"]
+    found = [
+        o for o in p.observations if o.sight in sights and not o.ok and o["of"] != "totals" and o["how"] != "memory"
+    ]
     found.sort(key=lambda o: (grade(o, p).rank, o.sight))
     first: dict[object, Observation] = {}
     for o in found:
@@ -34,7 +36,10 @@ def grade(o: Observation, p: Program) -> Status:
         return Status.LIKELY if o["live"] == "unknown" or order.counts(o, p) else Status.NOT_APPLICABLE
     if order.counts(o, p) or o["live"] == "yes":
         return Status.VIOLATION if o.certain else Status.LIKELY
-    if reported(o, p) and o.sight not in (Sight.ORACLE, Sight.SPREAD_BYTES):  # a perfect choice, a look at bytes may be printed beside the result
+    if reported(o, p) and o.sight not in (
+        Sight.ORACLE,
+        Sight.SPREAD_BYTES,
+    ):  # a perfect choice, a look at bytes may be printed beside the result
         return Status.LIKELY if not p.headline else Status.NEEDS_HUMAN
     return Status.NOT_APPLICABLE
 
@@ -64,7 +69,15 @@ def facts(o: Observation, p: Program) -> tuple[Fact, ...]:
     return tuple(dict.fromkeys(out))
 
 
-def judged(rule: Rule, e: Evidence, sights: tuple[Sight, ...], *, message: str = "", instead: str = "", most: Status = Status.VIOLATION) -> Iterator[Finding]:
+def judged(
+    rule: Rule,
+    e: Evidence,
+    sights: tuple[Sight, ...],
+    *,
+    message: str = "",
+    instead: str = "",
+    most: Status = Status.VIOLATION,
+) -> Iterator[Finding]:
     """One finding for each place where one of the sights was seen, none of them surer than `most`."""
     p = e.program
     if p is None:
@@ -75,7 +88,9 @@ def judged(rule: Rule, e: Evidence, sights: tuple[Sight, ...], *, message: str =
             continue
         if status.rank < most.rank:
             status = most
-        yield rule.finding(status, f"{message or o.what}{_reservation(o, p, status)}", *facts(o, p), at=(o.at,), instead=instead)
+        yield rule.finding(
+            status, f"{message or o.what}{_reservation(o, p, status)}", *facts(o, p), at=(o.at,), instead=instead
+        )
 
 
 def _reservation(o: Observation, p: Program, status: Status) -> str:

@@ -279,7 +279,14 @@ def evaluate(model, val_tokens, seq=1024, weight=0.5):
 @RULE.check("source")
 def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
     """The better of several losses of one token."""
-    found = list(mixture.judged(RULE, e, (Sight.ORACLE,), instead="choose by what is known before the token: entropy, counts of the context, earlier losses"))
+    found = list(
+        mixture.judged(
+            RULE,
+            e,
+            (Sight.ORACLE,),
+            instead="choose by what is known before the token: entropy, counts of the context, earlier losses",
+        )
+    )
     yield from found
     if not found:
         yield from mixture.clear(RULE, e, "no choice between losses of the same token was seen to reach the score")

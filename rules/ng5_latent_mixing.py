@@ -139,7 +139,15 @@ INVALID = (
 @RULE.check("source")
 def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
     """A term among the experts' losses that is no loss of the token."""
-    found = list(mixture.judged(RULE, e, (Sight.ENTROPY_EXPERT, Sight.UNNORMALISED), instead="use entropy as a gate between distributions, or take the term out", most=Status.LIKELY))
+    found = list(
+        mixture.judged(
+            RULE,
+            e,
+            (Sight.ENTROPY_EXPERT, Sight.UNNORMALISED),
+            instead="use entropy as a gate between distributions, or take the term out",
+            most=Status.LIKELY,
+        )
+    )
     yield from found
     if not found:
         yield from mixture.clear(RULE, e, "every term seen in a mixture of losses is the loss of a token")

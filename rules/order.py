@@ -104,12 +104,24 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
             update = by_id.get(n)
             if update is None or exclusive(update, score):
                 continue
-            hit = next((t for t in score.slices if any(not disjoint(t, u, narrowed=bool(score.parts or update.parts)) for u in update.slices)), None)
+            hit = next(
+                (
+                    t
+                    for t in score.slices
+                    if any(not disjoint(t, u, narrowed=bool(score.parts or update.parts)) for u in update.slices)
+                ),
+                None,
+            )
             if hit is None or hit.split is not Split.VALIDATION:
                 continue
             yield Conflict(
-                update, score, report, _repeats(update, score), _before(update, hit, p),
-                opposite(update.parts, score.parts) or all(opposite(t.parts, u.parts) for t in score.slices for u in update.slices),
+                update,
+                score,
+                report,
+                _repeats(update, score),
+                _before(update, hit, p),
+                opposite(update.parts, score.parts)
+                or all(opposite(t.parts, u.parts) for t in score.slices for u in update.slices),
                 not undecided(update, report) and not undecided(score, report) and update.logged is not False,
             )
 
@@ -131,7 +143,7 @@ def _before(update: Event, tokens: Slice, p: Program) -> Event | None:
     for s in p.events:
         if s.id >= update.id:
             break
-        if s.kind is not EventKind.SCORE or s.training or s.id in update.scores and s.id not in printed:
+        if s.kind is not EventKind.SCORE or s.training or (s.id in update.scores and s.id not in printed):
             continue
         if any(not disjoint(t, tokens) for t in s.slices):
             if interleaved(s, update):
@@ -156,5 +168,8 @@ def path(c: Conflict) -> tuple[Step, ...]:
     out = [Step(s.at, "validation tokens are read") for s in c.update.slices[:1]]
     out += list(c.update.path)
     out.append(Step(c.update.at, f"{c.update.name}: changed by what was learned from them ({c.update.means})"))
-    out += [Step(c.score.at, "the same tokens are scored from the changed state"), Step(c.report.at, "this score is in the reported number")]
+    out += [
+        Step(c.score.at, "the same tokens are scored from the changed state"),
+        Step(c.report.at, "this score is in the reported number"),
+    ]
     return tuple(out)

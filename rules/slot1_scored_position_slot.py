@@ -92,7 +92,17 @@ INSTEAD = "fit on tokens that have been scored, for windows that come after"
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.WINDOW,), "values made for a window are fitted to the tokens that they then score", INSTEAD, status=Status.LIKELY, disputes=("D-02",)))
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (Adaptation.WINDOW,),
+            "values made for a window are fitted to the tokens that they then score",
+            INSTEAD,
+            status=Status.LIKELY,
+            disputes=("D-02",),
+        )
+    )
     found += list(adaptation.self_fitted(RULE, e.program, INSTEAD))
     yield from found or adaptation.clear(RULE, e.program, "nothing is fitted to the tokens that it then scores")
 

@@ -72,9 +72,25 @@ INSTEAD = "fit one set of values for each window, on tokens that are scored alre
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.CONTEXT_SHARED,), "values shared by several windows are fitted to their contexts, which hold tokens that other windows of the batch score", INSTEAD, status=Status.LIKELY))
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (Adaptation.CONTEXT_SHARED,),
+            "values shared by several windows are fitted to their contexts, which hold tokens that other windows of the batch score",
+            INSTEAD,
+            status=Status.LIKELY,
+        )
+    )
     found += adaptation.accuse(
-        RULE, e.program, (Adaptation.CONTEXT,), "values made for a window are fitted to the positions before those that count", INSTEAD, status=Status.DISPUTED, doubt=Status.DISPUTED, disputes=("D-01",)
+        RULE,
+        e.program,
+        (Adaptation.CONTEXT,),
+        "values made for a window are fitted to the positions before those that count",
+        INSTEAD,
+        status=Status.DISPUTED,
+        doubt=Status.DISPUTED,
+        disputes=("D-01",),
     )
     yield from found or adaptation.clear(RULE, e.program, "nothing is fitted to the context of a window")
 

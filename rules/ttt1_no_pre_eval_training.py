@@ -111,7 +111,18 @@ INSTEAD = "score each chunk first and train on it afterwards, for the chunks beh
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.BEFORE, Adaptation.STORED,), "trained on validation tokens, then scored the same tokens", INSTEAD))
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (
+                Adaptation.BEFORE,
+                Adaptation.STORED,
+            ),
+            "trained on validation tokens, then scored the same tokens",
+            INSTEAD,
+        )
+    )
     yield from found or adaptation.clear(RULE, e.program, "no training on validation tokens comes before their score")
 
 

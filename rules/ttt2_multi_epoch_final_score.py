@@ -92,8 +92,18 @@ INSTEAD = "count the score of the first round, before any step on these tokens"
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.EPOCHS,), "several rounds over the same tokens, and a later round's score counts", INSTEAD))
-    yield from found or adaptation.clear(RULE, e.program, "the counted score comes from the first round over its tokens")
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (Adaptation.EPOCHS,),
+            "several rounds over the same tokens, and a later round's score counts",
+            INSTEAD,
+        )
+    )
+    yield from found or adaptation.clear(
+        RULE, e.program, "the counted score comes from the first round over its tokens"
+    )
 
 
 _MAIN = """\

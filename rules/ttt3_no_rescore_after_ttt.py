@@ -87,7 +87,15 @@ INSTEAD = "report the first score of each token"
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.RESCORED,), "scored, trained on, and scored again, and the second score counts", INSTEAD))
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (Adaptation.RESCORED,),
+            "scored, trained on, and scored again, and the second score counts",
+            INSTEAD,
+        )
+    )
     yield from found or adaptation.clear(RULE, e.program, "no token's counted score comes after training on it")
 
 

@@ -112,7 +112,15 @@ INSTEAD = "train on tokens up to the last scored one only"
 def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if e.program is None:
         return
-    found = list(adaptation.accuse(RULE, e.program, (Adaptation.AHEAD,), "training reaches tokens that a later turn of the same loop scores", INSTEAD))
+    found = list(
+        adaptation.accuse(
+            RULE,
+            e.program,
+            (Adaptation.AHEAD,),
+            "training reaches tokens that a later turn of the same loop scores",
+            INSTEAD,
+        )
+    )
     yield from found or adaptation.clear(RULE, e.program, "scores come first, training on the same tokens after them")
 
 

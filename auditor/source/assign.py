@@ -177,7 +177,9 @@ def snapshot_of(v: Value) -> Holder | None:
     return None
 
 
-def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool = False, gradient: bool = False) -> None:
+def write_parameters(
+    w: Walk, h: Holder, marks: int, site: Site, *, strong: bool = False, gradient: bool = False
+) -> None:
     """Numbers are written into parameters. New knowledge of validation tokens makes it an update."""
     fresh = w.val_reads(marks) | w.score_marks(marks)
     if marks & w.marks.mask[Mark.WEIGHTS]:
@@ -188,7 +190,13 @@ def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool
     other = marks & w.marks.mask[Mark.ENVIRONMENT]
     if fresh:
         by_gradient = gradient or marks & w.marks.mask[Mark.GRADIENT]
-        means = Means.BY_HAND if by_gradient else Means.CHOICE if w.score_marks(marks) and not w.val_reads(marks) else Means.STORE
+        means = (
+            Means.BY_HAND
+            if by_gradient
+            else Means.CHOICE
+            if w.score_marks(marks) and not w.val_reads(marks)
+            else Means.STORE
+        )
         if means is Means.STORE and marks & w.marks.mask[Mark.ACTIVATION]:
             means = Means.CALIBRATION
         u = w.update(site, means, scope_of(w, h), h.name, marks, tuple(h.grad_sites), shared=h.shared)
@@ -207,7 +215,7 @@ def write_parameters(w: Walk, h: Holder, marks: int, site: Site, *, strong: bool
 
 
 def scope_of(w: Walk, h: Holder) -> Scope:
-    if h.trained or not h.adapted and not h.born:
+    if h.trained or (not h.adapted and not h.born):
         return Scope.MODEL if h.trained or not h.adapted else Scope.ADAPTER
     return Scope.WINDOW if h.born else Scope.ADAPTER
 
@@ -217,7 +225,12 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
     if isinstance(owner, Dict):
         set_in_dict(w, owner, key, v)
     elif isinstance(owner, Seq):
-        if isinstance(key, Const) and type(key.v) is int and -len(owner.items) <= key.v < len(owner.items) and not owner.more:
+        if (
+            isinstance(key, Const)
+            and type(key.v) is int
+            and -len(owner.items) <= key.v < len(owner.items)
+            and not owner.more
+        ):
             owner.items[key.v] = v
         else:
             lab = w.val_reads(labels(key))
@@ -235,7 +248,11 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
         elif isinstance(key, Const) and isinstance(key.v, str):
             owner.attrs[key.v] = v
         else:
-            owner.lab |= labels(v) | table_update(w, owner, w.val_reads(labels(key)) | labels(v), owner.path) if w.val_reads(labels(key)) else labels(v)
+            owner.lab |= (
+                labels(v) | table_update(w, owner, w.val_reads(labels(key)) | labels(v), owner.path)
+                if w.val_reads(labels(key))
+                else labels(v)
+            )
     elif isinstance(owner, Inst):
         method = attributes.find_method(owner, "__setitem__")
         if method is not None:
@@ -319,7 +336,16 @@ def stale(w: Walk, marks: int) -> int:
     return out
 
 
-def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accumulate: bool = False, value: Value | None = None, site: Site | None = None) -> None:
+def write(
+    w: Walk,
+    target: Data,
+    marks: int,
+    *,
+    index: Value | None = None,
+    accumulate: bool = False,
+    value: Value | None = None,
+    site: Site | None = None,
+) -> None:
     """Write into a tensor or array in place. `index` says where, `accumulate` that the old content counts on."""
     root = target.root
     at = site or w.site
@@ -360,11 +386,30 @@ def write(w: Walk, target: Data, marks: int, *, index: Value | None = None, accu
         root.lab = (root.lab & ~w.val_reads(kept)) | table_update(w, target, kept, "table")
         root.tag = root.tag or "table"
         return
-    if isinstance(value, Const) and isinstance(index, Seq) and index.kind == "tuple" and isinstance(index.items[-1], Const):
+    if (
+        isinstance(value, Const)
+        and isinstance(index, Seq)
+        and index.kind == "tuple"
+        and isinstance(index.items[-1], Const)
+    ):
         mixing.constant_expert(w, root, value)
-    if isinstance(value, Data) and value.tag == "entropy" and w.score_marks(root.lab) and root.tag in ("nll", "target probability"):
-        w.see(Sight.ENTROPY_EXPERT, at, "the entropy of the model stands among the losses of the experts", w.score_marks(root.lab))
-    if isinstance(value, Data) and value.tag in ("nll", "total", "entropy", "tokens", "target probability") and not root.tag:
+    if (
+        isinstance(value, Data)
+        and value.tag == "entropy"
+        and w.score_marks(root.lab)
+        and root.tag in ("nll", "target probability")
+    ):
+        w.see(
+            Sight.ENTROPY_EXPERT,
+            at,
+            "the entropy of the model stands among the losses of the experts",
+            w.score_marks(root.lab),
+        )
+    if (
+        isinstance(value, Data)
+        and value.tag in ("nll", "total", "entropy", "tokens", "target probability")
+        and not root.tag
+    ):
         root.tag = value.tag
     if w.val_reads(kept) or w.score_marks(kept):
         w.version += 1
@@ -430,7 +475,12 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
     """An in-place operation on a tensor. Losses that are subtracted or multiplied in teach a weight."""
     marks = labels(v)
     root = old.root
-    learns = isinstance(op, (ast.Sub, ast.Mult, ast.Div)) and root.holder is None and w.score_marks(marks) and not w.score_marks(root.lab)
+    learns = (
+        isinstance(op, (ast.Sub, ast.Mult, ast.Div))
+        and root.holder is None
+        and w.score_marks(marks)
+        and not w.score_marks(root.lab)
+    )
     if learns:
         bit = w.update(w.site, Means.WEIGHTS, Scope.TABLE, "weights", marks)
         root.lab |= bit | (marks & w.marks.mask[Mark.UPDATE])

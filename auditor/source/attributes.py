@@ -196,9 +196,7 @@ _CONSTANTS = {
     "torch.version.cuda": "12.8",
 }
 
-VIEWS = frozenset(
-    "data T mT H real imag ctypes".split()
-)
+VIEWS = frozenset(["data", "T", "mT", "H", "real", "imag", "ctypes"])
 
 
 def _data(w: Walk, d: Data, name: str) -> Value:
@@ -218,7 +216,18 @@ def _data(w: Walk, d: Data, name: str) -> Value:
         if d.shape is not None and all(i is not None for i in d.shape):
             return Seq([Const(i) for i in d.shape], "tuple")
         return Data(tag="shape")
-    if name in ("device", "dtype", "ndim", "is_cuda", "layout", "itemsize", "nbytes", "requires_grad", "grad_fn", "is_leaf"):
+    if name in (
+        "device",
+        "dtype",
+        "ndim",
+        "is_cuda",
+        "layout",
+        "itemsize",
+        "nbytes",
+        "requires_grad",
+        "grad_fn",
+        "is_leaf",
+    ):
         if name == "requires_grad" and d.root.holder is not None:
             return Data()
         return Data()
@@ -286,10 +295,13 @@ def library_item(w: Walk, o: LibObj, key: Value) -> Value:
         return o.attrs[str(key.v)]
     if o.path == "torch.nn.Sequential":
         items = o.attrs.get("@items")
-        if isinstance(items, Seq) and isinstance(key, Const) and isinstance(key.v, int) and -len(items.items) <= key.v < len(items.items):
+        if (
+            isinstance(items, Seq)
+            and isinstance(key, Const)
+            and isinstance(key.v, int)
+            and -len(items.items) <= key.v < len(items.items)
+        ):
             return items.items[key.v]
     if o.path == "file":
         return Data(labels(o) | labels(key))
     return Data(labels(o) | labels(key))
-
-

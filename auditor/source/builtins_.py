@@ -149,7 +149,12 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         values = list(a[0].items)
         if a[0].more and "default" in k:
             values.append(k["default"])
-    if values and all(isinstance(v, Const) for v in values) and "key" not in k and not (len(a) == 1 and isinstance(a[0], Seq) and a[0].more):
+    if (
+        values
+        and all(isinstance(v, Const) for v in values)
+        and "key" not in k
+        and not (len(a) == 1 and isinstance(a[0], Seq) and a[0].more)
+    ):
         try:
             f = min if p == "min" else max
             items = [v.v for v in values] if len(values) > 1 else list(values[0].v)  # type: ignore[attr-defined]
@@ -178,7 +183,16 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         except TypeError:
             return Data(labels(v))
     tag = mixing.tag_of(v)
-    return Data(_all(a, k), tag="entropy" if tag == "p log p" else "total" if tag in ("nll", "total") else tag if tag in ("target probability", "entropy") else "")
+    return Data(
+        _all(a, k),
+        tag="entropy"
+        if tag == "p log p"
+        else "total"
+        if tag in ("nll", "total")
+        else tag
+        if tag in ("target probability", "entropy")
+        else "",
+    )
 
 
 def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -338,22 +352,51 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         for kind in kinds:
             if isinstance(kind, Cls) and kind in v.cls.mro():
                 return Const(True)
-            if isinstance(kind, Lib) and (kind.path in v.cls.library_bases() or kind.path == "torch.nn.Module" and v.is_module):
+            if isinstance(kind, Lib) and (
+                kind.path in v.cls.library_bases() or (kind.path == "torch.nn.Module" and v.is_module)
+            ):
                 return Const(True)
         if all(isinstance(kind, Cls) for kind in kinds):
             return Const(False)
-        return Data() if any(isinstance(kind, Lib) and kind.path.startswith("torch.nn") for kind in kinds) and v.is_module else Const(False)
+        return (
+            Data()
+            if any(isinstance(kind, Lib) and kind.path.startswith("torch.nn") for kind in kinds) and v.is_module
+            else Const(False)
+        )
     if isinstance(v, Const):
-        types = {"int": int, "float": float, "str": str, "bool": bool, "bytes": bytes, "list": list, "dict": dict, "tuple": tuple}
+        types = {
+            "int": int,
+            "float": float,
+            "str": str,
+            "bool": bool,
+            "bytes": bytes,
+            "list": list,
+            "dict": dict,
+            "tuple": tuple,
+        }
         named = [types[kind.path] for kind in kinds if isinstance(kind, Lib) and kind.path in types]
         return Const(isinstance(v.v, tuple(named)))
     if isinstance(v, Seq):
-        return Const(any(isinstance(kind, Lib) and kind.path.rsplit(".", 1)[-1] in (v.kind, "Sequence", "Iterable", "ModuleList" if v.kind == "modules" else v.kind) for kind in kinds))
+        return Const(
+            any(
+                isinstance(kind, Lib)
+                and kind.path.rsplit(".", 1)[-1]
+                in (v.kind, "Sequence", "Iterable", "ModuleList" if v.kind == "modules" else v.kind)
+                for kind in kinds
+            )
+        )
     if isinstance(v, Dict):
-        return Const(any(isinstance(kind, Lib) and kind.path in ("dict", "collections.OrderedDict", "collections.abc.Mapping") for kind in kinds))
+        return Const(
+            any(
+                isinstance(kind, Lib) and kind.path in ("dict", "collections.OrderedDict", "collections.abc.Mapping")
+                for kind in kinds
+            )
+        )
     if isinstance(v, LibObj):
         for kind in kinds:
-            if isinstance(kind, Lib) and (kind.path == v.path or v.path.startswith("torch.nn.") and kind.path == "torch.nn.Module"):
+            if isinstance(kind, Lib) and (
+                kind.path == v.path or (v.path.startswith("torch.nn.") and kind.path == "torch.nn.Module")
+            ):
                 return Const(True)
         return Const(False) if v.path.startswith("torch.nn.") else Data()
     if isinstance(v, Data):
@@ -425,7 +468,9 @@ def _getter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
         out: list[Value] = []
         if p.endswith("methodcaller"):
-            return calls.call(w, attributes.get(w, args[0], str(names[0]), node), [*a[1:], *args[1:]], {**k, **kw}, node)
+            return calls.call(
+                w, attributes.get(w, args[0], str(names[0]), node), [*a[1:], *args[1:]], {**k, **kw}, node
+            )
         for name in names:
             v = args[0]
             if p.endswith("attrgetter"):
@@ -444,8 +489,20 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
     name = p.rsplit(".", 1)[-1].strip("_")
     ops: dict[str, ast.operator] = {
-        "add": ast.Add(), "iadd": ast.Add(), "sub": ast.Sub(), "mul": ast.Mult(), "truediv": ast.Div(), "floordiv": ast.FloorDiv(), "mod": ast.Mod(),
-        "xor": ast.BitXor(), "and": ast.BitAnd(), "or": ast.BitOr(), "pow": ast.Pow(), "matmul": ast.MatMult(), "lshift": ast.LShift(), "rshift": ast.RShift(),
+        "add": ast.Add(),
+        "iadd": ast.Add(),
+        "sub": ast.Sub(),
+        "mul": ast.Mult(),
+        "truediv": ast.Div(),
+        "floordiv": ast.FloorDiv(),
+        "mod": ast.Mod(),
+        "xor": ast.BitXor(),
+        "and": ast.BitAnd(),
+        "or": ast.BitOr(),
+        "pow": ast.Pow(),
+        "matmul": ast.MatMult(),
+        "lshift": ast.LShift(),
+        "rshift": ast.RShift(),
     }
     if name in ops and len(a) == 2:
         return expressions.binary(w, ops[name], a[0], a[1], n or ast.Constant(None), None)
@@ -457,10 +514,14 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if name == "neg" and a:
         return mixing.negate(w, a[0])
     if name in ("eq", "ne", "lt", "le", "gt", "ge") and len(a) == 2:
-        cmp = {"eq": ast.Eq(), "ne": ast.NotEq(), "lt": ast.Lt(), "le": ast.LtE(), "gt": ast.Gt(), "ge": ast.GtE()}[name]
+        cmp = {"eq": ast.Eq(), "ne": ast.NotEq(), "lt": ast.Lt(), "le": ast.LtE(), "gt": ast.Gt(), "ge": ast.GtE()}[
+            name
+        ]
         from auditor.source.values import Frame
 
-        return expressions._compare_two(w, cmp, a[0], a[1], n or ast.Constant(None), Frame(ModuleValue("", w.site.path, None)))
+        return expressions._compare_two(
+            w, cmp, a[0], a[1], n or ast.Constant(None), Frame(ModuleValue("", w.site.path, None))
+        )
     return Data(_all(a, k))
 
 
@@ -591,7 +652,7 @@ def _super_object(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 FUNCTIONS = {
     "range": _range,
     "len": _len,
-    **{name: _number for name in ("int", "float", "str", "bool", "complex")},
+    **dict.fromkeys(("int", "float", "str", "bool", "complex"), _number),
     "min": _extreme,
     "max": _extreme,
     "sum": _sum,
@@ -599,8 +660,8 @@ FUNCTIONS = {
     "enumerate": _enumerate,
     "zip": _zip,
     "itertools.zip_longest": _zip,
-    **{name: _listing for name in ("list", "tuple", "set", "frozenset", "sorted", "reversed", "iter", "collections.deque")},
-    **{name: _dict for name in ("dict", "collections.OrderedDict", "collections.defaultdict", "collections.Counter")},
+    **dict.fromkeys(("list", "tuple", "set", "frozenset", "sorted", "reversed", "iter", "collections.deque"), _listing),
+    **dict.fromkeys(("dict", "collections.OrderedDict", "collections.defaultdict", "collections.Counter"), _dict),
     "getattr": _getattr,
     "hasattr": _hasattr,
     "setattr": _setattr,
@@ -628,8 +689,29 @@ FUNCTIONS = {
     **{
         f"operator.{name}": _operator
         for name in (
-            "add", "sub", "mul", "truediv", "floordiv", "mod", "xor", "and_", "or_", "pow", "matmul", "lshift", "rshift", "getitem", "setitem", "neg",
-            "eq", "ne", "lt", "le", "gt", "ge", "iadd",
+            "add",
+            "sub",
+            "mul",
+            "truediv",
+            "floordiv",
+            "mod",
+            "xor",
+            "and_",
+            "or_",
+            "pow",
+            "matmul",
+            "lshift",
+            "rshift",
+            "getitem",
+            "setitem",
+            "neg",
+            "eq",
+            "ne",
+            "lt",
+            "le",
+            "gt",
+            "ge",
+            "iadd",
         )
     },
     "functools.wraps": lambda w, p, a, k, n: LibObj("decorator"),
@@ -727,9 +809,7 @@ def _copied_holder(w: Walk, h: object, done: dict[int, Value]) -> object:  # typ
 
 
 _SAFE = frozenset(
-    "upper lower strip lstrip rstrip split rsplit splitlines startswith endswith replace join format find rfind index count title capitalize encode decode "
-    "isdigit isalpha isnumeric isspace isupper islower zfill ljust rjust center partition rpartition removeprefix removesuffix translate casefold bit_length "
-    "hex is_integer as_integer_ratio keys values items get tobytes isidentifier".split()
+    ["upper", "lower", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "replace", "join", "format", "find", "rfind", "index", "count", "title", "capitalize", "encode", "decode", "isdigit", "isalpha", "isnumeric", "isspace", "isupper", "islower", "zfill", "ljust", "rjust", "center", "partition", "rpartition", "removeprefix", "removesuffix", "translate", "casefold", "bit_length", "hex", "is_integer", "as_integer_ratio", "keys", "values", "items", "get", "tobytes", "isidentifier"]
 )
 
 
@@ -742,7 +822,11 @@ def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Val
             except Exception:
                 return Data(labels(args[0]))
         return Data(labels(args[0]), text=str(owner.v).join(text_of(i) for i in items)[:2000])
-    if name in _SAFE and all(isinstance(a, Const) for a in [*args, *kw.values()]) and not (name in ("ljust", "rjust", "center", "zfill")):
+    if (
+        name in _SAFE
+        and all(isinstance(a, Const) for a in [*args, *kw.values()])
+        and name not in ("ljust", "rjust", "center", "zfill")
+    ):
         try:
             out = getattr(owner.v, name)(*(a.v for a in args), **{k: v.v for k, v in kw.items()})  # type: ignore[attr-defined]
             if isinstance(out, (list, tuple)) and not isinstance(out, str):
@@ -754,7 +838,22 @@ def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Val
             return Data(owner.lab | _all(args, kw))
     if name == "format" and isinstance(owner.v, str):
         return Data(_all(args, kw) | owner.lab, text=re.sub(r"\{[^{}]*\}", "{}", owner.v)[:2000])
-    if name in ("item", "numpy", "cpu", "to", "float", "int", "long", "double", "detach", "clone", "cuda", "conjugate", "unsqueeze", "squeeze"):
+    if name in (
+        "item",
+        "numpy",
+        "cpu",
+        "to",
+        "float",
+        "int",
+        "long",
+        "double",
+        "detach",
+        "clone",
+        "cuda",
+        "conjugate",
+        "unsqueeze",
+        "squeeze",
+    ):
         return owner
     return Data(owner.lab | _all(args, kw))
 

@@ -30,7 +30,7 @@ from auditor.source.values import (
 )
 from auditor.source.walk import MAX_DEPTH, Site, Walk
 
-MODULE_BASES = ("torch.nn.", "nn.Module", "pytorch_lightning")
+MODULE_BASES = ("torch.nn.", "mlx.nn.", "nn.Module", "pytorch_lightning")
 RECURSION = 3
 
 
@@ -60,7 +60,9 @@ def call_expression(w: Walk, n: ast.Call, f: Frame) -> Value:
 def _super(w: Walk, n: ast.Call, f: Frame) -> Value:
     """`super()`: the next class that has the method, for the object at hand."""
     g: Frame | None = f
-    while g is not None and not (g.func is not None and "self" in g.locals or g.func is not None and g.func.node.args.args):
+    while g is not None and not (
+        (g.func is not None and "self" in g.locals) or (g.func is not None and g.func.node.args.args)
+    ):
         g = g.parent
     owner: Value | None = None
     if g is not None and g.func is not None and g.func.node.args.args:
@@ -91,7 +93,14 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         return enter(w, fn, args, kw, n)  # type: ignore[arg-type]
     if t is Bound:
         o = fn.owner  # type: ignore[attr-defined]
-        if type(o) is Inst and o.is_module and isinstance(fn.func, Func) and fn.func.name.startswith(("forward", "_forward")) and w.active and w.active[-1].node is not fn.func.node:  # type: ignore[attr-defined]
+        if (
+            type(o) is Inst
+            and o.is_module
+            and isinstance(fn.func, Func)
+            and fn.func.name.startswith(("forward", "_forward"))
+            and w.active
+            and w.active[-1].node is not fn.func.node
+        ):  # type: ignore[attr-defined]
             return forward_pass(w, o, fn, args, kw, n)
         return call(w, fn.func, [o, *args], kw, n)  # type: ignore[attr-defined]
     if t is Lib:
@@ -195,14 +204,30 @@ def _has_yield(n: Any) -> bool:
 
 
 _PASS_THROUGH = (
-    "torch.", "numba.", "functools.lru_cache", "functools.cache", "functools.wraps", "contextlib.", "abc.", "typing.", "triton.", "functools.singledispatch", "tilelang", "atexit",
+    "torch.",
+    "numba.",
+    "functools.lru_cache",
+    "functools.cache",
+    "functools.wraps",
+    "contextlib.",
+    "abc.",
+    "typing.",
+    "triton.",
+    "functools.singledispatch",
+    "tilelang",
+    "atexit",
 )
 
 
 def _decorate(w: Walk, d: Value, fn: Value, n: ast.AST) -> Value:
     path = d.path if isinstance(d, (Lib, LibObj)) else ""
     if isinstance(fn, Func):
-        kind = {"property": "property", "staticmethod": "static", "classmethod": "class", "functools.cached_property": "cached_property"}.get(path)
+        kind = {
+            "property": "property",
+            "staticmethod": "static",
+            "classmethod": "class",
+            "functools.cached_property": "cached_property",
+        }.get(path)
         if kind:
             fn.wrapped = kind
             return fn
@@ -229,11 +254,20 @@ def make_class(w: Walk, n: ast.ClassDef, f: Frame) -> Value:
     fields = inner.locals.pop("__fields__", None)
     c.attrs = inner.locals
     decorated = [expressions.evaluate(w, d, f) for d in n.decorator_list]
-    record = any(isinstance(d, (Lib, LibObj)) and d.path.rsplit(".", 1)[-1] in ("dataclass", "define", "attrs") for d in decorated)
-    record = record or any(isinstance(b, Lib) and b.path.rsplit(".", 1)[-1] in ("NamedTuple", "TypedDict", "BaseModel") for b in bases)
+    record = any(
+        isinstance(d, (Lib, LibObj)) and d.path.rsplit(".", 1)[-1] in ("dataclass", "define", "attrs")
+        for d in decorated
+    )
+    record = record or any(
+        isinstance(b, Lib) and b.path.rsplit(".", 1)[-1] in ("NamedTuple", "TypedDict", "BaseModel") for b in bases
+    )
     inherited = [x for b in c.mro()[1:] for x in (b.fields or [])]
     if record or inherited:
-        own = [(k, None if v is NONE and k not in c.attrs else v) for k, v in fields.items.items()] if isinstance(fields, Dict) else []
+        own = (
+            [(k, None if v is NONE and k not in c.attrs else v) for k, v in fields.items.items()]
+            if isinstance(fields, Dict)
+            else []
+        )
         c.fields = [*inherited, *own]
     for d in reversed(decorated):
         if isinstance(d, (Func, Native)):
@@ -273,7 +307,9 @@ def instantiate(w: Walk, c: Cls, args: Args, kw: Kw, n: ast.AST | None) -> Value
                 v = args[i] if i < len(args) else kw.get(name, default or NONE)
                 if isinstance(v, LibObj) and v.path == "dataclasses.field":
                     before = w.env_reads
-                    v = v.attrs.get("default") or (call(w, v.attrs["default_factory"], [], {}, n) if "default_factory" in v.attrs else NONE)
+                    v = v.attrs.get("default") or (
+                        call(w, v.attrs["default_factory"], [], {}, n) if "default_factory" in v.attrs else NONE
+                    )
                     v = environment.configured(w, name, v, w.site, w.env_reads != before)
                 o.attrs[name] = v
             post = attributes.class_lookup(c, "__post_init__")
@@ -336,7 +372,15 @@ def run_hooks(w: Walk, o: Value, hooks: list[Value], before: bool, args: Args, o
 def _remembered(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """A forward pass; the same arguments under the same state give the same result."""
     name = forward.func if isinstance(forward, Bound) else forward
-    key = (o.number, id(name), w.version, w.no_grad > 0, len(w.guards) == 0, tuple(map(_signature, args)), tuple((k, _signature(v)) for k, v in sorted(kw.items())))
+    key = (
+        o.number,
+        id(name),
+        w.version,
+        w.no_grad > 0,
+        len(w.guards) == 0,
+        tuple(map(_signature, args)),
+        tuple((k, _signature(v)) for k, v in sorted(kw.items())),
+    )
     found = w.memo.get(key)
     if found is not None and not found[1]:
         return found[0]

@@ -13,7 +13,7 @@ from auditor.source.sights_scripts import sweep
 from auditor.source.sights_sidecar import sizes_of_shards
 from auditor.source.suspects import with_suspects
 from rules.events import EventKind, Program
-from rules.evidence import Evidence, Gap, Script
+from rules.evidence import Evidence, Gap
 
 _PIECES = re.compile(r"\{\}|\d+")
 
@@ -24,7 +24,13 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     if entry is None:
         return None, (Gap("the code's values", "the folder holds no script that trains or evaluates"),)
     if not entry.text or entry.syntax_error:
-        return None, (Gap("the code's values", entry.syntax_error or entry.problem or "the script's text could not be reached", entry.path),)
+        return None, (
+            Gap(
+                "the code's values",
+                entry.syntax_error or entry.problem or "the script's text could not be reached",
+                entry.path,
+            ),
+        )
     config = configuration(e, entry)
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
     program = follow(entry, modules, config)

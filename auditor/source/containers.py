@@ -69,7 +69,17 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
             except ValueError:
                 return Data()
         return Data(labels(s))
-    if name in ("parameters", "named_parameters", "modules", "named_modules", "children", "buffers", "named_buffers", "state_dict", "named_children"):
+    if name in (
+        "parameters",
+        "named_parameters",
+        "modules",
+        "named_modules",
+        "children",
+        "buffers",
+        "named_buffers",
+        "state_dict",
+        "named_children",
+    ):
         return tensors.module_method(w, s, name, args, kw, n)
     if name == "__len__":
         return length(s)
@@ -100,7 +110,10 @@ def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) ->
 
     node = n or ast.Constant(None)
     if name == "items":
-        out: list[Value] = [Seq([Const(k, d.lab | d.key_lab) if _plain(k) else Data(d.key_lab), v], "tuple") for k, v in list(d.items.items())[:64]]
+        out: list[Value] = [
+            Seq([Const(k, d.lab | d.key_lab) if _plain(k) else Data(d.key_lab), v], "tuple")
+            for k, v in list(d.items.items())[:64]
+        ]
         if d.rest is not None:
             out.append(Seq([Data(d.lab | d.key_lab, text="{}"), d.rest], "tuple"))
         return Seq(out, "list", d.rest is not None, d.lab)

@@ -290,12 +290,14 @@ def fold(op: type[ast.operator], a: Any, b: Any) -> tuple[Any] | None:
     if do is None:
         return None
     try:
-        if op is ast.Pow and (abs(b) > 64 or isinstance(a, int) and abs(a) > 1 << 64):
+        if op is ast.Pow and (abs(b) > 64 or (isinstance(a, int) and abs(a) > 1 << 64)):
             return (math.pow(a, b),)
         if op is ast.LShift and b > 256:
             return None
         if op is ast.Mult:
-            size = (len(a) if isinstance(a, (str, bytes, tuple)) else 0) + (len(b) if isinstance(b, (str, bytes, tuple)) else 0)
+            size = (len(a) if isinstance(a, (str, bytes, tuple)) else 0) + (
+                len(b) if isinstance(b, (str, bytes, tuple)) else 0
+            )
             if size and size * abs(a if isinstance(a, int) else b) > MAX_STRING:
                 return None
         if op is ast.Mod and isinstance(a, (str, bytes)):
@@ -407,14 +409,27 @@ def _compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Fram
         except Exception:
             return Data(lab)
     if isinstance(a, (Const, Data)) and isinstance(b, (Const, Data)) and isinstance(op, (ast.Eq, ast.NotEq)):
-        if isinstance(a, Data) and isinstance(b, Data) and a.sym and a.sym == b.sym and a.off == b.off and "positions" not in (a.tag, b.tag):
+        if (
+            isinstance(a, Data)
+            and isinstance(b, Data)
+            and a.sym
+            and a.sym == b.sym
+            and a.off == b.off
+            and "positions" not in (a.tag, b.tag)
+        ):
             return Const(isinstance(op, ast.Eq), labels(a))
     if isinstance(a, Data) and isinstance(b, Data) and a.sym and a.sym == b.sym and "positions" not in (a.tag, b.tag):
         try:
             return Const(bool(_COMPARE[type(op)](a.off, b.off)), labels(a))
         except KeyError:
             pass
-    if isinstance(op, ast.Eq) and not isinstance(a, (Const, Data, Alt, Seq)) and isinstance(b, Const) and b.v is not None and not isinstance(a, LibObj):
+    if (
+        isinstance(op, ast.Eq)
+        and not isinstance(a, (Const, Data, Alt, Seq))
+        and isinstance(b, Const)
+        and b.v is not None
+        and not isinstance(a, LibObj)
+    ):
         return Const(False)
     w.site = w.here(n, f)
     return mixing.compared(w, op, a, b)
@@ -511,7 +526,13 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
     if isinstance(owner, Const):
         return _constant_item(owner, key)
     if isinstance(owner, Seq):
-        if isinstance(key, Data) and key.tag in ("hash", "mixed") and w.val_reads(labels(key)) and owner.items and all(isinstance(i, (Const, Data)) for i in owner.items[:3]):
+        if (
+            isinstance(key, Data)
+            and key.tag in ("hash", "mixed")
+            and w.val_reads(labels(key))
+            and owner.items
+            and all(isinstance(i, (Const, Data)) for i in owner.items[:3])
+        ):
             return tokens.table_lookup(w, owner, labels(owner), key)
         return _sequence_item(w, owner, key)
     if isinstance(owner, Dict):
@@ -556,7 +577,9 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
             return found
     lab = owner.lab | (labels(key) & (w.marks.mask[Mark.TURN] | w.marks.mask[Mark.READ] | w.marks.mask[Mark.UPDATE]))
     if isinstance(key, Const) and type(key.v) is int:
-        if -len(owner.items) <= key.v < len(owner.items) and (not owner.more or key.v in (0, 1, -1) and not owner.inexact):
+        if -len(owner.items) <= key.v < len(owner.items) and (
+            not owner.more or (key.v in (0, 1, -1) and not owner.inexact)
+        ):
             return marked(owner.items[key.v], lab, w)
     if isinstance(key, Seq) and key.kind == "slice":
         low, high, step = key.items
@@ -568,7 +591,12 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
             except Exception:
                 pass
         bounds = frozenset(f"L{b}" for b in tokens.edges(w, Seq([NONE, key], "tuple")))
-        part = Seq([tokens.cut(w, i, bounds) for i in owner.items] if bounds else list(owner.items), owner.kind, True, owner.lab | turns)
+        part = Seq(
+            [tokens.cut(w, i, bounds) for i in owner.items] if bounds else list(owner.items),
+            owner.kind,
+            True,
+            owner.lab | turns,
+        )
         part.loose = True
         return part
     from auditor.source.loops import loosened
@@ -629,7 +657,14 @@ def _comprehension(w: Walk, n: ast.ListComp | ast.SetComp | ast.GeneratorExp | a
             d.rest = rest
         return d
     values = [v for _, v in out]
-    if more and len(values) > 1 and all(isinstance(v, (Seq, Dict)) and not (isinstance(v, Seq) and v.kind == "tuple") and not labels(v) for v in values):
+    if (
+        more
+        and len(values) > 1
+        and all(
+            isinstance(v, (Seq, Dict)) and not (isinstance(v, Seq) and v.kind == "tuple") and not labels(v)
+            for v in values
+        )
+    ):
         values = values[:1]  # many empty containers: one stands for all, whichever is filled
     elif more and len(values) > 1 and all(isinstance(v, Data) and v.site is not None and not labels(v) for v in values):
         values = values[:1]

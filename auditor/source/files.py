@@ -11,7 +11,25 @@ from auditor.source.attributes import path_of
 from auditor.source.builtins_ import text_of
 from auditor.source.labels import Mark
 from auditor.source.tokens import tokens_value
-from auditor.source.values import NONE, Args, Bound, Cls, Const, Data, Dict, Func, Inst, Kw, Lib, LibObj, Native, Seq, Value, join, labels
+from auditor.source.values import (
+    NONE,
+    Args,
+    Bound,
+    Cls,
+    Const,
+    Data,
+    Dict,
+    Func,
+    Inst,
+    Kw,
+    Lib,
+    LibObj,
+    Native,
+    Seq,
+    Value,
+    join,
+    labels,
+)
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
 
@@ -19,7 +37,9 @@ VAL_TOKENS = 62_021_632
 _VAL = re.compile(r"(?:^|[^a-z])val(?:id|idation)?(?:[^a-z]|$)")
 _TRAIN = re.compile(r"(?:^|[^a-z])train(?:ing)?(?:[^a-z]|$)|docs_selected")
 _SIDECAR = re.compile(r"byte|side_?car")
-_NOT_TOKENS = re.compile(r"\.(?:pt|pth|ptz|py|txt|log|json|model|ckpt|safetensors|br|xz|lzma|zst|md|csv|so|c|cu|cpp)$|model|ckpt|checkpoint|\.int[0-9]")
+_NOT_TOKENS = re.compile(
+    r"\.(?:pt|pth|ptz|py|txt|log|json|model|ckpt|safetensors|br|xz|lzma|zst|md|csv|so|c|cu|cpp)$|model|ckpt|checkpoint|\.int[0-9]"
+)
 
 
 def split_of(text: str) -> tuple[Split | None, bool]:
@@ -147,7 +167,11 @@ def listing(w: Walk, pattern: str, lab: int) -> Value:
         return Seq([Const(f, lab) for f in found], "list", False, lab)
     item: Value = Const(name, lab) if "{}" not in name else Data(lab, text=name)
     last = pattern.rsplit("/", 1)[-1]
-    copies: list[Value] = [Const(f, lab) for f in w.files if f != name.rsplit("/", 1)[-1] and fnmatch.fnmatchcase(f, last)] if "*" in last else []
+    copies: list[Value] = (
+        [Const(f, lab) for f in w.files if f != name.rsplit("/", 1)[-1] and fnmatch.fnmatchcase(f, last)]
+        if "*" in last
+        else []
+    )
     return Seq([item, *copies], "list", split is not Split.VALIDATION, lab)
 
 
@@ -177,7 +201,13 @@ def _join(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _path_part(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     text = text_of_path(a[0]) if a else ""
-    out = text.rstrip("/").rsplit("/", 1)[-1] if p.endswith("basename") else text.rsplit("/", 1)[0] if p.endswith("dirname") and "/" in text else text
+    out = (
+        text.rstrip("/").rsplit("/", 1)[-1]
+        if p.endswith("basename")
+        else text.rsplit("/", 1)[0]
+        if p.endswith("dirname") and "/" in text
+        else text
+    )
     return Const(out) if a and isinstance(a[0], Const) else Data(_all(a, k), text=out)
 
 
@@ -202,7 +232,12 @@ def tokenizer(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Valu
 def pretrained(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     o = LibObj("pretrained")
     if path.endswith("from_pretrained"):
-        w.see(Sight.EXTERNAL_WEIGHTS, w.site, f"{path} loads weights that were trained elsewhere", detail=(("call", path),))
+        w.see(
+            Sight.EXTERNAL_WEIGHTS,
+            w.site,
+            f"{path} loads weights that were trained elsewhere",
+            detail=(("call", path),),
+        )
     return o
 
 
@@ -277,7 +312,9 @@ def _given(w: Walk, names: list[str]) -> str | None:
     return None
 
 
-WRITES = frozenset("write writelines info log warning warn error debug critical print log_metrics summary add_scalar".split())
+WRITES = frozenset(
+    ["write", "writelines", "info", "log", "warning", "warn", "error", "debug", "critical", "print", "log_metrics", "summary", "add_scalar"]
+)
 
 
 def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -310,7 +347,9 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
         if name in ("read", "readlines", "read_bytes"):
             found = load_tokens(w, o, {})
             known = labels(found) & ~w.marks.mask[Mark.TURN] if found is not None else 0
-            if w.turns and not known and not text_of_path(o).endswith(".py"):  # a counter shared by processes: another value each time
+            if (
+                w.turns and not known and not text_of_path(o).endswith(".py")
+            ):  # a counter shared by processes: another value each time
                 return Data(turns_now(w))
             return found if found is not None else Data(labels(o) | sights_files.unknown(w))
         if name in WRITES:
@@ -349,7 +388,11 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             given = o.attrs.get("@args")
             calls.call(w, o.attrs["@target"], list(given.items) if isinstance(given, Seq) else [], {}, n)
         return NONE
-    if name in ("submit", "apply_async", "apply", "map", "imap") and args and isinstance(args[0], (Func, Bound, Native)):
+    if (
+        name in ("submit", "apply_async", "apply", "map", "imap")
+        and args
+        and isinstance(args[0], (Func, Bound, Native))
+    ):
         from auditor.source import calls
         from auditor.source.loops import sample
 
@@ -358,7 +401,11 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             r.attrs["@content"] = calls.call(w, args[0], args[1:], kw, n)
             return r
         if name in ("map", "imap"):
-            return Seq([calls.call(w, args[0], [i], {}, n) for i in (sample(w, args[1])[0] if len(args) > 1 else [])], "list", True)
+            return Seq(
+                [calls.call(w, args[0], [i], {}, n) for i in (sample(w, args[1])[0] if len(args) > 1 else [])],
+                "list",
+                True,
+            )
         given = args[1] if len(args) > 1 else Seq([])
         return calls.call(w, args[0], list(given.items) if isinstance(given, Seq) else [], {}, n)
     if name in ("result", "get") and "@content" in o.attrs:
@@ -503,6 +550,11 @@ FUNCTIONS = {
     "multiprocessing.spawn": _spawn,
     "importlib.import_module": _import,
     "__import__": _import,
-    **{f"{lib}.{f}": _passed for lib in ("zlib", "lzma", "bz2", "gzip", "brotli", "zstandard", "zstd", "pickle", "json", "msgpack", "base64") for f in ("compress", "decompress", "dumps", "loads") if (lib, f) != ("json", "dumps")},
+    **{
+        f"{lib}.{f}": _passed
+        for lib in ("zlib", "lzma", "bz2", "gzip", "brotli", "zstandard", "zstd", "pickle", "json", "msgpack", "base64")
+        for f in ("compress", "decompress", "dumps", "loads")
+        if (lib, f) != ("json", "dumps")
+    },
 }
 UNUSED = (Cls, Inst, attributes)

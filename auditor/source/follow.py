@@ -13,8 +13,8 @@ from auditor.source.config import Configuration
 from auditor.source.graph import program
 from auditor.source.labels import Mark
 from auditor.source.values import Const, ModuleValue
-from auditor.source.witness import forced
 from auditor.source.walk import MAX_SECONDS, OutOfFuel, Walk
+from auditor.source.witness import forced
 from auditor.unpack.parse import parse
 from rules.events import Program
 from rules.evidence import Script
@@ -22,7 +22,14 @@ from rules.evidence import Script
 DEEP = 12_000
 
 
-def follow(entry: Script, modules: Iterable[Script], config: Configuration, *, seconds: float = MAX_SECONDS, proven: bool = False) -> Program:
+def follow(
+    entry: Script,
+    modules: Iterable[Script],
+    config: Configuration,
+    *,
+    seconds: float = MAX_SECONDS,
+    proven: bool = False,
+) -> Program:
     """The event graph of `entry` with the modules beside it, under a configuration.
 
     Nothing is executed: names, values and calls are followed in the syntax tree. Stops after
@@ -32,7 +39,14 @@ def follow(entry: Script, modules: Iterable[Script], config: Configuration, *, s
     return program(w, entry, {s.path: s for s in (entry, *modules)}, problem)
 
 
-def walk(entry: Script, modules: Iterable[Script], config: Configuration, *, seconds: float = MAX_SECONDS, proven: bool = False) -> tuple[Walk, str]:
+def walk(
+    entry: Script,
+    modules: Iterable[Script],
+    config: Configuration,
+    *,
+    seconds: float = MAX_SECONDS,
+    proven: bool = False,
+) -> tuple[Walk, str]:
     w = Walk(config)
     w.deadline = time.monotonic() + seconds
     parsed = parse(entry.text)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.source.labels import Mark, Read
 from auditor.source import sights_mixing, sights_native
+from auditor.source.labels import Mark, Read
 from auditor.source.shipped import payload
 from auditor.source.sights_end import finish
 from auditor.source.walk import Scored, Seen, Site, Updated, Walk
-from rules.events import Event, EventKind, Means, Observation, Sight, Program, Setting, Slice, Step
+from rules.events import Event, EventKind, Means, Observation, Program, Setting, Sight, Slice, Step
 from rules.evidence import Script
 from rules.place import Location
 
@@ -70,8 +70,18 @@ def warmups(w: Walk) -> None:
             if any(w.scores[s].inputs & bit for s in scores):
                 continue
             seen.add(u.site)
-            later = [x for x in w.updates.values() if x.id > u.id and x.optimiser == u.optimiser and u.optimiser[0] and min(scores) < x.id]
-            w.see(Sight.WARMUP, u.site, "a step on validation tokens before they are scored, whose effect on the weights is gone by then", r.scores, detail=(("kept", "optimiser") if later else ("kept", ""),))
+            later = [
+                x
+                for x in w.updates.values()
+                if x.id > u.id and x.optimiser == u.optimiser and u.optimiser[0] and min(scores) < x.id
+            ]
+            w.see(
+                Sight.WARMUP,
+                u.site,
+                "a step on validation tokens before they are scored, whose effect on the weights is gone by then",
+                r.scores,
+                detail=(("kept", "optimiser") if later else ("kept", ""),),
+            )
             break
 
 
@@ -82,7 +92,11 @@ def in_log(w: Walk, u: Updated) -> bool | None:
     around = {s.func for s in u.stack if s.func and s.func != "main"}
     loops = {loop for loop, _ in u.turns}
     heard = {site for (text, _, site) in w.printed if w.config.printed_like(text)}  # prints that do reach the log
-    near = {text for (text, inside, site), where in w.printed.items() if site in heard and (around & inside if around else where & loops)}
+    near = {
+        text
+        for (text, inside, site), where in w.printed.items()
+        if site in heard and (around & inside if around else where & loops)
+    }
     if not near:
         return None
     return any(w.config.printed_like(text) for text in near)
@@ -120,7 +134,12 @@ class _Maker:
     def slice(self, r: Read) -> Slice:
         known = r.base == 0
         return Slice(
-            r.split, self.place(r.at), tuple(sorted(r.turns)), r.start if known else None, r.stop if known else None, tuple(sorted(r.parts))
+            r.split,
+            self.place(r.at),
+            tuple(sorted(r.turns)),
+            r.start if known else None,
+            r.stop if known else None,
+            tuple(sorted(r.parts)),
         )
 
     def stack(self, stack: tuple[Site, ...]) -> tuple[Step, ...]:
@@ -132,9 +151,19 @@ class _Maker:
     def score(self, s: Scored) -> Event:
         m = self.w.marks
         return Event(
-            s.id, EventKind.SCORE, self.place(s.site), s.tagged, s.turns, s.guards, self.slices(s.targets),
-            self.slices(self.w.val_reads(s.inputs)), tuple(m.numbers(s.inputs, Mark.UPDATE)), self.made_of(s),
-            path=self.stack(s.stack), parts=tuple(sorted(s.parts)), training=self.in_training(s.turns),
+            s.id,
+            EventKind.SCORE,
+            self.place(s.site),
+            s.tagged,
+            s.turns,
+            s.guards,
+            self.slices(s.targets),
+            self.slices(self.w.val_reads(s.inputs)),
+            tuple(m.numbers(s.inputs, Mark.UPDATE)),
+            self.made_of(s),
+            path=self.stack(s.stack),
+            parts=tuple(sorted(s.parts)),
+            training=self.in_training(s.turns),
             told=tuple(m.numbers(s.told, Mark.SCORE)),
         )
 
@@ -155,8 +184,20 @@ class _Maker:
         steps = [self.step(b, "gradients of the loss on these tokens") for b in u.backward]
         logged = in_log(self.w, u)
         return Event(
-            u.id, EventKind.UPDATE, self.place(u.site), u.name, u.turns, u.guards, self.slices(marks), scores=scores, means=u.means, scope=u.scope,
-            path=(*self.stack(u.stack), *steps), parts=tuple(sorted(u.parts)), shared=u.shared, training=self.in_training(u.turns),
+            u.id,
+            EventKind.UPDATE,
+            self.place(u.site),
+            u.name,
+            u.turns,
+            u.guards,
+            self.slices(marks),
+            scores=scores,
+            means=u.means,
+            scope=u.scope,
+            path=(*self.stack(u.stack), *steps),
+            parts=tuple(sorted(u.parts)),
+            shared=u.shared,
+            training=self.in_training(u.turns),
             logged=logged,
         )
 
@@ -165,14 +206,25 @@ class _Maker:
 
         assert isinstance(r, Reported)
         return Event(
-            r.id, EventKind.REPORT, self.place(r.site), r.text, r.turns, r.guards, scores=tuple(self.w.marks.numbers(r.scores, Mark.SCORE)),
-            path=self.stack(r.stack), training=self.in_training(r.turns),
+            r.id,
+            EventKind.REPORT,
+            self.place(r.site),
+            r.text,
+            r.turns,
+            r.guards,
+            scores=tuple(self.w.marks.numbers(r.scores, Mark.SCORE)),
+            path=self.stack(r.stack),
+            training=self.in_training(r.turns),
         )
 
     def observation(self, s: Seen) -> Observation:
         return Observation(
-            s.sight, self.place(s.site), s.what,
+            s.sight,
+            self.place(s.site),
+            s.what,
             path=(*self.stack(s.stack), *(self.step(at, what) for at, what in s.path)),
             scores=tuple(self.w.marks.numbers(s.marks, Mark.SCORE)),
-            detail=s.detail, certain=s.certain, ok=s.ok,
+            detail=s.detail,
+            certain=s.certain,
+            ok=s.ok,
         )

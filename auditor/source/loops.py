@@ -74,7 +74,9 @@ def carried(n: ast.For | ast.While) -> frozenset[str]:
     return _assigned[id(n)][1]
 
 
-def _renew(w: Walk, f: Frame, entry: dict[str, Value], bit: int, loop: int, *, widen: bool, numbers: bool = False) -> None:
+def _renew(
+    w: Walk, f: Frame, entry: dict[str, Value], bit: int, loop: int, *, widen: bool, numbers: bool = False
+) -> None:
     """Mark what a turn takes over from the turn before; numbers that grow are no longer known."""
     old = w.marks.loop_mask.get(loop, 0)
     for name, was in entry.items():
@@ -165,7 +167,9 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
     lab = labels(source)
     out = []
     for _ in range(2):
-        d = Data(lab, base=source if isinstance(source, Data) else None, tag=source.tag if isinstance(source, Data) else "")
+        d = Data(
+            lab, base=source if isinstance(source, Data) else None, tag=source.tag if isinstance(source, Data) else ""
+        )
         d.sym = w.symbol()
         out.append(d)
     return list(out), True

@@ -27,6 +27,7 @@ def tag_of(v: Value) -> str:
         return next((t for i in v.values if (t := tag_of(i))), "")
     return ""
 
+
 LOSSES = (*AT_TARGET, "total", "spread", "spread probability", "better")
 
 
@@ -35,7 +36,7 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     la, lb = labels(a), labels(b)
     ta, tb = tag_of(a), tag_of(b)
     score = w.marks.mask[Mark.SCORE]
-    if la & score and ta in LOSSES or lb & score and tb in LOSSES:
+    if (la & score and ta in LOSSES) or (lb & score and tb in LOSSES):
         return _with_scores(w, op, a, b, la, lb, ta, tb)
     out = Data(la | lb)
     _number(w, op, a, b, out)
@@ -46,31 +47,39 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
             out.tag = "hash"
         elif isinstance(op, (ast.Mult, ast.Add, ast.Sub)):
             out.tag = "mixed"
-    elif isinstance(op, ast.MatMult) and "probabilities" in (ta, tb) and not w.forward_depth:
-        out.tag = "byte row"
-    elif "byte row" in (ta, tb):
+    elif (isinstance(op, ast.MatMult) and "probabilities" in (ta, tb) and not w.forward_depth) or "byte row" in (ta, tb):
         out.tag = "byte row"
     elif isinstance(op, ast.Mult) and {ta, tb} == {"log-probabilities", "probabilities"}:
         out.tag = "p log p"
-    elif "entropy" in (ta, tb) and isinstance(op, (ast.Mult, ast.Div)) and (isinstance(a, Const) or isinstance(b, Const)):
+    elif (
+        "entropy" in (ta, tb) and isinstance(op, (ast.Mult, ast.Div)) and (isinstance(a, Const) or isinstance(b, Const))
+    ):
         out.tag = "entropy"
     elif ta == "logits" and isinstance(op, (ast.Mult, ast.Div, ast.Add, ast.Sub)):
         out.tag = "logits"
-    elif "hit exp" in (ta, tb) and isinstance(op, ast.Mult) and {ta, tb} & {"probabilities", "log-probabilities"}:
+    elif ("hit exp" in (ta, tb) and isinstance(op, ast.Mult) and {ta, tb} & {"probabilities", "log-probabilities"}) or "answer z" in (ta, tb):
         out.tag = "answer z"
-    elif "answer z" in (ta, tb):
-        out.tag = "answer z"
-    elif "hit" in (ta, tb) and ta != tb and isinstance(op, (ast.Add, ast.Sub)) and isinstance(a, Data) and isinstance(b, Data) and (la | lb) & w.marks.mask[Mark.PARAMETER]:
+    elif (
+        "hit" in (ta, tb)
+        and ta != tb
+        and isinstance(op, (ast.Add, ast.Sub))
+        and isinstance(a, Data)
+        and isinstance(b, Data)
+        and (la | lb) & w.marks.mask[Mark.PARAMETER]
+    ):
         out.tag = "paid lift"  # what the lift costs is taken off at once
-    elif "hit" in (ta, tb) and isinstance(op, (ast.Mult, ast.Add, ast.Sub)) or "hit exp" in (ta, tb) and isinstance(op, (ast.Add, ast.Sub)):
+    elif (
+        ("hit" in (ta, tb)
+        and isinstance(op, (ast.Mult, ast.Add, ast.Sub)))
+        or ("hit exp" in (ta, tb)
+        and isinstance(op, (ast.Add, ast.Sub)))
+    ):
         out.tag = ta if ta.startswith("hit") else tb
     elif "log-probabilities" in (ta, tb) and isinstance(op, ast.Mult) and _factor(a, b):
         out.tag = "tempered"
     elif ta == "lifted" and isinstance(op, ast.Div):
         out.tag = "probabilities"
-    elif ta == "log-probabilities" and isinstance(op, (ast.Add, ast.Sub)) and isinstance(b, Const):
-        out.tag = ta
-    elif ta == "probabilities" and isinstance(op, (ast.Add,)):
+    elif (ta == "log-probabilities" and isinstance(op, (ast.Add, ast.Sub)) and isinstance(b, Const)) or (ta == "probabilities" and isinstance(op, (ast.Add,))):
         out.tag = ta
     elif tb == "probabilities" and isinstance(op, ast.Mult):
         out.tag = tb
@@ -127,17 +136,27 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         known, used = (la, lb) if ta == "weights" else (lb, la)
         now = frozenset(w.turns)
         around = {loop for loop, _ in now}  # weights that come from the turn before have its mark too
-        if known & used & m[Mark.SCORE] and {t for t in w.marks.turns(known) if t[0] in around} == w.marks.turns(used) & now:
+        if (
+            known & used & m[Mark.SCORE]
+            and {t for t in w.marks.turns(known) if t[0] in around} == w.marks.turns(used) & now
+        ):
             scores = sights_mixing.retagged(w, scores, "hindsight")
-            w.see(Sight.HEDGE, w.site, "the weights of the experts were made with the very losses that they weigh", scores)
+            w.see(
+                Sight.HEDGE, w.site, "the weights of the experts were made with the very losses that they weigh", scores
+            )
     if divisor and tag == "nll" and _by_its_token(w, other, scores):
         tag = "spread"
     elif ta in SPREAD or tb in SPREAD:
         tag = ta if ta in SPREAD else tb
         if not (sa and sb) and isinstance(op, (ast.Add, ast.Sub)) and isinstance(value, Data):
             scores = sights_mixing.retagged(w, scores, "spread bytes")
-            w.see(Sight.SPREAD_BYTES, w.site, "the token's loss, divided evenly over its bytes, is mixed as if it were the probability of each byte", scores)
-    if extra and not divisor or extra & m[Mark.LOOKUP]:
+            w.see(
+                Sight.SPREAD_BYTES,
+                w.site,
+                "the token's loss, divided evenly over its bytes, is mixed as if it were the probability of each byte",
+                scores,
+            )
+    if (extra and not divisor) or extra & m[Mark.LOOKUP]:
         if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
             scores = w.derive(scores, extra | (w.val_reads(other) if extra & m[Mark.LOOKUP] else 0), w.site)
         smoothed = ot == "count" and tag == "target probability" and isinstance(op, ast.Add)
@@ -145,7 +164,13 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     if sa and sb and isinstance(op, (ast.Add, ast.Sub)) and _targets(w, sa) & _targets(w, sb):
         scores = sights_mixing.evened(w, sa, sb, scores)
     graded = all(w.scores[s].grad for s in w.marks.numbers(scores, Mark.SCORE)[:4])  # a loss to learn from
-    if other and not divisor and not graded and tag in AT_TARGET and (isinstance(op, (ast.Mult, ast.Pow)) if tag == "target probability" else isinstance(op, (ast.Add, ast.Sub))):
+    if (
+        other
+        and not divisor
+        and not graded
+        and tag in AT_TARGET
+        and (isinstance(op, (ast.Mult, ast.Pow)) if tag == "target probability" else isinstance(op, (ast.Add, ast.Sub)))
+    ):
         detail = (("tilt", "yes"),) if tag == "nll" else ()
         touched = _targets(w, scores)
         gate = w.val_reads(other)
@@ -153,7 +178,13 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
             gate &= ~look.key
         if gate and ot not in TOKENISH and (gate & touched or _same_run(w, gate, touched)):
             scores = w.derive(scores, gate, w.site)
-            w.see(Sight.TARGET_GATE, w.site, "what is mixed into the probability depends on the token being scored", scores, detail=detail)
+            w.see(
+                Sight.TARGET_GATE,
+                w.site,
+                "what is mixed into the probability depends on the token being scored",
+                scores,
+                detail=detail,
+            )
         if other & m[Mark.LEAK]:
             scores = w.derive(scores, other & m[Mark.LEAK], w.site)
             sights_mixing.leaks(w, scores, touched, other, detail)
@@ -168,7 +199,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)
     out = Data(((la | lb) & ~drop) | scores, tag=tag if not divisor or tag == "spread" else tag)
-    if isinstance(op, ast.Mult) and tag == "nll" and "pt" == ot:
+    if isinstance(op, ast.Mult) and tag == "nll" and ot == "pt":
         out.tag = "pt"
     return out
 
@@ -213,8 +244,16 @@ def look_at_keys(w: Walk, scores: int, extra: int, form: str = "") -> None:
         what = "the token being scored is part of the key under which a hashed table is read"
         reads = tuple((w.site_of(r.at), "tokens are read") for r in w.marks.reads(key)[:1])
         w.see(
-            Sight.TARGET_IN_KEY, w.site_of(look.at), what, look.key | scores, detail=(("form", form),) if form else (),
-            path=(*reads, (w.site_of(look.at), "the table is read under a key made with the token itself"), (w.site, "what was found is mixed into the probability of the token")),
+            Sight.TARGET_IN_KEY,
+            w.site_of(look.at),
+            what,
+            look.key | scores,
+            detail=(("form", form),) if form else (),
+            path=(
+                *reads,
+                (w.site_of(look.at), "the table is read under a key made with the token itself"),
+                (w.site, "what was found is mixed into the probability of the token"),
+            ),
         )
 
 
@@ -222,7 +261,14 @@ def gated(w: Walk, scores: int, extra: int) -> None:
     """Whether it is decided by a count under the scored token's own key where something is mixed in."""
     for look, _ in with_target(w, scores, extra):
         what = "whether the table is mixed in depends on what it holds for the token being scored"
-        w.see(Sight.TARGET_GATE, w.site, what, scores, detail=(("form", "found"),), path=((w.site_of(look.at), "the table is read under a key made with the token itself"),))
+        w.see(
+            Sight.TARGET_GATE,
+            w.site,
+            what,
+            scores,
+            detail=(("form", "found"),),
+            path=((w.site_of(look.at), "the table is read under a key made with the token itself"),),
+        )
         return
 
 
@@ -238,7 +284,12 @@ def with_target(w: Walk, scores: int, extra: int) -> list[tuple[Lookup, int]]:
         if not look.hashed or look.generic:
             continue
         key = w.val_reads(look.key)
-        if key & targets or _same_run(w, key, targets) or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) for k in keys) or _ahead(w, key, keys):
+        if (
+            key & targets
+            or _same_run(w, key, targets)
+            or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) for k in keys)
+            or _ahead(w, key, keys)
+        ):
             out.append((look, key))
     return out
 
@@ -275,7 +326,13 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
     la, lb = labels(a), labels(b)
     ta, tb = tag_of(a), tag_of(b)
     m = w.marks.mask
-    if la & m[Mark.SCORE] and lb & m[Mark.SCORE] and ta in AT_TARGET and tb in AT_TARGET and isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+    if (
+        la & m[Mark.SCORE]
+        and lb & m[Mark.SCORE]
+        and ta in AT_TARGET
+        and tb in AT_TARGET
+        and isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
+    ):
         return Data(la | lb, tag="better")
     if isinstance(op, (ast.Eq, ast.NotEq)):
         if ta == "tokens" and tb == "tokens":
@@ -283,7 +340,13 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
             return Data((la | lb) & ~m[Mark.READ] | _both(w, la, lb), tag="hit")
         if ta == "tokens" or tb == "tokens":
             side = lb if ta == "tokens" else la
-            return Data(side | ((la | lb) & ~m[Mark.READ]) | sights_tokens.boundary(w, a, b) | sights_files.matched(w, a, b, la, lb), tag="hit")
+            return Data(
+                side
+                | ((la | lb) & ~m[Mark.READ])
+                | sights_tokens.boundary(w, a, b)
+                | sights_files.matched(w, a, b, la, lb),
+                tag="hit",
+            )
     d = Data(la | lb, tag="condition")
     if isinstance(op, (ast.Eq, ast.NotEq)):
         d.lab |= sights_tokens.boundary(w, a, b)
@@ -325,9 +388,19 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", scores)
         gate = w.val_reads(lt)
         touched = _targets(w, scores)
-        if gate and tag_of(test) not in ("hit", "better") and (gate & touched or _same_run(w, gate, touched)) and la != lb:
+        if (
+            gate
+            and tag_of(test) not in ("hit", "better")
+            and (gate & touched or _same_run(w, gate, touched))
+            and la != lb
+        ):
             if la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
-                w.see(Sight.TARGET_GATE, w.site, "the token being scored decides which of two probabilities counts", gate | scores)
+                w.see(
+                    Sight.TARGET_GATE,
+                    w.site,
+                    "the token being scored decides which of two probabilities counts",
+                    gate | scores,
+                )
         extra = (la | lb | lt) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
         if extra and len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
             scores = w.derive(scores, extra, w.site)
@@ -362,16 +435,33 @@ def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | N
             totals = any(tag_of(v) == "total" for v in scored)
             picked = sights_mixing.retagged(w, w.score_marks(lab), "picked")
             lab = (lab & ~w.score_marks(lab)) | picked
-            w.see(Sight.ORACLE, w.site, f"{what} of several {'results' if totals else 'losses of the same token'} is kept", lab, detail=(("of", "totals" if totals else "losses"),))
+            w.see(
+                Sight.ORACLE,
+                w.site,
+                f"{what} of several {'results' if totals else 'losses of the same token'} is kept",
+                lab,
+                detail=(("of", "totals" if totals else "losses"),),
+            )
     return Data(lab & ~(m[Mark.READ] | m[Mark.UPDATE]), tag=tag_of(scored[0]))
 
 
 def constant_expert(w: Walk, root: Data, value: Const) -> None:
     """A fixed number as the loss of one expert for every token: only the logarithm of the vocabulary's size will do."""
     size = next((s.value for name, s in w.settings.items() if name.lower() == "vocab_size"), "")
-    if root.tag in AT_TARGET and w.score_marks(root.lab) and size.isdigit() and isinstance(value.v, float) and 0 < value.v < math.log(int(size)) - 1e-6:
+    if (
+        root.tag in AT_TARGET
+        and w.score_marks(root.lab)
+        and size.isdigit()
+        and isinstance(value.v, float)
+        and 0 < value.v < math.log(int(size)) - 1e-6
+    ):
         scores = w.score_marks(root.lab)
-        w.see(Sight.ENTROPY_EXPERT, w.site, f"a fixed loss of {value.v:.3f}, below the logarithm of the vocabulary's size, stands among the losses of the experts", scores)
+        w.see(
+            Sight.ENTROPY_EXPERT,
+            w.site,
+            f"a fixed loss of {value.v:.3f}, below the logarithm of the vocabulary's size, stands among the losses of the experts",
+            scores,
+        )
 
 
 def _overlap(w: Walk, a: int, b: int) -> bool:

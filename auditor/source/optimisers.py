@@ -14,7 +14,7 @@ from rules.events import Means, Sight
 def make(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """`torch.optim.X(params, …)`."""
     o = LibObj(path)
-    if ".lr_scheduler" in path or ".swa_utils" in path and not path.endswith("AveragedModel"):
+    if ".lr_scheduler" in path or (".swa_utils" in path and not path.endswith("AveragedModel")):
         return LibObj("scheduler")
     if path.endswith("AveragedModel"):
         return args[0] if args else o
@@ -26,7 +26,13 @@ def make(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     for name, v in kw.items():
         told |= w.score_marks(labels(v)) if name != "params" else 0
     if told:
-        w.see(Sight.WARMUP, w.site, "a setting of the optimiser was chosen by the loss on validation tokens", told, detail=(("chosen", "yes"),))
+        w.see(
+            Sight.WARMUP,
+            w.site,
+            "a setting of the optimiser was chosen by the loss on validation tokens",
+            told,
+            detail=(("chosen", "yes"),),
+        )
     return o
 
 
@@ -60,6 +66,13 @@ def method(w: Walk, o: Value, name: str, args: Args, kw: Kw) -> Value:
         step(w, held(w, o))
         w.stepping = (0, 0)
         return NONE
+    if name == "update" and len(args) == 2:  # mlx: the gradients are handed over
+        for h in w.marks.holders(labels(args[0])):
+            h.grad |= labels(args[1]) & ~w.marks.mask[Mark.PARAMETER]
+        step(w, labels(args[0]) & w.marks.mask[Mark.PARAMETER])
+        for h in w.marks.holders(labels(args[0])):
+            h.grad = 0
+        return NONE
     if name == "scale" and args:
         return args[0]
     if name in ("zero_grad",):
@@ -89,7 +102,9 @@ def step(w: Walk, params: int) -> None:
         fresh = w.val_reads(h.grad) | w.score_marks(h.grad)
         if w.scored_reads(h.grad) | w.val_reads(h.grad):
             scope = assign.scope_of(w, h)
-            u = w.update(w.site, Means.OPTIMIZER, scope, h.name, h.grad, tuple(h.grad_sites), w.parts_of(h.grad), h.shared)
+            u = w.update(
+                w.site, Means.OPTIMIZER, scope, h.name, h.grad, tuple(h.grad_sites), w.parts_of(h.grad), h.shared
+            )
             h.lab |= u
         elif fresh:
             h.lab |= h.grad & w.marks.mask[Mark.UPDATE]

@@ -49,7 +49,13 @@ def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
     for r in w.marks.reads(same):
         if r.start is not None and w.val_reads(same):
             steps = ((w.site_of(r.at), "tokens are read"),)
-            w.see(Sight.TARGET_GATE, w.site, "the prediction was made with the very tokens that are scored", bit, path=steps)
+            w.see(
+                Sight.TARGET_GATE,
+                w.site,
+                "the prediction was made with the very tokens that are scored",
+                bit,
+                path=steps,
+            )
             break
 
 
@@ -68,7 +74,9 @@ def leaks(w: Walk, scores: int, targets: int, marks: int, detail: tuple[tuple[st
             steps = [(w.site_of(s.at), s.what) for s in found.origin.path]
         if about is None:
             w.guards.append("aligned?")
-        w.see(found.sight, found.site, found.what, scores, path=(*steps, (w.site, "this reaches the score")), detail=more)
+        w.see(
+            found.sight, found.site, found.what, scores, path=(*steps, (w.site, "this reaches the score")), detail=more
+        )
         if about is None:
             w.guards.pop()
 
@@ -115,7 +123,10 @@ def _stands(w: Walk, marks: int, place: tuple[int, int], root: object) -> bool:
     for r in w.marks.reads(marks):
         if r.start is None or r.split is not Split.VALIDATION or not r.turns <= now or not r.turns & {t for t in now}:
             continue
-        if r.base == place[0] and (r.start - place[1]) in (0, 1):  # the run starts at the first token, or at the first that is scored
+        if r.base == place[0] and (r.start - place[1]) in (
+            0,
+            1,
+        ):  # the run starts at the first token, or at the first that is scored
             w.knows[id(root)] = (w.site, 0, r.start - place[1])
             w.kept.append(root)  # type: ignore[arg-type]
             return True
@@ -156,11 +167,16 @@ def tilt(w: Walk, scores: int, ot: str, other: int) -> int:
     """A score in the log domain takes something in: the lift of a hint, or the normaliser of that lift."""
     tags = {w.scores[s].tagged for s in w.marks.numbers(scores, Mark.SCORE)}
     if ot == "answer z":
-        w.see(Sight.TILT, w.site, "the normaliser is a function of the answer: it is paid only where the hint is right", scores)
+        w.see(
+            Sight.TILT,
+            w.site,
+            "the normaliser is a function of the answer: it is paid only where the hint is right",
+            scores,
+        )
         return retagged(w, scores, "nll")
     if ot == "hit":
         return retagged(w, scores, "nll" if PAID in tags else TILTED)
-    if ot == "log-probabilities" or TILTED in tags and other & w.marks.mask[Mark.PARAMETER]:
+    if ot == "log-probabilities" or (TILTED in tags and other & w.marks.mask[Mark.PARAMETER]):
         return retagged(w, scores, "nll" if TILTED in tags else PAID)
     return scores
 
@@ -174,14 +190,24 @@ def finish(w: Walk) -> None:
             if s.tagged == TILTED and n not in seen:
                 seen.add(n)
                 was, w.guards = w.guards, list(s.guards)
-                w.see(Sight.TILT, s.site, "the token's probability is raised where the hint is right, and nothing pays for it", w.marks.make(Mark.SCORE, n))
+                w.see(
+                    Sight.TILT,
+                    s.site,
+                    "the token's probability is raised where the hint is right, and nothing pays for it",
+                    w.marks.make(Mark.SCORE, n),
+                )
                 w.guards = was
 
 
 def unpaid(w: Walk, tag: str, scores: int) -> None:
     """The score is read from a row that was changed after its normalisation."""
     if tag == "lifted":
-        w.see(Sight.TILT, w.site, "entries of a row of log-probabilities were raised, and the row was not normalised again", scores)
+        w.see(
+            Sight.TILT,
+            w.site,
+            "entries of a row of log-probabilities were raised, and the row was not normalised again",
+            scores,
+        )
     else:
         what = "the row of log-probabilities was multiplied by a factor and not normalised again"
         w.see(Sight.UNNORMALISED, w.site, what, scores, detail=(("form", "tempered"),))

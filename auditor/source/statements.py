@@ -55,7 +55,10 @@ def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
     if w.forced and (way := w.forced.get(id(n))) is not None and known is not way:
         known = way
         site = w.here(n, f)
-        w.settings.setdefault(f"line {site.line}", Setting(f"line {site.line}", "taken" if way else "not taken", "log", Location(site.path, site.line)))
+        w.settings.setdefault(
+            f"line {site.line}",
+            Setting(f"line {site.line}", "taken" if way else "not taken", "log", Location(site.path, site.line)),
+        )
     turned = labels(test) & w.marks.mask[Mark.TURN] if isinstance(test, (Const, Data)) else 0
     try:
         if turned:
@@ -125,7 +128,7 @@ def _assign(w: Walk, n: ast.Assign, f: Frame) -> Signal:
     before = w.env_reads
     v = evaluate(w, n.value, f)
     for t in n.targets:
-        if isinstance(t, ast.Name) and w.env_reads != before or f.is_class and isinstance(t, ast.Name):
+        if (isinstance(t, ast.Name) and w.env_reads != before) or (f.is_class and isinstance(t, ast.Name)):
             v = configured(w, t.id, v, w.here(n, f), w.env_reads != before)
         assign(w, t, v, f)
     return None

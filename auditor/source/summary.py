@@ -22,7 +22,15 @@ _ANY = Read(Split.VALIDATION, Location("argument"))
 def part(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """The result of calling a part of a model."""
     name = forward.func if isinstance(forward, Bound) else forward
-    key = (o.number, id(name), w.learned, w.no_grad > 0, bool(w.guards), tuple(map(_shape, args)), tuple((k, _shape(v)) for k, v in kw.items()))
+    key = (
+        o.number,
+        id(name),
+        w.learned,
+        w.no_grad > 0,
+        bool(w.guards),
+        tuple(map(_shape, args)),
+        tuple((k, _shape(v)) for k, v in kw.items()),
+    )
     if None in key[5] or any(s is None for _, s in key[6]):  # type: ignore[operator]
         return _walk(w, forward, args, kw, n)
     if key in w.summaries:
@@ -126,7 +134,9 @@ def _flat(v: Value) -> Value | None:
         return d
     if isinstance(v, Seq):
         items = [_flat(i) for i in v.items]
-        return None if any(i is None for i in items) else Seq([i for i in items if i is not None], v.kind, v.more, v.lab)
+        return (
+            None if any(i is None for i in items) else Seq([i for i in items if i is not None], v.kind, v.more, v.lab)
+        )
     return None
 
 

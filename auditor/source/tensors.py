@@ -27,22 +27,22 @@ from auditor.source.walk import Walk
 from rules.events import Sight, Split
 
 SHAPE_ONLY = frozenset(
-    "view reshape squeeze unsqueeze flatten ravel transpose t permute expand expand_as contiguous to type float double half bfloat16 long int short bool "
-    "cuda numpy detach astype view_as pin_memory requires_grad_ item tolist narrow swapaxes movedim as_tensor asarray array from_numpy ascontiguousarray "
-    "broadcast_to repeat tile repeat_interleave clamp clamp_min clamp_max clip nan_to_num squeeze_ unsqueeze_ int64 int32 float32 float64 uint64 uint16 uint32 "
-    "unfold select unbind chunk split tensor_split hsplit vsplit array_split is_contiguous record_stream retain_grad reshape_as copy diagonal atleast_1d atleast_2d "
-    "as_strided unflatten masked_select masked_fill expand_dims moveaxis stack_only squeeze unsqueeze int8 uint8 type_as flip".split()
+    ["view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "transpose", "t", "permute", "expand", "expand_as", "contiguous", "to", "type", "float", "double", "half", "bfloat16", "long", "int", "short", "bool", "cuda", "numpy", "detach", "astype", "view_as", "pin_memory", "requires_grad_", "item", "tolist", "narrow", "swapaxes", "movedim", "as_tensor", "asarray", "array", "from_numpy", "ascontiguousarray", "broadcast_to", "repeat", "tile", "repeat_interleave", "clamp", "clamp_min", "clamp_max", "clip", "nan_to_num", "squeeze_", "unsqueeze_", "int64", "int32", "float32", "float64", "uint64", "uint16", "uint32", "unfold", "select", "unbind", "chunk", "split", "tensor_split", "hsplit", "vsplit", "array_split", "is_contiguous", "record_stream", "retain_grad", "reshape_as", "copy", "diagonal", "atleast_1d", "atleast_2d", "as_strided", "unflatten", "masked_select", "masked_fill", "expand_dims", "moveaxis", "stack_only", "squeeze", "unsqueeze", "int8", "uint8", "type_as", "flip"]
 )
-SEVERAL = frozenset("unbind chunk split tensor_split hsplit vsplit array_split".split())
-COPIES = frozenset("clone cpu copy deepcopy".split())
+SEVERAL = frozenset(["unbind", "chunk", "split", "tensor_split", "hsplit", "vsplit", "array_split"])
+COPIES = frozenset(["clone", "cpu", "copy", "deepcopy"])
 FRESH = frozenset(
-    "zeros ones empty full rand randn randint zeros_like ones_like empty_like full_like rand_like randn_like eye new_zeros new_ones new_empty new_full new_tensor linspace".split()
+    ["zeros", "ones", "empty", "full", "rand", "randn", "randint", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "eye", "new_zeros", "new_ones", "new_empty", "new_full", "new_tensor", "linspace"]
 )
-REDUCE = frozenset("sum mean nansum cumsum logsumexp logcumsumexp average dot item prod norm var std median quantile".split())
-WHOLE = frozenset("mean max min amax amin std var median quantile".split())
-ACCUMULATES = frozenset("scatter_add_ index_add_ scatter_reduce_ index_put_ scatter_ index_copy_ put_ index_fill_".split())
+REDUCE = frozenset(
+    ["sum", "mean", "nansum", "cumsum", "logsumexp", "logcumsumexp", "average", "dot", "item", "prod", "norm", "var", "std", "median", "quantile"]
+)
+WHOLE = frozenset(["mean", "max", "min", "amax", "amin", "std", "var", "median", "quantile"])
+ACCUMULATES = frozenset(
+    ["scatter_add_", "index_add_", "scatter_reduce_", "index_put_", "scatter_", "index_copy_", "put_", "index_fill_"]
+)
 RESETS = frozenset(
-    "zero_ normal_ uniform_ fill_ kaiming_uniform_ kaiming_normal_ xavier_uniform_ xavier_normal_ zeros_ ones_ constant_ orthogonal_ trunc_normal_ eye_".split()
+    ["zero_", "normal_", "uniform_", "fill_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "zeros_", "ones_", "constant_", "orthogonal_", "trunc_normal_", "eye_"]
 )
 
 
@@ -95,7 +95,21 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
                 return Const(f(*(x.v for x in a)), _all(a, k))  # type: ignore[attr-defined]
             except Exception:
                 return Data(_all(a, k))
-    if name in ("device", "dtype", "Generator", "Event", "Stream", "manual_seed", "seed", "finfo", "iinfo", "set_float32_matmul_precision", "default_rng", "RandomState", "set_num_threads"):
+    if name in (
+        "device",
+        "dtype",
+        "Generator",
+        "Event",
+        "Stream",
+        "manual_seed",
+        "seed",
+        "finfo",
+        "iinfo",
+        "set_float32_matmul_precision",
+        "default_rng",
+        "RandomState",
+        "set_num_threads",
+    ):
         return LibObj(path) if name[0].isupper() or name in ("default_rng",) else Data()
     if name in ("no_grad", "inference_mode"):
         if name == "inference_mode" and a and isinstance(a[0], Const) and a[0].v is False:
@@ -118,7 +132,11 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         from auditor.source import calls
 
         return calls.call(w, a[0], [x for x in a[1:]], {}, n)
-    if name in ("vmap", "grad", "value_and_grad", "grad_and_value", "vjp", "jit", "njit", "jacrev") and a and not isinstance(a[0], Data):
+    if (
+        name in ("vmap", "grad", "value_and_grad", "grad_and_value", "vjp", "jit", "njit", "jacrev")
+        and a
+        and not isinstance(a[0], Data)
+    ):
         return _transformed(w, name, a, k)
     if name in ("Tensor", "LongTensor", "FloatTensor", "ndarray"):
         return fresh(w, name, a, k)
@@ -141,7 +159,7 @@ def _one_tok(v: Value) -> object:
 def _transformed(w: Walk, name: str, a: Args, k: Kw) -> Value:
     from auditor.source.values import Native
 
-    fn = a[0]
+    fn = a[1] if isinstance(a[0], Inst) and len(a) > 1 else a[0]
 
     def run(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
         from auditor.source import calls
@@ -149,7 +167,7 @@ def _transformed(w: Walk, name: str, a: Args, k: Kw) -> Value:
         out = calls.call(w, fn, args, kw, node)
         if name in ("vmap", "jit", "njit"):
             return out
-        g = Data(labels(out) | _all(args, kw), tag="gradient")
+        g = Data(labels(out) | _all(args, kw) | w.marks.make(Mark.GRADIENT, 0), tag="gradient")
         return Seq([g, out], "tuple") if "value" in name else g
 
     return Native(run, name)
@@ -274,7 +292,9 @@ def _gather(w: Walk, owner: Data, idx: Value) -> Value:
         return tokens.in_byte_row(w, owner, reads)
     if reads and isinstance(idx, Data) and idx.tag in TOKENISH:
         return tokens.table_lookup(w, owner, labels(owner), idx)
-    return Data(labels(owner) | lab, tag=owner.tag if owner.tag in ("log-probabilities", "probabilities", *AT_TARGET) else "")
+    return Data(
+        labels(owner) | lab, tag=owner.tag if owner.tag in ("log-probabilities", "probabilities", *AT_TARGET) else ""
+    )
 
 
 def _where(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -287,7 +307,10 @@ def _least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     found = mixing.smaller(w, list(a), "the smaller") if len(a) > 1 else None
     if found is not None:
         return found
-    out = Data(_all(a, k), tag=next((t for v in a if (t := mixing.tag_of(v)) in (*AT_TARGET, "total")), mixing.tag_of(a[0]) if a else ""))
+    out = Data(
+        _all(a, k),
+        tag=next((t for v in a if (t := mixing.tag_of(v)) in (*AT_TARGET, "total")), mixing.tag_of(a[0]) if a else ""),
+    )
     if len(a) == 2:
         scores = w.score_marks(labels(out))
         extra = labels(out) & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
@@ -308,7 +331,12 @@ def _joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         tags = {mixing.tag_of(i) for i in v.items}
         if _with_target(w, v.items):
             return w.fresh(labels(v), "with target")
-        d = w.fresh(labels(v), next(iter(tags)) if len(tags) == 1 else ("nll" if "nll" in tags else "target probability" if "target probability" in tags else ""))
+        d = w.fresh(
+            labels(v),
+            next(iter(tags))
+            if len(tags) == 1
+            else ("nll" if "nll" in tags else "target probability" if "target probability" in tags else ""),
+        )
         return d
     if isinstance(v, Data):
         return v
@@ -325,7 +353,11 @@ def _with_target(w: Walk, items: list[Value]) -> bool:
         return False
     lab = labels(rest[0])
     m = w.marks.mask
-    return bool(lab & m[Mark.PARAMETER]) and not lab & m[Mark.LOOKUP] and rest[0].tag in ("", "logits", "top", "log-probabilities", "probabilities")
+    return (
+        bool(lab & m[Mark.PARAMETER])
+        and not lab & m[Mark.LOOKUP]
+        and rest[0].tag in ("", "logits", "top", "log-probabilities", "probabilities")
+    )
 
 
 def _look_for_entropy(w: Walk, s: Seq) -> None:
@@ -344,7 +376,13 @@ def _exp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Const):
         return _fold(p, v)
     tag = mixing.tag_of(v)
-    new = {"log-probabilities": "probabilities", "nll": "target probability", "spread": "spread probability", "hit": "hit exp", "paid lift": ""}.get(tag, "")
+    new = {
+        "log-probabilities": "probabilities",
+        "nll": "target probability",
+        "spread": "spread probability",
+        "hit": "hit exp",
+        "paid lift": "",
+    }.get(tag, "")
     d = Data(labels(v), tag=new)
     if isinstance(v, Data):
         d.parts = v.parts
@@ -366,7 +404,12 @@ def _log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Const):
         return _fold(p, v)
     tag = mixing.tag_of(v)
-    new = {"probabilities": "log-probabilities", "target probability": "nll", "answer z": "answer z", "weights": "weights"}.get(tag, "")
+    new = {
+        "probabilities": "log-probabilities",
+        "target probability": "nll",
+        "answer z": "answer z",
+        "weights": "weights",
+    }.get(tag, "")
     d = Data(labels(v), tag=new)
     if isinstance(v, Data):
         d.parts = v.parts
@@ -377,7 +420,12 @@ def _softmax(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
     if mixing.tag_of(v) == "with target":
         scores = sights_mixing.retagged(w, w.score_marks(labels(v)), "nll of few")
-        w.see(Sight.UNNORMALISED, w.site, "the normaliser runs over a few tokens into which the one that came was put", scores)
+        w.see(
+            Sight.UNNORMALISED,
+            w.site,
+            "the normaliser runs over a few tokens into which the one that came was put",
+            scores,
+        )
         return Data((labels(v) & ~w.score_marks(labels(v))) | scores, tag="nll" if "log" in p else "target probability")
     if w.score_marks(labels(v)) and mixing.tag_of(v) in AT_TARGET:
         return Data(labels(v), tag="weights")
@@ -405,7 +453,12 @@ def _logsumexp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     scores = w.score_marks(lab)
     if scores and a and mixing.tag_of(a[0]) == "with target":
         scores = sights_mixing.retagged(w, scores, "nll of few")
-        w.see(Sight.UNNORMALISED, w.site, "the normaliser runs over a few tokens into which the one that came was put", scores)
+        w.see(
+            Sight.UNNORMALISED,
+            w.site,
+            "the normaliser runs over a few tokens into which the one that came was put",
+            scores,
+        )
         return Data((lab & ~w.score_marks(lab)) | scores, tag="nll")
     extra = lab & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
     if scores and extra:
@@ -416,7 +469,12 @@ def _logsumexp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if "spread" in tags:
         scores = sights_mixing.retagged(w, w.score_marks(lab), "spread bytes")
         lab = (lab & ~w.score_marks(lab)) | scores
-        w.see(Sight.SPREAD_BYTES, w.site, "the token's loss, divided evenly over its bytes, is mixed as if it were the probability of each byte", scores)
+        w.see(
+            Sight.SPREAD_BYTES,
+            w.site,
+            "the token's loss, divided evenly over its bytes, is mixed as if it were the probability of each byte",
+            scores,
+        )
     return Data(lab, tag="nll" if scores else "")
 
 
@@ -430,7 +488,9 @@ def _histogram(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     d = w.fresh(_all(a, k) & ~w.marks.mask[Mark.PARAMETER], "histogram")
     r = a[0].tok if a and isinstance(a[0], Data) else None
     if isinstance(r, Read) and r.split is Split.VALIDATION and not r.base and not r.start and not r.turns:
-        d.lab |= sights_mixing.leak(w, Sight.FUTURE_STATISTICS, "all tokens of the split are counted before they are scored")
+        d.lab |= sights_mixing.leak(
+            w, Sight.FUTURE_STATISTICS, "all tokens of the split are counted before they are scored"
+        )
     if p.endswith("unique"):
         counts = k.get("return_counts")
         if counts is not None or "return_inverse" in k:
@@ -471,7 +531,9 @@ def attention(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     window = k.get("window_size")
     open_ = causal is None or (isinstance(causal, Const) and not causal.v)
     masked = mask is not None and not (isinstance(mask, Const) and mask.v is None)
-    windowed = isinstance(window, Seq) and window.items and isinstance(window.items[-1], Const) and window.items[-1].v == 0
+    windowed = (
+        isinstance(window, Seq) and window.items and isinstance(window.items[-1], Const) and window.items[-1].v == 0
+    )
     d = Data(_all(a, k), tag="activations")
     if open_ and not masked and not windowed and len(a) >= 3:
         d.lab |= sights_mixing.leak(w, Sight.NON_CAUSAL, "attention without a causal mask: a position sees later ones")
@@ -486,7 +548,9 @@ def _roll(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
     by = a[1] if len(a) > 1 else k.get("shifts", k.get("shift", NONE))
     ahead = isinstance(by, Const) and isinstance(by.v, int) and by.v < 0
-    extra = sights_mixing.leak(w, Sight.NON_CAUSAL, "the value at the next position is brought to this one") if ahead else 0
+    extra = (
+        sights_mixing.leak(w, Sight.NON_CAUSAL, "the value at the next position is brought to this one") if ahead else 0
+    )
     if isinstance(v, Data) and v.tok is not None and isinstance(by, Const) and isinstance(by.v, int):
         r: Read = v.tok
         start = r.start - by.v if r.start is not None else None
@@ -602,7 +666,10 @@ def distributed(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Const(w.config.world_size)
     if name == "get_rank":
         return Const(0)
-    if name in ("all_gather_into_tensor", "all_gather", "all_gather_object", "gather", "reduce_scatter_tensor") and len(a) >= 2:
+    if (
+        name in ("all_gather_into_tensor", "all_gather", "all_gather_object", "gather", "reduce_scatter_tensor")
+        and len(a) >= 2
+    ):
         target = a[0]
         if isinstance(target, Data):
             assign.write(w, target, labels(a[1]), accumulate=True)
@@ -669,7 +736,21 @@ def make_layer(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             items = list(a[0].items.values())
         o.attrs["@items"] = Seq(items)
         return o
-    if name in ("CrossEntropyLoss", "NLLLoss", "Identity", "Dropout", "ReLU", "GELU", "SiLU", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "KLDivLoss", "MSELoss"):
+    if name in (
+        "CrossEntropyLoss",
+        "NLLLoss",
+        "Identity",
+        "Dropout",
+        "ReLU",
+        "GELU",
+        "SiLU",
+        "Sigmoid",
+        "Tanh",
+        "Softmax",
+        "LogSoftmax",
+        "KLDivLoss",
+        "MSELoss",
+    ):
         return o
     if w.building:
         o.holder = w.building[-1]
@@ -709,7 +790,9 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
     if name == "MultiheadAttention":
         causal = kw.get("is_causal")
         mask = kw.get("attn_mask")
-        if (causal is None or isinstance(causal, Const) and not causal.v) and (mask is None or isinstance(mask, Const) and mask.v is None):
+        if (causal is None or (isinstance(causal, Const) and not causal.v)) and (
+            mask is None or (isinstance(mask, Const) and mask.v is None)
+        ):
             if w.val_reads(lab):
                 w.see(Sight.NON_CAUSAL, w.site, "attention without a causal mask: a position sees later ones", lab)
     run_hooks(w, o, o.hooks, False, args, out, n)
@@ -726,7 +809,9 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
     if name in ("parameters", "buffers"):
         return Seq([attributes.parameter(w, h) for h in w.marks.holders(bits)], "list", True)
     if name in ("named_parameters", "named_buffers"):
-        return Seq([Seq([Data(text="{}"), attributes.parameter(w, h)], "tuple") for h in w.marks.holders(bits)], "list", True)
+        return Seq(
+            [Seq([Data(text="{}"), attributes.parameter(w, h)], "tuple") for h in w.marks.holders(bits)], "list", True
+        )
     if name == "state_dict":
         rest: Value | None = None
         for h in w.marks.holders(bits):
@@ -744,7 +829,9 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
     if name in ("modules", "children"):
         return Seq(_modules(owner, name == "children"), "kinds", True)
     if name in ("named_modules", "named_children"):
-        return Seq([Seq([Data(text="{}"), m], "tuple") for m in _modules(owner, name == "named_children")], "kinds", True)
+        return Seq(
+            [Seq([Data(text="{}"), m], "tuple") for m in _modules(owner, name == "named_children")], "kinds", True
+        )
     if name in ("register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"):
         if args and hasattr(owner, "hooks"):
             hook = args[0]
@@ -760,7 +847,11 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         if args:
             h.attrs["@hook"] = hook
         return h
-    if name in ("register_buffer", "register_parameter", "add_module", "register_module", "__setattr__") and len(args) > 1 and isinstance(args[0], Const):
+    if (
+        name in ("register_buffer", "register_parameter", "add_module", "register_module", "__setattr__")
+        and len(args) > 1
+        and isinstance(args[0], Const)
+    ):
         assign.set_attribute(w, owner, str(args[0].v), args[1])
         return NONE
     if name == "requires_grad_":
@@ -776,7 +867,20 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         for h in w.marks.holders(bits):
             h.grad, h.grad_sites = 0, []
         return NONE
-    if name in ("train", "eval", "to", "cuda", "cpu", "half", "bfloat16", "float", "double", "compile", "share_memory", "to_empty"):
+    if name in (
+        "train",
+        "eval",
+        "to",
+        "cuda",
+        "cpu",
+        "half",
+        "bfloat16",
+        "float",
+        "double",
+        "compile",
+        "share_memory",
+        "to_empty",
+    ):
         return owner
     if name == "no_sync":
         return LibObj("context")
@@ -826,7 +930,7 @@ def _inner_holders(w: Walk, owner: Value, depth: int) -> int:
         elif isinstance(v, (Inst, LibObj)):
             if v.holder is not None:
                 out |= v.holder.bit
-            if isinstance(v, Inst) and v.is_module or isinstance(v, LibObj):
+            if (isinstance(v, Inst) and v.is_module) or isinstance(v, LibObj):
                 out |= _inner_holders(w, v, depth + 1)
         elif isinstance(v, (Seq, Dict)):
             out |= _inner_holders(w, v, depth + 1)
@@ -839,7 +943,7 @@ def _modules(owner: Value, direct: bool) -> list[Value]:
     kinds: set[object] = set()
 
     def add(v: Value, depth: int) -> None:
-        if isinstance(v, Inst) and v.is_module or isinstance(v, LibObj) and v.path.startswith("torch.nn."):
+        if (isinstance(v, Inst) and v.is_module) or (isinstance(v, LibObj) and v.path.startswith("torch.nn.")):
             if id(v) not in seen and len(seen) < 200:
                 seen.add(id(v))
                 kind = id(v.cls) if isinstance(v, Inst) else v.path
@@ -902,12 +1006,29 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name == "size":
         if a and isinstance(a[0], Const) and a[0].v == 0:
             return count_of(w, owner)
-        if owner.shape and a and isinstance(a[0], Const) and isinstance(a[0].v, int) and -len(owner.shape) <= a[0].v < len(owner.shape):
+        if (
+            owner.shape
+            and a
+            and isinstance(a[0], Const)
+            and isinstance(a[0].v, int)
+            and -len(owner.shape) <= a[0].v < len(owner.shape)
+        ):
             at = owner.shape[a[0].v]
             if at is not None:
                 return Const(at)
         return Data()
-    if name in ("dim", "ndimension", "stride", "element_size", "is_floating_point", "storage", "get_device", "is_cuda", "nbytes", "untyped_storage"):
+    if name in (
+        "dim",
+        "ndimension",
+        "stride",
+        "element_size",
+        "is_floating_point",
+        "storage",
+        "get_device",
+        "is_cuda",
+        "nbytes",
+        "untyped_storage",
+    ):
         return Data()
     if name in ("gather", "take_along_dim", "take"):
         return _gather(w, owner, a[-1] if a else k.get("index", NONE))
@@ -940,7 +1061,12 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         if a or k:
             arg = Data(_all(a, k), tag=mixing.tag_of(a[0]) if a else "")
             if owner.root.holder is None and name in ("add_", "sub_", "mul_", "div_"):
-                negative = "alpha" in k and isinstance(k["alpha"], Const) and isinstance(k["alpha"].v, (int, float)) and k["alpha"].v < 0
+                negative = (
+                    "alpha" in k
+                    and isinstance(k["alpha"], Const)
+                    and isinstance(k["alpha"].v, (int, float))
+                    and k["alpha"].v < 0
+                )
                 assign.in_place(w, owner, arg, ast.Sub() if negative else op)
             else:
                 assign.write(w, owner, _all(a, k) & ~w.marks.mask[Mark.PARAMETER], accumulate=True)
@@ -961,18 +1087,48 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return Data()  # how large the vocabulary is
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
         d = Data(labels(owner) | _all(a, k), tag="")
-        if name in ("topk", "sort") or name == "max" and a:
+        if name in ("topk", "sort") or (name == "max" and a):
             return Seq([Data(d.lab, tag=owner.tag if owner.tag == "probabilities" else ""), Data(d.lab)], "tuple")
         return d
-    if name in ("split", "decode", "encode", "strip", "lower", "startswith", "endswith", "replace", "format", "join", "rsplit", "group", "groups"):
+    if name in (
+        "split",
+        "decode",
+        "encode",
+        "strip",
+        "lower",
+        "startswith",
+        "endswith",
+        "replace",
+        "format",
+        "join",
+        "rsplit",
+        "group",
+        "groups",
+    ):
         return Data(labels(owner) | _all(a, k), text=owner.text if name in ("strip", "replace") else "")
     if name in ("matmul", "mm", "bmm") and owner.tag == "probabilities" and not w.forward_depth:
         return Data(labels(owner) | _all(a, k), tag="byte row")
     if name == "matmul" or name == "mm" or name == "bmm" or name == "einsum" or name == "outer":
         return Data(labels(owner) | _all(a, k), tag="activations" if owner.tag == "activations" else "")
-    if name in WHOLE and owner.tag == "entropy" and not a and not k and w.val_reads(labels(owner)) and not w.forward_depth:
+    if (
+        name in WHOLE
+        and owner.tag == "entropy"
+        and not a
+        and not k
+        and w.val_reads(labels(owner))
+        and not w.forward_depth
+    ):
         reads = w.val_reads(labels(owner))
-        return Data(labels(owner) | sights_mixing.leak(w, Sight.FUTURE_STATISTICS, "a statistic of all positions of the window, those still to come among them", reads), tag="entropy")
+        return Data(
+            labels(owner)
+            | sights_mixing.leak(
+                w,
+                Sight.FUTURE_STATISTICS,
+                "a statistic of all positions of the window, those still to come among them",
+                reads,
+            ),
+            tag="entropy",
+        )
     handler = _BY_NAME.get(name)
     if handler is not None and name not in ("array", "tensor", "Parameter", "at", "cat", "stack"):
         return handler(w, name, [owner, *a], k, n)
@@ -986,7 +1142,13 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return Data(labels(owner) | _all(a, k), tag="total" if whole else owner.tag)
     if owner.tag in TOKENISH and name in ("__xor__", "__and__", "__mod__", "bitwise_xor"):
         return Data(labels(owner) | _all(a, k), tag="hash")
-    d = Data(labels(owner) | _all(a, k), tag=owner.tag if name in ("mean", "cumsum", "abs", "neg", "negative") and owner.tag in (*AT_TARGET, "entropy", "activations", "probabilities") else "")
+    d = Data(
+        labels(owner) | _all(a, k),
+        tag=owner.tag
+        if name in ("mean", "cumsum", "abs", "neg", "negative")
+        and owner.tag in (*AT_TARGET, "entropy", "activations", "probabilities")
+        else "",
+    )
     d.parts = owner.parts
     return d
 
@@ -1011,20 +1173,31 @@ def _minimum(w: Walk, owner: Data, a: Args, k: Kw) -> Value:
 
 def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
     """scatter_add_(dim, index, source) and its kin."""
-    index = k.get("index") or (a[1] if len(a) > 1 and not name.startswith("index_put") and not name.startswith("put") else a[0] if a else NONE)
-    source = k.get("src") or k.get("source") or k.get("values") or (a[2] if len(a) > 2 else a[1] if len(a) > 1 else NONE)
+    index = k.get("index") or (
+        a[1] if len(a) > 1 and not name.startswith("index_put") and not name.startswith("put") else a[0] if a else NONE
+    )
+    source = (
+        k.get("src") or k.get("source") or k.get("values") or (a[2] if len(a) > 2 else a[1] if len(a) > 1 else NONE)
+    )
     if name.startswith("index_put"):
         source = a[1] if len(a) > 1 else source
-    add = name != "scatter_" and name != "scatter" or "reduce" in k
+    add = (name != "scatter_" and name != "scatter") or "reduce" in k
     if not add and w.val_reads(labels(index)) and w.score_marks(labels(source)):
         owner.root.lab |= labels(source)
         owner.root.tag = "scattered"
-        w.see(Sight.UNNORMALISED, w.site, "a probability is written at the place of the scored token only", labels(source) | labels(index))
+        w.see(
+            Sight.UNNORMALISED,
+            w.site,
+            "a probability is written at the place of the scored token only",
+            labels(source) | labels(index),
+        )
         return
     if add and isinstance(source, Data) and source.tag == "probabilities" and not w.val_reads(labels(index)):
         owner.root.tag = "byte row"
         owner.tag = "byte row"
-    assign.write(w, owner, labels(source), index=index, accumulate=True, value=source if isinstance(source, Data) else None)
+    assign.write(
+        w, owner, labels(source), index=index, accumulate=True, value=source if isinstance(source, Data) else None
+    )
 
 
 def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
@@ -1043,10 +1216,14 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
     if name == "masked_fill" or name == "masked_select":
         lab |= _all(a, k)
     if name == "narrow" and owner.tok is not None and len(a) > 2:
-        stop = mixing.combine(w, ast.Add(), a[1], a[2]) if not (isinstance(a[1], Const) and isinstance(a[2], Const)) else Const(a[1].v + a[2].v)
+        stop = (
+            mixing.combine(w, ast.Add(), a[1], a[2])
+            if not (isinstance(a[1], Const) and isinstance(a[2], Const))
+            else Const(a[1].v + a[2].v)
+        )
         return tokens.subscript(w, owner, Seq([a[1], stop, NONE], "slice"))
     if name == "requires_grad_":
-        if not a or isinstance(a[0], Const) and a[0].v:
+        if not a or (isinstance(a[0], Const) and a[0].v):
             assign.make_trainable(w, owner)
         return owner
     if name == "flip" and owner.tok is not None:

@@ -149,7 +149,9 @@ def _row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int
         if name not in w.derived:
             n = w.new_id()
             w.derived[name] = n
-            w.scores[n] = replace(old, id=n, targets=_shifted(w, rows(w, old.targets, picked), bounds), parts=old.parts | bounds, base=s)
+            w.scores[n] = replace(
+                old, id=n, targets=_shifted(w, rows(w, old.targets, picked), bounds), parts=old.parts | bounds, base=s
+            )
         new |= w.marks.make(Mark.SCORE, w.derived[name])
     d = Data(new, tag=owner.tag)
     d.parts = owner.parts | bounds
@@ -280,17 +282,29 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
             if low is not None:
                 base, start = from_base(w, base, start, low)
             stop = None
-        elif isinstance(last, (Const, Data)) and not (isinstance(last, Const) and last.v is None) and tag_is_place(last):
+        elif (
+            isinstance(last, (Const, Data)) and not (isinstance(last, Const) and last.v is None) and tag_is_place(last)
+        ):
             at = number(w, last)
             if at is not None:
                 base, start = from_base(w, base, start, at)
                 stop = None
-        return _derived(w, owner, Read(r.split, r.at, turns, base, start, stop, r.parts | bounds, r.sidecar), lab & w.marks.mask[Mark.TURN])
+        return _derived(
+            w,
+            owner,
+            Read(r.split, r.at, turns, base, start, stop, r.parts | bounds, r.sidecar),
+            lab & w.marks.mask[Mark.TURN],
+        )
     if isinstance(key, Seq) and key.kind == "slice":
         return _derived(w, owner, _sliced(w, r, key, turns), 0)
     if isinstance(key, Const) and isinstance(key.v, int):
         if r.start is not None and key.v >= 0:
-            return _derived(w, owner, Read(r.split, r.at, turns, r.base, r.start + key.v, r.start + key.v + 1, r.parts, r.sidecar), 0)
+            return _derived(
+                w,
+                owner,
+                Read(r.split, r.at, turns, r.base, r.start + key.v, r.start + key.v + 1, r.parts, r.sidecar),
+                0,
+            )
         return _derived(w, owner, Read(r.split, r.at, turns, r.base, None, None, r.parts, r.sidecar), 0)
     if isinstance(key, Data) and tag_is_place(key):
         at = number(w, key)
@@ -361,7 +375,14 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
     raw = isinstance(last, Data) and last.tag == "tokens"
     several = isinstance(key, Seq) and key.kind == "tuple" and len(key.items) > 1
     reads = w.val_reads(lab)
-    if raw and reads and (tag in ("log-probabilities", "probabilities", "logits") or (several and isinstance(owner, Data) and not own & w.marks.mask[Mark.TEXT_BYTES])):
+    if (
+        raw
+        and reads
+        and (
+            tag in ("log-probabilities", "probabilities", "logits")
+            or (several and isinstance(owner, Data) and not own & w.marks.mask[Mark.TEXT_BYTES])
+        )
+    ):
         rest = own
         if isinstance(key, Seq):
             for i in key.items[:-1]:
@@ -371,7 +392,10 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
     root = owner.root if isinstance(owner, Data) else owner
     hashed = _is_hashed(key)
     if own & (w.marks.mask[Mark.UPDATE]) or (hashed and not own & w.marks.mask[Mark.PARAMETER]) or tag == "table":
-        bit = w.marks.make(Mark.LOOKUP, Lookup(id(root), reads | w.train_reads(lab), hashed, Location(w.site.path, w.site.line), tag == "generic"))
+        bit = w.marks.make(
+            Mark.LOOKUP,
+            Lookup(id(root), reads | w.train_reads(lab), hashed, Location(w.site.path, w.site.line), tag == "generic"),
+        )
         d = Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
         return d
     d = Data(own | lab, tag=tag if tag not in ("tokens", "table") else "")
@@ -381,7 +405,12 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
 def in_byte_row(w: Walk, owner: Data, reads: int) -> Data:
     """The entry of a row that was made by summing token probabilities, at what a token is spelled with: a score."""
     out = at_target(w, labels(owner), reads, "target probability")
-    w.see(Sight.BYTE_MARGINAL, w.site, "the row that is scored was made by summing the probabilities of tokens", w.score_marks(labels(out)))
+    w.see(
+        Sight.BYTE_MARGINAL,
+        w.site,
+        "the row that is scored was made by summing the probabilities of tokens",
+        w.score_marks(labels(out)),
+    )
     return out
 
 

@@ -90,7 +90,20 @@ class Holder:
     `lab` holds the marks of what its numbers have learned, `grad` those of the gradient at hand.
     """
 
-    __slots__ = ("adapted", "bit", "born", "external", "grad", "grad_sites", "lab", "name", "number", "shared", "site", "trained")
+    __slots__ = (
+        "adapted",
+        "bit",
+        "born",
+        "external",
+        "grad",
+        "grad_sites",
+        "lab",
+        "name",
+        "number",
+        "shared",
+        "site",
+        "trained",
+    )
 
     def __init__(self, number: int, site: Any, born: tuple[tuple[int, int], ...], name: str) -> None:
         self.number = number
@@ -417,4 +430,4 @@ def join(a: Value | None, b: Value | None) -> Value:
 
 def _plain(v: Value) -> bool:
     """Whether nothing is lost when the value is replaced by its marks."""
-    return isinstance(v, Const) and v.v is not None or isinstance(v, Data) and v.holder is None and v.tok is None
+    return (isinstance(v, Const) and v.v is not None) or (isinstance(v, Data) and v.holder is None and v.tok is None)

@@ -182,8 +182,12 @@ class Walk:
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)
     forced: dict[int, bool] = field(default_factory=dict)  # `if` nodes whose way the log proves
-    printed: dict[tuple[str, frozenset[str], Site], set[int]] = field(default_factory=dict)  # beginning, functions around, print -> loops around
-    stored: list[tuple[Inst, str, Value | None]] = field(default_factory=list)  # attributes that took placeholders, with what they held
+    printed: dict[tuple[str, frozenset[str], Site], set[int]] = field(
+        default_factory=dict
+    )  # beginning, functions around, print -> loops around
+    stored: list[tuple[Inst, str, Value | None]] = field(
+        default_factory=list
+    )  # attributes that took placeholders, with what they held
     hooked: int = 0
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
@@ -191,7 +195,9 @@ class Walk:
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
-    knows: dict[int, tuple[Site, int, int]] = field(default_factory=dict)  # arrays whose entries know tokens, and how far from their places
+    knows: dict[int, tuple[Site, int, int]] = field(
+        default_factory=dict
+    )  # arrays whose entries know tokens, and how far from their places
     ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
     ranked: set[int] = field(default_factory=set)  # lists in order of size
     asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number
@@ -342,7 +348,9 @@ class Walk:
             inside = frozenset(g.name for g in self.active)
             self.printed.setdefault((start, inside, self.site), set()).update(loop for loop, _ in self.turns)
 
-    def score(self, site: Site, targets: int, inputs: int, tagged: str, parts: frozenset[str] = frozenset(), name: str = "") -> int:
+    def score(
+        self, site: Site, targets: int, inputs: int, tagged: str, parts: frozenset[str] = frozenset(), name: str = ""
+    ) -> int:
         """Write down that tokens were scored; returns the SCORE mark."""
         if len(self.scores) > MAX_EVENTS:
             raise OutOfFuel
@@ -380,14 +388,35 @@ class Walk:
                 n = self.new_id()
                 self.derived[key] = n
                 self.scores[n] = Scored(
-                    n, site, tuple(self.turns), tuple(self.guards), old.targets, new, old.parts, tuple(self.stack),
-                    bool(self.training), True, old.name, old.tagged, s, old.grad, old.told,
+                    n,
+                    site,
+                    tuple(self.turns),
+                    tuple(self.guards),
+                    old.targets,
+                    new,
+                    old.parts,
+                    tuple(self.stack),
+                    bool(self.training),
+                    True,
+                    old.name,
+                    old.tagged,
+                    s,
+                    old.grad,
+                    old.told,
                 )
             out |= self.marks.make(Mark.SCORE, self.derived[key])
         return out
 
     def update(
-        self, site: Site, means: Means, scope: Scope, name: str, marks: int, backward: tuple[Site, ...] = (), parts: frozenset[str] = frozenset(), shared: bool = False
+        self,
+        site: Site,
+        means: Means,
+        scope: Scope,
+        name: str,
+        marks: int,
+        backward: tuple[Site, ...] = (),
+        parts: frozenset[str] = frozenset(),
+        shared: bool = False,
     ) -> int:
         """Write down that state took validation tokens in; returns the UPDATE mark."""
         if len(self.updates) > MAX_EVENTS:
@@ -395,8 +424,21 @@ class Walk:
         n = self.new_id()
         scored = self.score_marks(marks)
         self.updates[n] = Updated(
-            n, site, tuple(self.turns), tuple(self.guards), means, scope, name,
-            self.val_reads(marks), scored, tuple(self.stack), backward, parts, bool(self.training), shared, self.stepping,
+            n,
+            site,
+            tuple(self.turns),
+            tuple(self.guards),
+            means,
+            scope,
+            name,
+            self.val_reads(marks),
+            scored,
+            tuple(self.stack),
+            backward,
+            parts,
+            bool(self.training),
+            shared,
+            self.stepping,
         )
         self.version += 1
         self.learned += 1
@@ -412,12 +454,29 @@ class Walk:
             return
         self.reports.append(
             Reported(
-                self.new_id(), site, tuple(self.turns), tuple(self.guards), text, self.score_marks(marks), marks,
-                tuple(self.stack), bool(self.training),
+                self.new_id(),
+                site,
+                tuple(self.turns),
+                tuple(self.guards),
+                text,
+                self.score_marks(marks),
+                marks,
+                tuple(self.stack),
+                bool(self.training),
             )
         )
 
-    def see(self, sight: Sight, site: Site, what: str, marks: int = 0, *, detail: tuple[tuple[str, str], ...] = (), ok: bool = False, path: tuple[tuple[Site, str], ...] = ()) -> None:
+    def see(
+        self,
+        sight: Sight,
+        site: Site,
+        what: str,
+        marks: int = 0,
+        *,
+        detail: tuple[tuple[str, str], ...] = (),
+        ok: bool = False,
+        path: tuple[tuple[Site, str], ...] = (),
+    ) -> None:
         """Write down something that a rule judges by itself."""
         key = (sight, site, what)
         if key in self.lookups_seen and not marks:
@@ -425,11 +484,50 @@ class Walk:
         self.lookups_seen.add(key)
         if len(self.seen) < MAX_EVENTS:
             self.seen.append(
-                Seen(sight, site, what, marks, detail, all(g.startswith("~") for g in self.guards), ok, path, tuple(self.guards), bool(self.training), tuple(self.stack))
+                Seen(
+                    sight,
+                    site,
+                    what,
+                    marks,
+                    detail,
+                    all(g.startswith("~") for g in self.guards),
+                    ok,
+                    path,
+                    tuple(self.guards),
+                    bool(self.training),
+                    tuple(self.stack),
+                )
             )
 
 
 __all__ = [
-    "NONE", "Alt", "Cls", "Const", "Data", "Dict", "Event", "EventKind", "Frame", "Func", "Holder", "Inst", "Lib", "Location", "Lookup", "ModuleValue",
-    "Observation", "OutOfFuel", "Reported", "Scored", "Seen", "Seq", "Site", "Slice", "Step", "Updated", "Value", "Walk", "labels",
+    "NONE",
+    "Alt",
+    "Cls",
+    "Const",
+    "Data",
+    "Dict",
+    "Event",
+    "EventKind",
+    "Frame",
+    "Func",
+    "Holder",
+    "Inst",
+    "Lib",
+    "Location",
+    "Lookup",
+    "ModuleValue",
+    "Observation",
+    "OutOfFuel",
+    "Reported",
+    "Scored",
+    "Seen",
+    "Seq",
+    "Site",
+    "Slice",
+    "Step",
+    "Updated",
+    "Value",
+    "Walk",
+    "labels",
 ]
