@@ -222,7 +222,7 @@ def _by_its_token(w: Walk, divisor: int, scores: int) -> bool:
     """Whether a loss is divided by something that depends on the token it is the loss of: the number of its bytes."""
     reads = w.val_reads(divisor)
     touched = _targets(w, scores)
-    return bool(reads and (reads & touched or _same_run(w, reads, touched)))
+    return bool(reads and (reads & touched or _same_run(w, reads, touched) or _overlap(w, reads, touched)))
 
 
 def _targets(w: Walk, scores: int) -> int:

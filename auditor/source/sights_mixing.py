@@ -47,7 +47,7 @@ def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
     leaks(w, bit, targets, inputs)
     same = inputs & targets
     for r in w.marks.reads(same):
-        if r.start is not None and w.val_reads(same):
+        if r.start is not None and (r.turns or r.start or r.base) and w.val_reads(same):  # not tokens of which nothing more is known
             steps = ((w.site_of(r.at), "tokens are read"),)
             w.see(
                 Sight.TARGET_GATE,

@@ -402,15 +402,35 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
     return d
 
 
+def launched(w: Walk, args: list[Value]) -> Data:
+    """A kernel on a device: what it fills depends on all it is given; from predictions and the tokens that came it makes losses."""
+    lab = 0
+    for a in args:
+        lab |= labels(a)
+    empty = [a for a in args if isinstance(a, Data) and a.root.site is not None and a.root.holder is None and not labels(a)]
+    came = 0
+    for a in args:
+        if isinstance(a, Data) and a.tag == "tokens":
+            came |= w.val_reads(labels(a))
+    tag = ""
+    if came and empty and lab & w.marks.mask[Mark.PARAMETER]:
+        inputs = 0
+        for a in args:
+            if not (isinstance(a, Data) and a.tag == "tokens"):
+                inputs |= labels(a)
+        lab, tag = labels(at_target(w, inputs, came, "nll")), "nll"
+    for a in empty:
+        a.root.lab |= lab
+        a.root.tag = a.root.tag or tag
+    return Data(lab)
+
+
 def in_byte_row(w: Walk, owner: Data, reads: int) -> Data:
     """The entry of a row that was made by summing token probabilities, at what a token is spelled with: a score."""
-    out = at_target(w, labels(owner), reads, "target probability")
-    w.see(
-        Sight.BYTE_MARGINAL,
-        w.site,
-        "the row that is scored was made by summing the probabilities of tokens",
-        w.score_marks(labels(out)),
-    )
+    lab = labels(owner)
+    bit = w.score(w.site, reads, lab, "target probability")  # the bytes before of the same token are known by then
+    out = Data(bit | lab & w.marks.mask[Mark.PARAMETER], tag="target probability")
+    w.see(Sight.BYTE_MARGINAL, w.site, "the row that is scored was made by summing the probabilities of tokens", w.score_marks(labels(out)))
     return out
 
 
