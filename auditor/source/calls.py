@@ -364,6 +364,9 @@ def forward_pass(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AS
 
 def run_hooks(w: Walk, o: Value, hooks: list[Value], before: bool, args: Args, out: Value, n: ast.AST | None) -> None:
     """What was registered to run before or after a module's forward."""
+    if hooks and w.summarising and isinstance(o, (Inst, LibObj)):
+        w.stored.append((o, "@hooked", o.attrs.get("@hooked")))  # not to be summarised: the hooks want the real values
+        return
     for hook in hooks:
         if (isinstance(hook, Native) and hook.name == "pre-hook") is before:
             call(w, hook, [o, Seq(list(args), "tuple"), out], {}, n)

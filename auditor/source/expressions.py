@@ -554,6 +554,8 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
         return Data(labels(owner) | labels(key))
     if isinstance(owner, (Lib, Cls)):
         return owner
+    if isinstance(owner, Func):  # a kernel and its grid
+        return Native(lambda w, args, kw, node: tokens.launched(w, [*args, *kw.values()]), owner.name)
     return marked(Data(labels(owner)), labels(key))
 
 

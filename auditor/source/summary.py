@@ -101,7 +101,11 @@ def _summarise(w: Walk, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -
     known = (set(w.scores), set(w.updates), set(w.lookups_seen))
     held = [_placeholder(w, v, (i,)) for i, v in enumerate(args)]
     named = {k: _placeholder(w, v, (len(args) + i,)) for i, (k, v) in enumerate(kw.items())}
-    out = _walk(w, forward, held, named, n)
+    w.summarising += 1
+    try:
+        out = _walk(w, forward, held, named, n)
+    finally:
+        w.summarising -= 1
     after = (len(w.scores), len(w.updates), len(w.seen), len(w.notes), len(w.reports), w.learned, w.hooked)
     stored, w.stored = w.stored, kept
     for target, attribute, old in reversed(stored):  # what was kept of the placeholders

@@ -23,6 +23,7 @@ from auditor.source.values import (
     Holder,
     Inst,
     Lib,
+    LibObj,
     ModuleValue,
     Seq,
     Value,
@@ -185,9 +186,10 @@ class Walk:
     printed: dict[tuple[str, frozenset[str], Site], set[int]] = field(
         default_factory=dict
     )  # beginning, functions around, print -> loops around
-    stored: list[tuple[Inst, str, Value | None]] = field(
+    stored: list[tuple[Inst | LibObj, str, Value | None]] = field(
         default_factory=list
     )  # attributes that took placeholders, with what they held
+    summarising: int = 0  # inside a part of a model that is walked with placeholders
     hooked: int = 0
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
@@ -307,7 +309,7 @@ class Walk:
         while m:
             low = m & -m
             r = self.marks.of[low.bit_length() - 1][1]
-            if isinstance(r, Read) and r.split is Split.VALIDATION and not r.sidecar:
+            if isinstance(r, Read) and r.split is Split.VALIDATION and not r.sidecar and (r.at.line or self.summarising):
                 out |= low
             m ^= low
         return out
