@@ -37,32 +37,31 @@ ALIASES = {
 
 
 def get(w: Walk, owner: Value, name: str, n: ast.AST) -> Value:
-    t = type(owner)
-    if t is Inst:
-        return _instance(w, owner, name, n)  # type: ignore[arg-type]
-    if t is Lib:
-        return library_name(w, owner.path, name)  # type: ignore[attr-defined]
-    if t is ModuleValue:
-        v = owner.frame.locals.get(name)  # type: ignore[attr-defined]
+    if isinstance(owner, Inst):
+        return _instance(w, owner, name, n)
+    if isinstance(owner, Lib):
+        return library_name(w, owner.path, name)
+    if isinstance(owner, ModuleValue):
+        v = owner.frame.locals.get(name)
         return v if v is not None else Data()
-    if t is Cls:
-        return _class_attribute(owner, name)  # type: ignore[arg-type]
-    if t is Data:
-        return _data(w, owner, name)  # type: ignore[arg-type]
-    if t is LibObj:
-        return _library_object(w, owner, name)  # type: ignore[arg-type]
-    if t is Alt:
+    if isinstance(owner, Cls):
+        return _class_attribute(owner, name)
+    if isinstance(owner, Data):
+        return _data(w, owner, name)
+    if isinstance(owner, LibObj):
+        return _library_object(w, owner, name)
+    if isinstance(owner, Alt):
         out: Value | None = None
-        for x in owner.values:  # type: ignore[attr-defined]
+        for x in owner.values:
             if not (isinstance(x, Const) and x.v is None):
                 out = join(out, get(w, x, name, n))
         return out or Data()
-    if t is Seq and owner.kind == "slice":  # type: ignore[attr-defined]
+    if isinstance(owner, Seq) and owner.kind == "slice":
         return Data(labels(owner))
-    if t is Bound and name == "__self__":
-        return owner.owner  # type: ignore[attr-defined,no-any-return]
-    if t is Func or t is Bound:
-        f = owner.func if isinstance(owner, Bound) else owner  # type: ignore[assignment]
+    if isinstance(owner, Bound) and name == "__self__":
+        return owner.owner
+    if isinstance(owner, (Func, Bound)):
+        f = owner.func if isinstance(owner, Bound) else owner
         if name == "__name__":
             return Const(getattr(f, "name", ""))
         if name == "__wrapped__":
@@ -73,8 +72,8 @@ def get(w: Walk, owner: Value, name: str, n: ast.AST) -> Value:
             stored = f.kw_defaults.get(f"@{name}")
             if stored is not None:
                 return stored
-    if t is Native and name == "__name__":
-        return Const(owner.name)  # type: ignore[attr-defined]
+    if isinstance(owner, Native) and name == "__name__":
+        return Const(owner.name)
     return Method(owner, name)
 
 

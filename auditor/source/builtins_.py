@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from typing import Any
 
 from auditor.source import assign, attributes, containers, mixing, sights_files
 from auditor.source.labels import Mark
@@ -18,6 +19,7 @@ from auditor.source.values import (
     Data,
     Dict,
     Func,
+    Holder,
     Inst,
     Kw,
     Lib,
@@ -157,8 +159,8 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     ):
         try:
             f = min if p == "min" else max
-            items = [v.v for v in values] if len(values) > 1 else list(values[0].v)  # type: ignore[attr-defined]
-            return Const(f(items), _all(values, {}))
+            known = [v.v for v in values if isinstance(v, Const)]
+            return Const(f(known if len(known) > 1 else list(known[0])), _all(values, {}))
         except Exception:
             return Data(_all(values, {}))
     if p == "min":
@@ -249,18 +251,14 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         if p == "sorted":
             w.ranked.add(id(s))
             w.kept.append(s)
-        if p == "sorted" and not s.more and all(isinstance(i, Const) for i in items) and "key" not in k:
+        known = [i for i in items if isinstance(i, Const)]
+        if p == "sorted" and not s.more and len(known) == len(items) and "key" not in k:
             try:
-                s.items = sorted(items, key=lambda i: i.v)  # type: ignore[attr-defined,no-any-return]
+                s.items = [*sorted(known, key=lambda i: i.v)]
             except TypeError:
                 pass
     elif isinstance(a[0], Data):
         return a[0]
-        if p == "sorted" and "key" in k:
-            lab = _judged(w, items, k, n)
-            if lab:
-                s.lab |= lab
-                s.more = True
     else:
         if isinstance(a[0], Const) and isinstance(a[0].v, (str, tuple, range, bytes)) and len(a[0].v) <= 64:
             return Seq([Const(i) for i in a[0].v], kind)
@@ -740,17 +738,17 @@ def _replaced(a: Args, k: Kw) -> Value:
     return Data(_all(a, k))
 
 
-def _copied(w: Walk, v: Value, done: dict[int, Value]) -> Value:
-    """A deep copy: the same marks, nothing shared."""
-    if id(v) in done:
-        return done[id(v)]
+def _copied(w: Walk, v: Value, done: dict[int, Any]) -> Value:
+    """A deep copy: the same marks, nothing shared. `done` holds the copies of values and of holders by identity."""
+    made = done.get(id(v))
+    if isinstance(made, Value):
+        return made
     if isinstance(v, Data):
         d = Data(labels(v) & ~w.marks.mask[Mark.PARAMETER], tag=v.tag, tok=v.tok, text=v.text)
         d.site, d.born = w.site, tuple(w.turns)
         d.snapshot = v.root.holder or assign.snapshot_of(v)
         if v.root.holder is not None and v.root is v:
-            h = _copied_holder(w, v.root.holder, done)
-            p = attributes.parameter(w, h)
+            p = attributes.parameter(w, _copied_holder(w, v.root.holder, done))
             done[id(v)] = p
             return p
         done[id(v)] = d
@@ -796,15 +794,15 @@ def _snapshot(w: Walk, v: Value) -> Value:
     return snapshot(w, v)
 
 
-def _copied_holder(w: Walk, h: object, done: dict[int, Value]) -> object:  # type: ignore[misc]
+def _copied_holder(w: Walk, h: Holder, done: dict[int, Any]) -> Holder:
     found = done.get(id(h))
-    if found is not None:
+    if isinstance(found, Holder):
         return found
-    new = w.holder(h.name, w.site)  # type: ignore[attr-defined]
-    new.lab = h.lab  # type: ignore[attr-defined]
+    new = w.holder(h.name, w.site)
+    new.lab = h.lab
     sights_files.copied(w, h, new)
-    new.trained, new.adapted, new.external = h.trained, h.adapted, h.external  # type: ignore[attr-defined]
-    done[id(h)] = new  # type: ignore[assignment]
+    new.trained, new.adapted, new.external = h.trained, h.adapted, h.external
+    done[id(h)] = new
     return new
 
 
@@ -857,5 +855,3 @@ def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Val
         return owner
     return Data(owner.lab | _all(args, kw))
 
-
-UNUSED = (Bound, re)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 from auditor.source import attributes, environment, expressions, library, statements, summary
@@ -88,42 +89,41 @@ class _Super(Value):
 def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Call a value."""
     w.step()
-    t = type(fn)
-    if t is Func:
-        return enter(w, fn, args, kw, n)  # type: ignore[arg-type]
-    if t is Bound:
-        o = fn.owner  # type: ignore[attr-defined]
+    if isinstance(fn, Func):
+        return enter(w, fn, args, kw, n)
+    if isinstance(fn, Bound):
+        o = fn.owner
         if (
-            type(o) is Inst
+            isinstance(o, Inst)
             and o.is_module
             and isinstance(fn.func, Func)
             and fn.func.name.startswith(("forward", "_forward"))
             and w.active
             and w.active[-1].node is not fn.func.node
-        ):  # type: ignore[attr-defined]
+        ):
             return forward_pass(w, o, fn, args, kw, n)
-        return call(w, fn.func, [o, *args], kw, n)  # type: ignore[attr-defined]
-    if t is Lib:
-        return library.call(w, fn.path, args, kw, n)  # type: ignore[attr-defined]
-    if t is Method:
-        return _method(w, fn, args, kw, n)  # type: ignore[arg-type]
-    if t is Cls:
-        return instantiate(w, fn, args, kw, n)  # type: ignore[arg-type]
-    if t is Inst:
-        return call_object(w, fn, args, kw, n)  # type: ignore[arg-type]
-    if t is LibObj:
-        return library.call_object(w, fn, args, kw, n)  # type: ignore[arg-type]
-    if t is Native:
-        return fn.call(w, args, kw, n or ast.Constant(None))  # type: ignore[attr-defined,no-any-return]
-    if t is Alt:
+        return call(w, fn.func, [o, *args], kw, n)
+    if isinstance(fn, Lib):
+        return library.call(w, fn.path, args, kw, n)
+    if isinstance(fn, Method):
+        return _method(w, fn, args, kw, n)
+    if isinstance(fn, Cls):
+        return instantiate(w, fn, args, kw, n)
+    if isinstance(fn, Inst):
+        return call_object(w, fn, args, kw, n)
+    if isinstance(fn, LibObj):
+        return library.call_object(w, fn, args, kw, n)
+    if isinstance(fn, Native):
+        return fn.call(w, args, kw, n or ast.Constant(None))
+    if isinstance(fn, Alt):
         out: Value | None = None
-        for k, x in enumerate(fn.values):  # type: ignore[attr-defined]
+        for k, x in enumerate(fn.values):
             if isinstance(x, Const):
                 continue
             with w.branch(f"~{id(fn) % 999983}:{k}"):
                 out = join(out, call(w, x, args, kw, n))
         return out or Data()
-    if t is Seq and args == [] and not fn.items:  # type: ignore[attr-defined]
+    if isinstance(fn, Seq) and args == [] and not fn.items:
         return Data()
     lab = labels(fn)
     for a in args:
@@ -508,7 +508,7 @@ def _globals(w: Walk, args: Args, f: Frame) -> Value:
     return Dict(f.top.frame.locals)
 
 
-_NEEDS_FRAME: dict[str, Any] = {"locals": _locals, "vars": _locals, "globals": _globals}
+_NEEDS_FRAME: dict[str, Callable[[Walk, Args, Frame], Value]] = {"locals": _locals, "vars": _locals, "globals": _globals}
 
 
 def enter_context(w: Walk, v: Value, n: ast.AST) -> Value:

@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign
 from auditor.source.labels import Mark
-from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, LibObj, Seq, Value, join, labels
+from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
 
 
@@ -48,10 +48,10 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
     if name in ("pop", "popleft", "get"):
         if s.items:
             at = args[0] if args else None
-            i = at.v if isinstance(at, Const) and isinstance(at.v, int) else (0 if name != "pop" else -1)
-            if not s.more and -len(s.items) <= i < len(s.items):
-                return s.items.pop(i)
-            return s.items[i] if -len(s.items) <= i < len(s.items) else s.items[-1]
+            place = at.v if isinstance(at, Const) and isinstance(at.v, int) else (0 if name != "pop" else -1)
+            if not s.more and -len(s.items) <= place < len(s.items):
+                return s.items.pop(place)
+            return s.items[place] if -len(s.items) <= place < len(s.items) else s.items[-1]
         return Data(s.lab)
     if name == "clear":
         s.items[:] = []
@@ -62,10 +62,10 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
     if name in ("sort", "reverse", "remove", "discard", "train", "eval", "zero_grad", "requires_grad_"):
         return s if name in ("train", "eval", "requires_grad_") else NONE
     if name in ("index", "count"):
-        if args and isinstance(args[0], Const) and not s.more and all(isinstance(i, Const) for i in s.items):
-            values = [i.v for i in s.items]  # type: ignore[attr-defined]
+        known = [i.v for i in s.items if isinstance(i, Const)]
+        if args and isinstance(args[0], Const) and not s.more and len(known) == len(s.items):
             try:
-                return Const(values.index(args[0].v) if name == "index" else values.count(args[0].v))
+                return Const(known.index(args[0].v) if name == "index" else known.count(args[0].v))
             except ValueError:
                 return Data()
         return Data(labels(s))
@@ -86,10 +86,10 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
     if name == "item":
         return Data(labels(s))
     if name in ("forward", "__call__"):
-        v: Value = args[0] if args else NONE
+        out: Value = args[0] if args else NONE
         for m in s.items:
-            v = calls.call(w, m, [v], {}, n)
-        return v
+            out = calls.call(w, m, [out], {}, n)
+        return out
     lab = labels(s)
     for a in args:
         lab |= labels(a)
@@ -179,5 +179,3 @@ def _maybe(v: Value) -> Value:
         v.tag = "maybe none"
     return v
 
-
-UNUSED = LibObj

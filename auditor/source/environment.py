@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditor.source.labels import Mark
 from auditor.source.values import NONE, Const, Data, Value, labels
 from auditor.source.walk import Site, Walk
 from rules.events import Setting
@@ -79,5 +78,3 @@ def _like(old: Any, text: str) -> Any:
         return _UNREADABLE
     return _UNREADABLE
 
-
-UNUSED = Mark

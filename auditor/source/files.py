@@ -6,7 +6,7 @@ import ast
 import fnmatch
 import re
 
-from auditor.source import attributes, environment, sights_files, sights_tokens
+from auditor.source import environment, sights_files, sights_tokens
 from auditor.source.attributes import path_of
 from auditor.source.builtins_ import text_of
 from auditor.source.labels import Mark
@@ -15,7 +15,6 @@ from auditor.source.values import (
     NONE,
     Args,
     Bound,
-    Cls,
     Const,
     Data,
     Dict,
@@ -284,7 +283,7 @@ def _add_argument(w: Walk, o: LibObj, args: Args, kw: Kw) -> None:
             kind = kw.get("type")
             if isinstance(kind, Lib) and kind.path in ("int", "float", "str"):
                 try:
-                    default = Const({"int": int, "float": float, "str": str}[kind.path](given))  # type: ignore[operator]
+                    default = Const({"int": int, "float": float, "str": str}[kind.path](given))
                 except ValueError:
                     pass
             elif kind is not None and not isinstance(kind, Lib):
@@ -557,4 +556,3 @@ FUNCTIONS = {
         if (lib, f) != ("json", "dumps")
     },
 }
-UNUSED = (Cls, Inst, attributes)

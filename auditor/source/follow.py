@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import gc
 import sys
 import time
@@ -11,8 +10,7 @@ from collections.abc import Iterable
 from auditor.source import sights_native, statements
 from auditor.source.config import Configuration
 from auditor.source.graph import program
-from auditor.source.labels import Mark
-from auditor.source.values import Const, ModuleValue
+from auditor.source.values import ModuleValue
 from auditor.source.walk import MAX_SECONDS, OutOfFuel, Walk
 from auditor.source.witness import forced
 from auditor.unpack.parse import parse
@@ -84,5 +82,3 @@ def walk(
             gc.enable()
     return w, problem
 
-
-UNUSED = (ast, Const, Mark)

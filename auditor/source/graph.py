@@ -169,7 +169,7 @@ class _Maker:
 
     def made_of(self, s: Scored) -> tuple[int, ...]:
         """The scores that this one was computed from, nearest first."""
-        out = []
+        out: list[int] = []
         while s.base >= 0 and len(out) < 20:
             out.append(s.base)
             s = self.w.scores[s.base]

@@ -29,9 +29,9 @@ def do_import(w: Walk, n: ast.Import | ast.ImportFrom, f: Frame) -> str | None:
     for a in n.names:
         if a.name == "*":
             if module is not None:
-                for k, v in module.frame.locals.items():
-                    if not k.startswith("_"):
-                        f.locals[k] = v
+                for name, public in module.frame.locals.items():
+                    if not name.startswith("_"):
+                        f.locals[name] = public
             continue
         v: Value
         if module is not None:

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Callable
 
 from auditor.source import builtins_, containers, files, optimisers, sights_native, tensors
-from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
     Alt,
@@ -198,4 +197,3 @@ def _register() -> None:
 
 
 _register()
-UNUSED = Mark

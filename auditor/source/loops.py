@@ -13,7 +13,7 @@ from auditor.source import sights_branches, statements
 from auditor.source.assign import assign
 from auditor.source.expressions import decide, evaluate
 from auditor.source.labels import Mark, Read
-from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, join, labels
+from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 
 FEW = 3
@@ -161,7 +161,7 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
         from auditor.source.tokens import item_of, last_of
 
         count = 3 if len(w.turns) < 2 else 2
-        some = [item_of(w, source, k) for k in range(count)]
+        some: list[Value] = [item_of(w, source, k) for k in range(count)]
         last = last_of(w, source)
         return [*some, last] if last is not None else some, True
     lab = labels(source)
@@ -227,5 +227,3 @@ def _turned(w: Walk, v: Data, bit: int) -> Data:
     d = Data((v.lab & ~w.marks.mask[Mark.READ]) | w.read(new) | bit, tag=v.tag, tok=new)
     return d
 
-
-UNUSED = join

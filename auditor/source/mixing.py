@@ -486,5 +486,3 @@ def overlaps(x: Read, y: Read) -> bool:
         other.setdefault(loop, set()).add(k)
     return all(not (loop in other and not ks & other[loop]) for loop, ks in loops.items())
 
-
-UNUSED = Lookup

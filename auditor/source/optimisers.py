@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, attributes
 from auditor.source.labels import Mark
-from auditor.source.values import NONE, Args, Const, Data, Dict, Func, Inst, Kw, LibObj, Value, labels
+from auditor.source.values import NONE, Args, Data, Dict, Func, Inst, Kw, LibObj, Value, labels
 from auditor.source.walk import Walk
 from rules.events import Means, Sight
 
@@ -129,15 +129,20 @@ def backward(w: Walk, loss: Value) -> None:
             h.grad_sites.append(w.site)
 
 
+def _backward(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
+    if args:
+        backward(w, args[0])
+    return NONE
+
+
 def _clip(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     return Data()
 
 
 FUNCTIONS = {
-    "torch.autograd.backward": lambda w, p, a, k, n: (backward(w, a[0]), NONE)[1] if a else NONE,
+    "torch.autograd.backward": _backward,
     "torch.nn.utils.clip_grad_norm_": _clip,
     "torch.nn.utils.clip_grad_value_": _clip,
     "torch.cuda.amp.GradScaler": lambda w, p, a, k, n: LibObj("GradScaler"),
     "torch.amp.GradScaler": lambda w, p, a, k, n: LibObj("GradScaler"),
 }
-UNUSED = Const

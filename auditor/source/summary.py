@@ -31,7 +31,7 @@ def part(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None
         tuple(map(_shape, args)),
         tuple((k, _shape(v)) for k, v in kw.items()),
     )
-    if None in key[5] or any(s is None for _, s in key[6]):  # type: ignore[operator]
+    if None in key[5] or any(s is None for _, s in key[6]):
         return _walk(w, forward, args, kw, n)
     if key in w.summaries:
         out = w.summaries[key]

@@ -495,7 +495,8 @@ def _histogram(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         counts = k.get("return_counts")
         if counts is not None or "return_inverse" in k:
             u = Data(labels(a[0]) if a else 0, tag=mixing.tag_of(a[0]) if a else "")
-            return Seq([u, d, d][: 3 if len(k) > 1 else 2], "tuple")
+            found: list[Value] = [u, d, d]
+            return Seq(found[: 3 if len(k) > 1 else 2], "tuple")
         return Data(d.lab, tag=mixing.tag_of(a[0]) if a else "")
     return d
 
@@ -842,11 +843,11 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
                 w.hooked += 1
                 w.version += 1
                 w.learned += 1
-        h = LibObj("hook")
-        h.attrs["@owner"] = owner
+        handle = LibObj("hook")
+        handle.attrs["@owner"] = owner
         if args:
-            h.attrs["@hook"] = hook
-        return h
+            handle.attrs["@hook"] = hook
+        return handle
     if (
         name in ("register_buffer", "register_parameter", "add_module", "register_module", "__setattr__")
         and len(args) > 1
@@ -1057,7 +1058,7 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         assign.write(w, owner, labels(a[0]), value=a[0])
         return owner
     if name.endswith("_") and not name.startswith("_"):
-        op: ast.operator = {"sub_": ast.Sub(), "mul_": ast.Mult(), "div_": ast.Div()}.get(name, ast.Add())  # type: ignore[assignment]
+        op: ast.operator = {"sub_": ast.Sub(), "mul_": ast.Mult(), "div_": ast.Div()}.get(name, ast.Add())
         if a or k:
             arg = Data(_all(a, k), tag=mixing.tag_of(a[0]) if a else "")
             if owner.root.holder is None and name in ("add_", "sub_", "mul_", "div_"):
@@ -1242,5 +1243,3 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
         d.shape = owner.shape
     return d
 
-
-UNUSED = TOKENISH

@@ -144,16 +144,16 @@ class Seq(Value):
     def more(self) -> bool:
         return self._more or (self.base is not None and self.base.more)
 
-    @property
-    def inexact(self) -> bool:
-        return self.loose or (self.base is not None and self.base.inexact)
-
     @more.setter
     def more(self, value: bool) -> None:
         s = self
         while s.base is not None:
             s = s.base
         s._more = value
+
+    @property
+    def inexact(self) -> bool:
+        return self.loose or (self.base is not None and self.base.inexact)
 
 
 class Dict(Value):
@@ -346,12 +346,11 @@ class Tok:
 
 def labels(v: Value, depth: int = 0) -> int:
     """All marks of a value and of what it holds."""
-    t = type(v)
-    if t is Const:
+    if isinstance(v, Const):
         return v.lab
-    if t is Data:
+    if isinstance(v, Data):
         lab = v.lab
-        d: Data | None = v  # type: ignore[assignment]
+        d: Data | None = v
         while d is not None:
             lab |= d.lab
             if d.holder is not None:
@@ -360,43 +359,41 @@ def labels(v: Value, depth: int = 0) -> int:
         return lab
     if depth > 6:
         return v.lab
-    if t is Seq:
+    if isinstance(v, Seq):
         lab = v.lab
-        for i in v.items:  # type: ignore[attr-defined]
+        for i in v.items:
             lab |= labels(i, depth + 1)
         return lab
-    if t is Dict:
-        lab = v.lab | v.key_lab  # type: ignore[attr-defined]
-        for i in v.items.values():  # type: ignore[attr-defined]
+    if isinstance(v, Dict):
+        lab = v.lab | v.key_lab
+        for i in v.items.values():
             lab |= labels(i, depth + 1)
-        if v.rest is not None:  # type: ignore[attr-defined]
-            lab |= labels(v.rest, depth + 1)  # type: ignore[attr-defined]
+        if v.rest is not None:
+            lab |= labels(v.rest, depth + 1)
         return lab
-    if t is Alt:
+    if isinstance(v, Alt):
         lab = v.lab
-        for i in v.values:  # type: ignore[attr-defined]
+        for i in v.values:
             lab |= labels(i, depth + 1)
         return lab
-    if t is Inst:
+    if isinstance(v, Inst):
         lab = v.lab
-        if v.holder is not None:  # type: ignore[attr-defined]
-            return lab | v.holder.bit | v.holder.lab  # type: ignore[attr-defined]
+        if v.holder is not None:
+            return lab | v.holder.bit | v.holder.lab
         if depth < 3:
-            for i in v.attrs.values():  # type: ignore[attr-defined]
+            for i in v.attrs.values():
                 lab |= labels(i, depth + 2)
         return lab
-    if t is LibObj:
+    if isinstance(v, LibObj):
         lab = v.lab
-        if v.holder is not None:  # type: ignore[attr-defined]
-            lab |= v.holder.bit | v.holder.lab  # type: ignore[attr-defined]
+        if v.holder is not None:
+            lab |= v.holder.bit | v.holder.lab
         if depth < 3:
-            for i in v.attrs.values():  # type: ignore[attr-defined]
+            for i in v.attrs.values():
                 lab |= labels(i, depth + 2)
         return lab
-    if t is Bound:
-        return labels(v.owner, depth + 1)  # type: ignore[attr-defined]
-    if t is Method:
-        return labels(v.owner, depth + 1)  # type: ignore[attr-defined]
+    if isinstance(v, (Bound, Method)):
+        return labels(v.owner, depth + 1)
     return v.lab
 
 
