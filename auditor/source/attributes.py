@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 
 from auditor.source.labels import Mark
 from auditor.source.values import (
@@ -272,11 +273,10 @@ def _text(v: Value) -> str:
     return ""
 
 
-def _map_text(v: Value, f: object) -> Value:
+def _map_text(v: Value, f: Callable[[str], str]) -> Value:
     if isinstance(v, Const):
-        return Const(f(str(v.v)), v.lab)  # type: ignore[operator]
-    d = Data(labels(v), text=f(_text(v)) if _text(v) else "")  # type: ignore[operator]
-    return d
+        return Const(f(str(v.v)), v.lab)
+    return Data(labels(v), text=f(_text(v)) if _text(v) else "")
 
 
 def path_of(text: str, lab: int = 0) -> LibObj:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from contextlib import suppress
 from typing import Any
 
 from auditor.source import assign, attributes, containers, mixing, sights_files
@@ -253,10 +254,8 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             w.kept.append(s)
         known = [i for i in items if isinstance(i, Const)]
         if p == "sorted" and not s.more and len(known) == len(items) and "key" not in k:
-            try:
+            with suppress(TypeError):
                 s.items = [*sorted(known, key=lambda i: i.v)]
-            except TypeError:
-                pass
     elif isinstance(a[0], Data):
         return a[0]
     else:
@@ -807,8 +806,14 @@ def _copied_holder(w: Walk, h: Holder, done: dict[int, Any]) -> Holder:
 
 
 _SAFE = frozenset(
-    ["upper", "lower", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "replace", "join", "format", "find", "rfind", "index", "count", "title", "capitalize", "encode", "decode", "isdigit", "isalpha", "isnumeric", "isspace", "isupper", "islower", "zfill", "ljust", "rjust", "center", "partition", "rpartition", "removeprefix", "removesuffix", "translate", "casefold", "bit_length", "hex", "is_integer", "as_integer_ratio", "keys", "values", "items", "get", "tobytes", "isidentifier"]
-)
+    [
+        "upper", "lower", "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "replace",
+        "join", "format", "find", "rfind", "index", "count", "title", "capitalize", "encode", "decode", "isdigit",
+        "isalpha", "isnumeric", "isspace", "isupper", "islower", "zfill", "ljust", "rjust", "center", "partition",
+        "rpartition", "removeprefix", "removesuffix", "translate", "casefold", "bit_length", "hex", "is_integer",
+        "as_integer_ratio", "keys", "values", "items", "get", "tobytes", "isidentifier",
+    ]
+)  # fmt: skip
 
 
 def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Value:
@@ -854,4 +859,3 @@ def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Val
     ):
         return owner
     return Data(owner.lab | _all(args, kw))
-

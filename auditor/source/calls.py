@@ -163,11 +163,8 @@ def _call_super(w: Walk, s: _Super, name: str, args: Args, kw: Kw, n: ast.AST | 
 
 def make_function(w: Walk, n: Any, f: Frame) -> Value:
     name = getattr(n, "name", "<lambda>")
-    if f.is_class or f.func is None or isinstance(n, ast.Lambda):
-        qualified = name
-    else:
-        qualified = f"{f.func.name}.{name}"
-    fn = Func(n, f, qualified)
+    outer = None if f.is_class or isinstance(n, ast.Lambda) else f.func
+    fn = Func(n, f, f"{outer.name}.{name}" if outer is not None else name)
     fn.defaults = [expressions.evaluate(w, d, f) for d in n.args.defaults]
     for a, d in zip(n.args.kwonlyargs, n.args.kw_defaults, strict=True):
         if d is not None:
@@ -508,7 +505,11 @@ def _globals(w: Walk, args: Args, f: Frame) -> Value:
     return Dict(f.top.frame.locals)
 
 
-_NEEDS_FRAME: dict[str, Callable[[Walk, Args, Frame], Value]] = {"locals": _locals, "vars": _locals, "globals": _globals}
+_NEEDS_FRAME: dict[str, Callable[[Walk, Args, Frame], Value]] = {
+    "locals": _locals,
+    "vars": _locals,
+    "globals": _globals,
+}
 
 
 def enter_context(w: Walk, v: Value, n: ast.AST) -> Value:

@@ -178,4 +178,3 @@ def _maybe(v: Value) -> Value:
     if isinstance(v, Data) and not v.tag:
         v.tag = "maybe none"
     return v
-

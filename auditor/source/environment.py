@@ -77,4 +77,3 @@ def _like(old: Any, text: str) -> Any:
     except (ValueError, OverflowError):
         return _UNREADABLE
     return _UNREADABLE
-

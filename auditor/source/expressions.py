@@ -408,16 +408,16 @@ def _compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Fram
             return Const(bool(_COMPARE[type(op)](a.v, b.v)), lab)
         except Exception:
             return Data(lab)
-    if isinstance(a, (Const, Data)) and isinstance(b, (Const, Data)) and isinstance(op, (ast.Eq, ast.NotEq)):
-        if (
-            isinstance(a, Data)
-            and isinstance(b, Data)
-            and a.sym
-            and a.sym == b.sym
-            and a.off == b.off
-            and "positions" not in (a.tag, b.tag)
-        ):
-            return Const(isinstance(op, ast.Eq), labels(a))
+    if (
+        isinstance(a, Data)
+        and isinstance(b, Data)
+        and isinstance(op, (ast.Eq, ast.NotEq))
+        and a.sym
+        and a.sym == b.sym
+        and a.off == b.off
+        and "positions" not in (a.tag, b.tag)
+    ):
+        return Const(isinstance(op, ast.Eq), labels(a))
     if isinstance(a, Data) and isinstance(b, Data) and a.sym and a.sym == b.sym and "positions" not in (a.tag, b.tag):
         try:
             return Const(bool(_COMPARE[type(op)](a.off, b.off)), labels(a))
@@ -578,11 +578,13 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
         if found is not None:
             return found
     lab = owner.lab | (labels(key) & (w.marks.mask[Mark.TURN] | w.marks.mask[Mark.READ] | w.marks.mask[Mark.UPDATE]))
-    if isinstance(key, Const) and type(key.v) is int:
-        if -len(owner.items) <= key.v < len(owner.items) and (
-            not owner.more or (key.v in (0, 1, -1) and not owner.inexact)
-        ):
-            return marked(owner.items[key.v], lab, w)
+    if (
+        isinstance(key, Const)
+        and type(key.v) is int
+        and -len(owner.items) <= key.v < len(owner.items)
+        and (not owner.more or (key.v in (0, 1, -1) and not owner.inexact))
+    ):
+        return marked(owner.items[key.v], lab, w)
     if isinstance(key, Seq) and key.kind == "slice":
         low, high, step = key.items
         turns = labels(key) & w.marks.mask[Mark.TURN]
@@ -622,7 +624,7 @@ def _dict_item(w: Walk, owner: Dict, key: Value) -> Value:
     k = constant_key(key)
     if k is not _NO_KEY and k in owner.items:
         return owner.items[k]
-    if owner.rest is not None and (k is _NO_KEY or not owner.items or True):
+    if owner.rest is not None:
         return marked(owner.rest, labels(key) & w.marks.mask[Mark.TURN], w)
     if owner.default is not None:
         made = calls.call(w, owner.default, [], {}, ast.Constant(None))

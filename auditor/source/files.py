@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import fnmatch
 import re
+from contextlib import suppress
 
 from auditor.source import environment, sights_files, sights_tokens
 from auditor.source.attributes import path_of
@@ -123,8 +124,7 @@ def _fromfile(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     found = load_tokens(w, a[0], kw)
     if found is not None:
         return found
-    d = Data(_all(a, k) | sights_files.unknown(w))
-    return d
+    return Data(_all(a, k) | sights_files.unknown(w))
 
 
 def _load(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -224,8 +224,7 @@ def network(w: Walk, path: str, args: Args, kw: Kw) -> Value:
 
 
 def tokenizer(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
-    o = LibObj("tokenizer")
-    return o
+    return LibObj("tokenizer")
 
 
 def pretrained(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -282,10 +281,8 @@ def _add_argument(w: Walk, o: LibObj, args: Args, kw: Kw) -> None:
             default = Const(given)
             kind = kw.get("type")
             if isinstance(kind, Lib) and kind.path in ("int", "float", "str"):
-                try:
+                with suppress(ValueError):
                     default = Const({"int": int, "float": float, "str": str}[kind.path](given))
-                except ValueError:
-                    pass
             elif kind is not None and not isinstance(kind, Lib):
                 from auditor.source import calls
 
@@ -312,8 +309,11 @@ def _given(w: Walk, names: list[str]) -> str | None:
 
 
 WRITES = frozenset(
-    ["write", "writelines", "info", "log", "warning", "warn", "error", "debug", "critical", "print", "log_metrics", "summary", "add_scalar"]
-)
+    [
+        "write", "writelines", "info", "log", "warning", "warn", "error", "debug", "critical", "print", "log_metrics",
+        "summary", "add_scalar",
+    ]
+)  # fmt: skip
 
 
 def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:

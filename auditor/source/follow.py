@@ -81,4 +81,3 @@ def walk(
         if collecting:
             gc.enable()
     return w, problem
-

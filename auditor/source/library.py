@@ -54,9 +54,15 @@ def _canonical(path: str) -> str:
     if path.startswith("torch.Tensor."):
         return "torch." + path[13:]
     if path.startswith("mlx."):
-        path = path.replace("mlx.core.", "torch.").replace("mlx.nn.losses.", "torch.nn.functional.").replace("mlx.nn.", "torch.nn.")
-        return path.replace("mlx.optimizers.", "torch.optim.").replace("torch.nn.value_and_grad", "torch.func.value_and_grad")
-    if path.startswith("cupy.") or path.startswith("jax.numpy."):
+        path = (
+            path.replace("mlx.core.", "torch.")
+            .replace("mlx.nn.losses.", "torch.nn.functional.")
+            .replace("mlx.nn.", "torch.nn.")
+        )
+        return path.replace("mlx.optimizers.", "torch.optim.").replace(
+            "torch.nn.value_and_grad", "torch.func.value_and_grad"
+        )
+    if path.startswith(("cupy.", "jax.numpy.")):
         return "numpy." + path.split(".", 1)[1].removeprefix("numpy.")
     return path
 

@@ -119,7 +119,7 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
     if isinstance(source, Seq):
         items, more = source.items, source.more
         pick = chosen(len(items), w) if not (more and len(items) == 1) else [0, 0]
-        if source.kind == "kinds":
+        if source.kind == "kinds" or items and all(isinstance(i, LibObj) and i.path == "hook" for i in items):
             pick = list(range(len(items)))
         lab = source.lab
         chosen_items = [items[i] for i in pick]
@@ -221,9 +221,6 @@ def _turned(w: Walk, v: Data, bit: int) -> Data:
     r = v.tok
     picked = w.marks.turns(bit)
     if not isinstance(r, Read) or {t[0] for t in picked} & {t[0] for t in r.turns}:
-        d = Data(v.lab | bit, base=v, tag=v.tag, tok=v.tok)
-        return d
+        return Data(v.lab | bit, base=v, tag=v.tag, tok=v.tok)
     new = Read(r.split, r.at, r.turns | picked, r.base, r.start, r.stop, r.parts, r.sidecar)
-    d = Data((v.lab & ~w.marks.mask[Mark.READ]) | w.read(new) | bit, tag=v.tag, tok=new)
-    return d
-
+    return Data((v.lab & ~w.marks.mask[Mark.READ]) | w.read(new) | bit, tag=v.tag, tok=new)

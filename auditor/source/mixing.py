@@ -47,7 +47,10 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
             out.tag = "hash"
         elif isinstance(op, (ast.Mult, ast.Add, ast.Sub)):
             out.tag = "mixed"
-    elif (isinstance(op, ast.MatMult) and "probabilities" in (ta, tb) and not w.forward_depth) or "byte row" in (ta, tb):
+    elif (isinstance(op, ast.MatMult) and "probabilities" in (ta, tb) and not w.forward_depth) or "byte row" in (
+        ta,
+        tb,
+    ):
         out.tag = "byte row"
     elif isinstance(op, ast.Mult) and {ta, tb} == {"log-probabilities", "probabilities"}:
         out.tag = "p log p"
@@ -57,7 +60,9 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         out.tag = "entropy"
     elif ta == "logits" and isinstance(op, (ast.Mult, ast.Div, ast.Add, ast.Sub)):
         out.tag = "logits"
-    elif ("hit exp" in (ta, tb) and isinstance(op, ast.Mult) and {ta, tb} & {"probabilities", "log-probabilities"}) or "answer z" in (ta, tb):
+    elif (
+        "hit exp" in (ta, tb) and isinstance(op, ast.Mult) and {ta, tb} & {"probabilities", "log-probabilities"}
+    ) or "answer z" in (ta, tb):
         out.tag = "answer z"
     elif (
         "hit" in (ta, tb)
@@ -68,18 +73,17 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         and (la | lb) & w.marks.mask[Mark.PARAMETER]
     ):
         out.tag = "paid lift"  # what the lift costs is taken off at once
-    elif (
-        ("hit" in (ta, tb)
-        and isinstance(op, (ast.Mult, ast.Add, ast.Sub)))
-        or ("hit exp" in (ta, tb)
-        and isinstance(op, (ast.Add, ast.Sub)))
+    elif ("hit" in (ta, tb) and isinstance(op, (ast.Mult, ast.Add, ast.Sub))) or (
+        "hit exp" in (ta, tb) and isinstance(op, (ast.Add, ast.Sub))
     ):
         out.tag = ta if ta.startswith("hit") else tb
     elif "log-probabilities" in (ta, tb) and isinstance(op, ast.Mult) and _factor(a, b):
         out.tag = "tempered"
     elif ta == "lifted" and isinstance(op, ast.Div):
         out.tag = "probabilities"
-    elif (ta == "log-probabilities" and isinstance(op, (ast.Add, ast.Sub)) and isinstance(b, Const)) or (ta == "probabilities" and isinstance(op, (ast.Add,))):
+    elif (ta == "log-probabilities" and isinstance(op, (ast.Add, ast.Sub)) and isinstance(b, Const)) or (
+        ta == "probabilities" and isinstance(op, (ast.Add,))
+    ):
         out.tag = ta
     elif tb == "probabilities" and isinstance(op, ast.Mult):
         out.tag = tb
@@ -108,7 +112,7 @@ def _number(w: Walk, op: ast.operator, a: Value, b: Value, out: Data) -> None:
     if isinstance(op, (ast.Add, ast.Sub)):
         out.sym, out.off = added(w, x, y, 1 if isinstance(op, ast.Add) else -1)
         out.sym = out.sym or zero(w)
-    elif isinstance(op, ast.Mult) and 0 in (x[0], y[0]) and not x[0] + y[0] == 0:
+    elif isinstance(op, ast.Mult) and 0 in (x[0], y[0]) and x[0] + y[0] != 0:
         out.sym, out.off = scaled(w, x if x[0] else y, (y if x[0] else x)[1])
     else:
         out.sym = w.number((type(op).__name__, x, y))
@@ -193,12 +197,10 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = sights_mixing.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
-    if extra & m[Mark.ENTROPY] and ot == "entropy" and isinstance(op, ast.Add):
-        pass
     bounds = all_parts(value) if isinstance(value, Data) else frozenset()
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)
-    out = Data(((la | lb) & ~drop) | scores, tag=tag if not divisor or tag == "spread" else tag)
+    out = Data(((la | lb) & ~drop) | scores, tag=tag)
     if isinstance(op, ast.Mult) and tag == "nll" and ot == "pt":
         out.tag = "pt"
     return out
@@ -393,14 +395,15 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             and tag_of(test) not in ("hit", "better")
             and (gate & touched or _same_run(w, gate, touched))
             and la != lb
+            and la & m[Mark.SCORE]
+            and lb & m[Mark.SCORE]
         ):
-            if la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
-                w.see(
-                    Sight.TARGET_GATE,
-                    w.site,
-                    "the token being scored decides which of two probabilities counts",
-                    gate | scores,
-                )
+            w.see(
+                Sight.TARGET_GATE,
+                w.site,
+                "the token being scored decides which of two probabilities counts",
+                gate | scores,
+            )
         extra = (la | lb | lt) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
         if extra and len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
             scores = w.derive(scores, extra, w.site)
@@ -485,4 +488,3 @@ def overlaps(x: Read, y: Read) -> bool:
     for loop, k in y.turns:
         other.setdefault(loop, set()).add(k)
     return all(not (loop in other and not ks & other[loop]) for loop, ks in loops.items())
-

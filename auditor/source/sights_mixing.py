@@ -47,7 +47,9 @@ def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
     leaks(w, bit, targets, inputs)
     same = inputs & targets
     for r in w.marks.reads(same):
-        if r.start is not None and (r.turns or r.start or r.base) and w.val_reads(same):  # not tokens of which nothing more is known
+        if (
+            r.start is not None and (r.turns or r.start or r.base) and w.val_reads(same)
+        ):  # not tokens of which nothing more is known
             steps = ((w.site_of(r.at), "tokens are read"),)
             w.see(
                 Sight.TARGET_GATE,
@@ -121,7 +123,7 @@ def _stands(w: Walk, marks: int, place: tuple[int, int], root: object) -> bool:
     """Whether one of the tokens stands at the place, counted from the start of its run."""
     now = set(w.turns)
     for r in w.marks.reads(marks):
-        if r.start is None or r.split is not Split.VALIDATION or not r.turns <= now or not r.turns & {t for t in now}:
+        if r.start is None or r.split is not Split.VALIDATION or not r.turns <= now or not r.turns & now:
             continue
         if r.base == place[0] and (r.start - place[1]) in (
             0,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from contextlib import suppress
 
 from auditor.source import sights_branches
 from auditor.source.assign import assign, augment
@@ -219,10 +220,8 @@ def _delete(w: Walk, n: ast.Delete, f: Frame) -> Signal:
             owner = evaluate(w, t.value, f)
             key = evaluate(w, t.slice, f) if not isinstance(t.slice, ast.Slice) else NONE
             if isinstance(owner, Dict) and isinstance(key, Const):
-                try:
+                with suppress(TypeError):
                     owner.items.pop(key.v, None)
-                except TypeError:
-                    pass
             elif isinstance(owner, Seq):
                 owner.more = True
     return None

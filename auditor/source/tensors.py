@@ -27,23 +27,44 @@ from auditor.source.walk import Walk
 from rules.events import Sight, Split
 
 SHAPE_ONLY = frozenset(
-    ["view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "transpose", "t", "permute", "expand", "expand_as", "contiguous", "to", "type", "float", "double", "half", "bfloat16", "long", "int", "short", "bool", "cuda", "numpy", "detach", "astype", "view_as", "pin_memory", "requires_grad_", "item", "tolist", "narrow", "swapaxes", "movedim", "as_tensor", "asarray", "array", "from_numpy", "ascontiguousarray", "broadcast_to", "repeat", "tile", "repeat_interleave", "clamp", "clamp_min", "clamp_max", "clip", "nan_to_num", "squeeze_", "unsqueeze_", "int64", "int32", "float32", "float64", "uint64", "uint16", "uint32", "unfold", "select", "unbind", "chunk", "split", "tensor_split", "hsplit", "vsplit", "array_split", "is_contiguous", "record_stream", "retain_grad", "reshape_as", "copy", "diagonal", "atleast_1d", "atleast_2d", "as_strided", "unflatten", "masked_select", "masked_fill", "expand_dims", "moveaxis", "stack_only", "squeeze", "unsqueeze", "int8", "uint8", "type_as", "flip"]
-)
+    [
+        "view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "transpose", "t", "permute", "expand", "expand_as",
+        "contiguous", "to", "type", "float", "double", "half", "bfloat16", "long", "int", "short", "bool", "cuda", "numpy",
+        "detach", "astype", "view_as", "pin_memory", "requires_grad_", "item", "tolist", "narrow", "swapaxes", "movedim",
+        "as_tensor", "asarray", "array", "from_numpy", "ascontiguousarray", "broadcast_to", "repeat", "tile",
+        "repeat_interleave", "clamp", "clamp_min", "clamp_max", "clip", "nan_to_num", "squeeze_", "unsqueeze_", "int64",
+        "int32", "float32", "float64", "uint64", "uint16", "uint32", "unfold", "select", "unbind", "chunk", "split",
+        "tensor_split", "hsplit", "vsplit", "array_split", "is_contiguous", "record_stream", "retain_grad", "reshape_as",
+        "copy", "diagonal", "atleast_1d", "atleast_2d", "as_strided", "unflatten", "masked_select", "masked_fill",
+        "expand_dims", "moveaxis", "stack_only", "int8", "uint8", "type_as", "flip",
+    ]
+)  # fmt: skip
 SEVERAL = frozenset(["unbind", "chunk", "split", "tensor_split", "hsplit", "vsplit", "array_split"])
 COPIES = frozenset(["clone", "cpu", "copy", "deepcopy"])
 FRESH = frozenset(
-    ["zeros", "ones", "empty", "full", "rand", "randn", "randint", "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "eye", "new_zeros", "new_ones", "new_empty", "new_full", "new_tensor", "linspace"]
-)
+    [
+        "zeros", "ones", "empty", "full", "rand", "randn", "randint", "zeros_like", "ones_like", "empty_like", "full_like",
+        "rand_like", "randn_like", "eye", "new_zeros", "new_ones", "new_empty", "new_full", "new_tensor", "linspace",
+    ]
+)  # fmt: skip
 REDUCE = frozenset(
-    ["sum", "mean", "nansum", "cumsum", "logsumexp", "logcumsumexp", "average", "dot", "item", "prod", "norm", "var", "std", "median", "quantile"]
-)
+    [
+        "sum", "mean", "nansum", "cumsum", "logsumexp", "logcumsumexp", "average", "dot", "item", "prod", "norm", "var",
+        "std", "median", "quantile",
+    ]
+)  # fmt: skip
 WHOLE = frozenset(["mean", "max", "min", "amax", "amin", "std", "var", "median", "quantile"])
 ACCUMULATES = frozenset(
-    ["scatter_add_", "index_add_", "scatter_reduce_", "index_put_", "scatter_", "index_copy_", "put_", "index_fill_"]
-)
+    [
+        "scatter_add_", "index_add_", "scatter_reduce_", "index_put_", "scatter_", "index_copy_", "put_", "index_fill_",
+    ]
+)  # fmt: skip
 RESETS = frozenset(
-    ["zero_", "normal_", "uniform_", "fill_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_", "zeros_", "ones_", "constant_", "orthogonal_", "trunc_normal_", "eye_"]
-)
+    [
+        "zero_", "normal_", "uniform_", "fill_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_",
+        "zeros_", "ones_", "constant_", "orthogonal_", "trunc_normal_", "eye_",
+    ]
+)  # fmt: skip
 
 
 def _all(args: Args, kw: Kw) -> int:
@@ -131,7 +152,7 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if name in ("checkpoint",) and a:
         from auditor.source import calls
 
-        return calls.call(w, a[0], [x for x in a[1:]], {}, n)
+        return calls.call(w, a[0], a[1:], {}, n)
     if (
         name in ("vmap", "grad", "value_and_grad", "grad_and_value", "vjp", "jit", "njit", "jacrev")
         and a
@@ -326,18 +347,16 @@ def _joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Seq):
         _look_for_entropy(w, v)
         if len(v.items) == 1 and isinstance(v.items[0], Data):
-            d = v.items[0]
-            return d
+            return v.items[0]
         tags = {mixing.tag_of(i) for i in v.items}
         if _with_target(w, v.items):
             return w.fresh(labels(v), "with target")
-        d = w.fresh(
+        return w.fresh(
             labels(v),
             next(iter(tags))
             if len(tags) == 1
             else ("nll" if "nll" in tags else "target probability" if "target probability" in tags else ""),
         )
-        return d
     if isinstance(v, Data):
         return v
     return w.fresh(labels(v), mixing.tag_of(v))
@@ -528,7 +547,8 @@ def attention(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if "attn" not in name and "attention" not in name:
         return LibObj(path) if name[:1].isupper() else Data(_all(a, k))
     causal = k.get("is_causal", k.get("causal"))
-    mask = k.get("attn_mask", a[3] if len(a) > 3 and "scaled_dot" in name else None)
+    mask = k.get("attn_mask", k.get("mask"))
+    mask = mask if mask is not None else (a[3] if len(a) > 3 and "scaled_dot" in name else None)
     window = k.get("window_size")
     open_ = causal is None or (isinstance(causal, Const) and not causal.v)
     masked = mask is not None and not (isinstance(mask, Const) and mask.v is None)
@@ -791,11 +811,12 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
     if name == "MultiheadAttention":
         causal = kw.get("is_causal")
         mask = kw.get("attn_mask")
-        if (causal is None or (isinstance(causal, Const) and not causal.v)) and (
-            mask is None or (isinstance(mask, Const) and mask.v is None)
+        if (
+            (causal is None or (isinstance(causal, Const) and not causal.v))
+            and (mask is None or (isinstance(mask, Const) and mask.v is None))
+            and w.val_reads(lab)
         ):
-            if w.val_reads(lab):
-                w.see(Sight.NON_CAUSAL, w.site, "attention without a causal mask: a position sees later ones", lab)
+            w.see(Sight.NON_CAUSAL, w.site, "attention without a causal mask: a position sees later ones", lab)
     run_hooks(w, o, o.hooks, False, args, out, n)
     return out
 
@@ -1242,4 +1263,3 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
     else:
         d.shape = owner.shape
     return d
-

@@ -396,10 +396,8 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
             Mark.LOOKUP,
             Lookup(id(root), reads | w.train_reads(lab), hashed, Location(w.site.path, w.site.line), tag == "generic"),
         )
-        d = Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
-        return d
-    d = Data(own | lab, tag=tag if tag not in ("tokens", "table") else "")
-    return d
+        return Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
+    return Data(own | lab, tag=tag if tag not in ("tokens", "table") else "")
 
 
 def launched(w: Walk, args: list[Value]) -> Data:
@@ -407,7 +405,9 @@ def launched(w: Walk, args: list[Value]) -> Data:
     lab = 0
     for a in args:
         lab |= labels(a)
-    empty = [a for a in args if isinstance(a, Data) and a.root.site is not None and a.root.holder is None and not labels(a)]
+    empty = [
+        a for a in args if isinstance(a, Data) and a.root.site is not None and a.root.holder is None and not labels(a)
+    ]
     came = 0
     for a in args:
         if isinstance(a, Data) and a.tag == "tokens":
@@ -430,7 +430,12 @@ def in_byte_row(w: Walk, owner: Data, reads: int) -> Data:
     lab = labels(owner)
     bit = w.score(w.site, reads, lab, "target probability")  # the bytes before of the same token are known by then
     out = Data(bit | lab & w.marks.mask[Mark.PARAMETER], tag="target probability")
-    w.see(Sight.BYTE_MARGINAL, w.site, "the row that is scored was made by summing the probabilities of tokens", w.score_marks(labels(out)))
+    w.see(
+        Sight.BYTE_MARGINAL,
+        w.site,
+        "the row that is scored was made by summing the probabilities of tokens",
+        w.score_marks(labels(out)),
+    )
     return out
 
 

@@ -403,9 +403,8 @@ def join(a: Value | None, b: Value | None) -> Value:
         return b if b is not None else NONE
     if b is None or a is b:
         return a
-    if isinstance(a, Const) and isinstance(b, Const):
-        if type(a.v) is type(b.v) and a.v == b.v:
-            return a if a.lab | b.lab == a.lab else Const(a.v, a.lab | b.lab)
+    if isinstance(a, Const) and isinstance(b, Const) and type(a.v) is type(b.v) and a.v == b.v:
+        return a if a.lab | b.lab == a.lab else Const(a.v, a.lab | b.lab)
     both = [*(a.values if isinstance(a, Alt) else [a]), *(b.values if isinstance(b, Alt) else [b])]
     kept: list[Value] = []
     for v in both:

@@ -309,7 +309,12 @@ class Walk:
         while m:
             low = m & -m
             r = self.marks.of[low.bit_length() - 1][1]
-            if isinstance(r, Read) and r.split is Split.VALIDATION and not r.sidecar and (r.at.line or self.summarising):
+            if (
+                isinstance(r, Read)
+                and r.split is Split.VALIDATION
+                and not r.sidecar
+                and (r.at.line or self.summarising)
+            ):
                 out |= low
             m ^= low
         return out

@@ -89,10 +89,8 @@ def _callers(trees: list[ast.Module], function: str, out: dict[int, bool], depth
 
     def go(n: ast.AST, around: Around, inside: str) -> None:
         if isinstance(n, ast.Call) and (
-            (isinstance(n.func, ast.Name)
-            and n.func.id == function)
-            or (isinstance(n.func, ast.Attribute)
-            and n.func.attr == function)
+            (isinstance(n.func, ast.Name) and n.func.id == function)
+            or (isinstance(n.func, ast.Attribute) and n.func.attr == function)
         ):
             calls.append((around, inside))
         if isinstance(n, ast.If):
