@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from auditor.source.byte_table import byte_tables
@@ -12,10 +11,9 @@ from auditor.source.follow import follow
 from auditor.source.sights_scripts import sweep
 from auditor.source.sights_sidecar import sizes_of_shards
 from auditor.source.suspects import with_suspects
+from auditor.source.witness import agreement
 from rules.events import EventKind, Program
 from rules.evidence import Evidence, Gap
-
-_PIECES = re.compile(r"\{\}|\d+")
 
 
 def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
@@ -35,10 +33,6 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
     program = follow(entry, modules, config)
     printed = claimed_line(program, config)
-    if not printed and (config.label_text or config.label):
-        other = follow(entry, modules, config, proven=True)
-        if claimed_line(other, config):
-            program, printed = other, claimed_line(other, config)
     seen = (*program.observations, *sweep(e), *sizes_of_shards(e))
     tables = placed(byte_tables(entry, tuple(modules)), program, (entry, *modules))
     program = replace(program, headline=printed or last_total(program), byte_tables=tables, observations=seen)
@@ -53,7 +47,7 @@ def claimed_line(p: Program, config: Configuration) -> tuple[int, ...]:
     said = config.label_text.lower() or config.label.lower()
     best, most = [], 0
     for r in found:
-        size = _agreement(r.name.lower(), said)
+        size = agreement(r.name.lower(), said)
         if size > most:
             best, most = [r.id], size
         elif size and size == most:
@@ -66,20 +60,3 @@ def last_total(p: Program) -> tuple[int, ...]:
     late = [e for e in p.events if e.kind is EventKind.REPORT and e.scores and not e.training]
     named = [r for r in late if "bpb" in r.name.lower()]
     return ((named or late)[-1].id,) if late else ()
-
-
-def _agreement(text: str, line: str) -> int:
-    """How many letters of the constant parts of a print stand, in order, in a line of the log; 0 if one is missing."""
-    if not line:
-        return 0
-    at = total = 0
-    for piece in _PIECES.split(text):
-        piece = piece.strip()
-        if len(piece) < 3:
-            continue
-        where = line.find(piece, at)
-        if where < 0:
-            return 0
-        at = where + len(piece)
-        total += len(piece)
-    return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import sys
 import time
@@ -12,7 +13,7 @@ from auditor.source.config import Configuration
 from auditor.source.graph import program
 from auditor.source.values import ModuleValue
 from auditor.source.walk import MAX_SECONDS, OutOfFuel, Walk
-from auditor.source.witness import forced
+from auditor.source.witness import agreement, proven
 from auditor.unpack.parse import parse
 from rules.events import Program
 from rules.evidence import Script
@@ -26,15 +27,33 @@ def follow(
     config: Configuration,
     *,
     seconds: float = MAX_SECONDS,
-    proven: bool = False,
 ) -> Program:
     """The event graph of `entry` with the modules beside it, under a configuration.
 
     Nothing is executed: names, values and calls are followed in the syntax tree. Stops after
-    `seconds` and says so. With `proven`, branches around the print of the claimed line are taken.
+    `seconds` and says so. Where the log of the claimed run has lines that the code would not print
+    under the known settings, the branches that print them are taken in a second walk.
     """
-    w, problem = walk(entry, modules, config, seconds=seconds, proven=proven)
+    modules = tuple(modules)
+    w, problem = walk(entry, modules, config, seconds=seconds)
+    if not problem:
+        proof = proven(trees(w), config, {text for text, _, _ in w.printed}, _claimed(w, config))
+        if proof:
+            other, unfinished = walk(entry, modules, config, seconds=seconds, proof=proof, like=w)
+            if not unfinished:
+                w = other
     return program(w, entry, {s.path: s for s in (entry, *modules)}, problem)
+
+
+def _claimed(w: Walk, config: Configuration) -> bool:
+    """Whether the line that the claim rests on was printed on the walk."""
+    said = (config.label_text or config.label).lower()
+    return not said or any(r.scores and agreement(r.text.lower(), said) for r in w.reports)
+
+
+def trees(w: Walk) -> list[ast.Module]:
+    main = w.loaded["__main__"].tree
+    return [t for t in (main, *(tree for _, tree in w.modules.values())) if t is not None]
 
 
 def walk(
@@ -43,27 +62,32 @@ def walk(
     config: Configuration,
     *,
     seconds: float = MAX_SECONDS,
-    proven: bool = False,
+    proof: dict[int, bool] | None = None,
+    like: Walk | None = None,
 ) -> tuple[Walk, str]:
+    """One walk; `proof` says which way some `if` nodes of the walk `like` must have gone."""
     w = Walk(config)
     w.deadline = time.monotonic() + seconds
-    parsed = parse(entry.text)
     modules = tuple(modules)
-    w.natives, w.native_suspects = sights_native.outcomes((entry, *(s for s in modules if s.path != entry.path)))
-    if parsed.tree is None:
-        return w, f"{entry.path} {parsed.problem}"
-    for s in modules:
-        if s.path != entry.path and s.role != "native" and s.path.endswith(".py"):
-            tree = parse(s.text).tree
-            if tree is not None:
-                name = s.path.rsplit("!", 1)[-1].removesuffix(".py").replace("/", ".")
-                w.modules.setdefault(name.removesuffix(".__init__"), (s.path, tree))
-                w.modules.setdefault(name.rsplit(".", 1)[-1], (s.path, tree))
-    if proven:
-        w.forced = forced([parsed.tree, *(tree for _, tree in w.modules.values())], config)
-        if not w.forced:
-            return w, "nothing to prove"
-    module = ModuleValue("__main__", entry.path, parsed.tree)
+    if like is not None:
+        w.natives, w.native_suspects, w.modules = like.natives, like.native_suspects, like.modules
+        w.forced = proof or {}
+        tree = like.loaded["__main__"].tree
+    else:
+        parsed = parse(entry.text)
+        w.natives, w.native_suspects = sights_native.outcomes((entry, *(s for s in modules if s.path != entry.path)))
+        if parsed.tree is None:
+            return w, f"{entry.path} {parsed.problem}"
+        tree = parsed.tree
+        for s in modules:
+            if s.path != entry.path and s.role != "native" and s.path.endswith(".py"):
+                other = parse(s.text).tree
+                if other is not None:
+                    name = s.path.rsplit("!", 1)[-1].removesuffix(".py").replace("/", ".")
+                    w.modules.setdefault(name.removesuffix(".__init__"), (s.path, other))
+                    w.modules.setdefault(name.rsplit(".", 1)[-1], (s.path, other))
+    assert tree is not None
+    module = ModuleValue("__main__", entry.path, tree)
     w.loaded["__main__"] = module
     problem = ""
     limit = sys.getrecursionlimit()
@@ -71,7 +95,7 @@ def walk(
     gc.disable()
     sys.setrecursionlimit(max(limit, DEEP))
     try:
-        statements.block(w, parsed.tree.body, module.frame)
+        statements.block(w, tree.body, module.frame)
     except OutOfFuel:
         problem = "the code was not followed to its end: it takes more steps than are allowed"
     except RecursionError:

@@ -7,6 +7,7 @@ the known settings would leave out, the log outranks them, and the branch is wal
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from auditor.source.config import Configuration
@@ -14,6 +15,8 @@ from auditor.source.config import Configuration
 SHORT = 6  # letters: less could stand in any line
 _GENERIC = ("val_loss", "val_bpb", "final", "step", "eval", "loss", "bpb")
 DEEP = 3  # callers of callers
+CLEAR = 10  # letters with which a line is known again
+_PIECES = re.compile(r"\{\}|\d+")
 
 
 def forced(trees: list[ast.Module], config: Configuration) -> dict[int, bool]:
@@ -38,6 +41,46 @@ def forced(trees: list[ast.Module], config: Configuration) -> dict[int, bool]:
         _callers(trees, function, out, DEEP)
         break
     return out
+
+
+def proven(
+    trees: list[ast.Module], config: Configuration, printed: set[str], claimed: bool
+) -> dict[int, bool]:
+    """The ways of `if` nodes that the log proves, beyond what a walk took: for lines that the walk did not print."""
+    out = {} if claimed else forced(trees, config)
+    if not config.printed:
+        return out
+    both: set[int] = set()
+    for tree in trees:
+        for text, around, function in _texts(tree):
+            start = text.strip()
+            if len(start) < CLEAR or not around or not config.printed_like(start):
+                continue
+            if any(p.startswith(start) or start.startswith(p) for p in printed):
+                continue
+            found = dict((id(n), way) for n, way in around)
+            _callers(trees, function, found, 1)
+            for n, way in found.items():
+                if out.setdefault(n, way) is not way:
+                    both.add(n)
+    return {n: way for n, way in out.items() if n not in both}
+
+
+def agreement(text: str, line: str) -> int:
+    """How many letters of the constant parts of a print stand, in order, in a line of the log; 0 if one is missing."""
+    if not line:
+        return 0
+    at = total = 0
+    for piece in _PIECES.split(text):
+        piece = piece.strip()
+        if len(piece) < 3:
+            continue
+        where = line.find(piece, at)
+        if where < 0:
+            return 0
+        at = where + len(piece)
+        total += len(piece)
+    return total
 
 
 def _matches(text: str, said: str) -> int:
