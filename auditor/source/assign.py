@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import attributes, calls, expressions, mixing, sights_mixing, sights_tokens, tokens
+from auditor.source import attributes, calls, expressions, loops, mixing, sights_mixing, sights_tokens, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.sights_end import CALIBRATED
 from auditor.source.tokens import number
@@ -78,11 +78,9 @@ def unpack(w: Walk, target: ast.Tuple | ast.List, v: Value, f: Frame) -> None:
 
 def parts(w: Walk, v: Value, count: int) -> list[Value]:
     """The values that unpacking into `count` targets gives."""
-    from auditor.source.loops import marked
-
     if isinstance(v, Seq):
         if len(v.items) >= count or not v.more:
-            return [marked(i, v.lab) for i in v.items]
+            return [loops.marked(i, v.lab) for i in v.items]
         joined = v.items[-1] if v.items else Data(v.lab)
         return [*v.items, *[joined] * (count - len(v.items))]
     if isinstance(v, Const) and isinstance(v.v, (tuple, str, range, bytes)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
+from auditor.source import calls, environment
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -108,8 +109,6 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
     if v is not None:
         if isinstance(v, Func):
             if v.wrapped == "property" or v.wrapped == "cached_property":
-                from auditor.source import calls
-
                 return calls.call(w, Bound(v, owner), [], {}, n)
             if v.wrapped == "static":
                 return v
@@ -123,8 +122,6 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
         return Dict(dict(owner.attrs))
     fallback = class_lookup(owner.cls, "__getattr__")
     if isinstance(fallback, Func) and not name.startswith("__"):
-        from auditor.source import calls
-
         return calls.call(w, Bound(fallback, owner), [Const(name)], {}, n)
     if owner.is_module and name in ("weight", "bias", "in_proj_weight"):
         return parameter(w, module_holder(w, owner))
@@ -287,9 +284,7 @@ def path_of(text: str, lab: int = 0) -> LibObj:
 
 def library_item(w: Walk, o: LibObj, key: Value) -> Value:
     if o.path == "os.environ":
-        from auditor.source.environment import environment
-
-        return environment(w, key, None, w.site)
+        return environment.environment(w, key, None, w.site)
     if isinstance(key, Const) and isinstance(key.v, (str, int)) and str(key.v) in o.attrs:
         return o.attrs[str(key.v)]
     if o.path == "torch.nn.Sequential":

@@ -7,9 +7,10 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from auditor.source import assign, attributes, containers, mixing, sights_files
+from auditor.source import assign, attributes, calls, containers, expressions, loops, mixing, sights_files, tensors
 from auditor.source.labels import Mark
 from auditor.source.sights_end import BOUND_PICKED
+from auditor.source.tokens import number
 from auditor.source.values import (
     NONE,
     Alt,
@@ -19,6 +20,7 @@ from auditor.source.values import (
     Const,
     Data,
     Dict,
+    Frame,
     Func,
     Holder,
     Inst,
@@ -30,6 +32,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    join,
     labels,
 )
 from auditor.source.walk import Walk
@@ -71,16 +74,12 @@ def _len(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Dict):
         return Const(len(v.items)) if v.rest is None and not v.key_lab else Data()
     if isinstance(v, Data):
-        from auditor.source import tensors
-
         if labels(v) & w.marks.mask[Mark.TEXT_BYTES]:
             return Data(labels(v))  # how long the text of a token is depends on the token
         return tensors.count_of(w, v)
     if isinstance(v, Inst):
         m = attributes.find_method(v, "__len__")
         if m is not None:
-            from auditor.source import calls
-
             return calls.call(w, m, [], {}, n)
     return Data()
 
@@ -99,9 +98,7 @@ def _number(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         except Exception:
             return Data(v.lab)
     if p == "bool":
-        from auditor.source.expressions import decide
-
-        known = decide(w, v)
+        known = expressions.decide(w, v)
         return Const(known) if known is not None else _same(v)
     if p == "str" and isinstance(v, LibObj) and "text" in v.attrs:
         return v.attrs["text"]
@@ -123,8 +120,6 @@ def _judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
     key = k.get("key")
     if key is None or isinstance(key, Const):
         return 0
-    from auditor.source import calls
-
     lab = 0
     for i in items[:3]:
         lab |= labels(calls.call(w, key, [i], {}, n))
@@ -133,20 +128,15 @@ def _judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
 
 def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if "key" in k:
-        from auditor.source.loops import sample
-
-        items = sample(w, a[0])[0] if len(a) == 1 else list(a)
+        items = loops.sample(w, a[0])[0] if len(a) == 1 else list(a)
         lab = _judged(w, items, k, n)
         if lab:
             if items and all(isinstance(i, (Const, Data)) for i in items):
                 return Data(lab | _all(items, {}))
-            from auditor.source.loops import marked
-            from auditor.source.values import join
-
             out: Value = NONE
             for i in items:
                 out = join(out, i)
-            return marked(out, lab)
+            return loops.marked(out, lab)
     values = list(a)
     if len(a) == 1 and isinstance(a[0], Seq):
         values = list(a[0].items)
@@ -170,15 +160,13 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             return found
     out = Data(_all(values, {}), tag=mixing.tag_of(values[0]) if values else "")
     if len(values) == 2 and all(isinstance(v, (Const, Data)) for v in values):
-        from auditor.source.tokens import number
-
         x, y = number(w, values[0]), number(w, values[1])
         if x and y:
             out.sym = w.number((p, *sorted((x, y))))
     return out
 
 
-def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+def total(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
     if isinstance(v, Seq) and not v.more and all(isinstance(i, Const) for i in v.items):
         try:
@@ -199,8 +187,6 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.loops import sample
-
     v = a[0] if a else NONE
     start = a[1] if len(a) > 1 else k.get("start", Const(0))
     at = start.v if isinstance(start, Const) and isinstance(start.v, int) else 0
@@ -208,7 +194,7 @@ def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Seq([Seq([Const(at + i), x], "tuple") for i, x in enumerate(v.items)], "list", False, v.lab)
     if isinstance(v, Const) and isinstance(v.v, (str, tuple, range, bytes)) and len(v.v) <= 64:
         return Seq([Seq([Const(at + i), Const(x)], "tuple") for i, x in enumerate(v.v)], "list", False, v.lab)
-    items, more = sample(w, v)
+    items, more = loops.sample(w, v)
     out: list[Value] = []
     for i, x in enumerate(items):
         if i < 2 or not more:
@@ -222,11 +208,9 @@ def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _zip(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.loops import sample
-
     if all(isinstance(v, Seq) and not v.more for v in a) and a:
         return Seq([Seq(list(t), "tuple") for t in zip(*(v.items for v in a), strict=False)], "list")  # type: ignore[attr-defined]
-    columns = [sample(w, v) for v in a]
+    columns = [loops.sample(w, v) for v in a]
     if not columns:
         return Seq([])
     size = max(len(c[0]) for c in columns)
@@ -238,8 +222,6 @@ def _zip(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.loops import sample
-
     kind = "list" if p in ("list", "sorted", "reversed", "iter", "collections.deque") else p
     if not a:
         s = Seq([], kind)
@@ -261,7 +243,7 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     else:
         if isinstance(a[0], Const) and isinstance(a[0].v, (str, tuple, range, bytes)) and len(a[0].v) <= 64:
             return Seq([Const(i) for i in a[0].v], kind)
-        items, more = sample(w, a[0])
+        items, more = loops.sample(w, a[0])
         s = Seq(items, kind, more)
     if p == "sorted" and "key" in k and not s.lab:
         s.lab |= _judged(w, s.items, k, n)
@@ -270,8 +252,6 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _dict(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.expressions import merge_dict
-
     d = Dict()
     d.site, d.born = w.site, tuple(w.turns)
     if p.endswith("defaultdict"):
@@ -280,7 +260,7 @@ def _dict(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         a = a[1:]
     for v in a:
         if isinstance(v, Dict):
-            merge_dict(d, v)
+            expressions.merge_dict(d, v)
         elif isinstance(v, Seq):
             if p.endswith("Counter") and w.val_reads(labels(v)):
                 d.key_lab |= assign.table_update(w, d, labels(v), "counter")
@@ -426,19 +406,16 @@ def text_of(v: Value) -> str:
 
 
 def _map(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source import calls
-    from auditor.source.loops import marked, sample
-
     if len(a) < 2:
         return Seq([])
-    items, more = sample(w, a[1])
+    items, more = loops.sample(w, a[1])
     out: list[Value] = []
     loop = w.loop(n or ast.Constant(None), w.site)
     site = w.site
     for i, x in enumerate(items):
         with w.turn(loop, i) as bit:
             rest = [b.items[i] if isinstance(b, Seq) and i < len(b.items) else Data(labels(b)) for b in a[2:]]
-            v = calls.call(w, a[0], [marked(x, bit, w, loop), *rest], {}, n)
+            v = calls.call(w, a[0], [loops.marked(x, bit, w, loop), *rest], {}, n)
             out.append(v if p == "map" else x)
     w.site = site
     return Seq(out, "list", more)
@@ -450,8 +427,6 @@ def _partial(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     fn, first, named = a[0], a[1:], dict(k)
 
     def run(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
-        from auditor.source import calls
-
         return calls.call(w, fn, [*first, *args], {**named, **kw}, node)
 
     return Native(run, "partial")
@@ -461,8 +436,6 @@ def _getter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     names = [x.v for x in a if isinstance(x, Const)]
 
     def run(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
-        from auditor.source import calls, expressions
-
         out: list[Value] = []
         if p.endswith("methodcaller"):
             return calls.call(
@@ -482,8 +455,6 @@ def _getter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source import expressions
-
     name = p.rsplit(".", 1)[-1].strip("_")
     ops: dict[str, ast.operator] = {
         "add": ast.Add(),
@@ -514,8 +485,6 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         cmp = {"eq": ast.Eq(), "ne": ast.NotEq(), "lt": ast.Lt(), "le": ast.LtE(), "gt": ast.Gt(), "ge": ast.GtE()}[
             name
         ]
-        from auditor.source.values import Frame
-
         return expressions._compare_two(
             w, cmp, a[0], a[1], n or ast.Constant(None), Frame(ModuleValue("", w.site.path, None))
         )
@@ -523,8 +492,6 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _next(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.loops import marked, sample
-
     if not a:
         return Data()
     v = a[0]
@@ -535,15 +502,13 @@ def _next(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         for turn in w.turns[-1:]:
             here = w.marks.make(Mark.TURN, turn)
             if turn[1] < len(v.items):
-                return marked(v.items[turn[1]], here, w, turn[0])
-        return marked(v.items[0], here, w)
+                return loops.marked(v.items[turn[1]], here, w, turn[0])
+        return loops.marked(v.items[0], here, w)
     if isinstance(v, Inst):
         m = attributes.find_method(v, "__next__")
         if m is not None:
-            from auditor.source import calls
-
             return calls.call(w, m, [], {}, n)
-    items, _ = sample(w, v)
+    items, _ = loops.sample(w, v)
     if items:
         return items[min(w.turns[-1][1], len(items) - 1)] if w.turns else items[0]
     return a[1] if len(a) > 1 else Data(labels(v))
@@ -555,15 +520,11 @@ def _slice_of(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _islice(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.loops import sample
-
-    items, _ = sample(w, a[0]) if a else ([], False)
+    items, _ = loops.sample(w, a[0]) if a else ([], False)
     return Seq(items, "list", True)
 
 
 def _chain(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.loops import sample
-
     out: list[Value] = []
     more = False
     for v in a[0].items if p.endswith("from_iterable") and a and isinstance(a[0], Seq) else a:
@@ -571,29 +532,24 @@ def _chain(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             out += v.items
             more = more or v.more
         else:
-            items, m = sample(w, v)
+            items, m = loops.sample(w, v)
             out += items
             more = more or m
     return Seq(out[:200], "list", more)
 
 
 def _product(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.loops import sample
-
     rows: list[list[Value]] = [[]]
     for v in a:
-        items, _ = sample(w, v)
+        items, _ = loops.sample(w, v)
         rows = [[*r, i] for r in rows for i in items][:16]
     return Seq([Seq(r, "tuple") for r in rows], "list", True)
 
 
 def _reduce(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source import calls
-    from auditor.source.loops import sample
-
     if len(a) < 2:
         return Data()
-    items, _ = sample(w, a[1])
+    items, _ = loops.sample(w, a[1])
     v = a[2] if len(a) > 2 else (items[0] if items else NONE)
     for i in items if len(a) > 2 else items[1:]:
         v = calls.call(w, a[0], [v, i], {}, n)
@@ -624,9 +580,7 @@ def _exit(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _any_all(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
     if isinstance(v, Seq) and v.items:
-        from auditor.source.expressions import decide
-
-        said = [decide(w, i) for i in v.items]
+        said = [expressions.decide(w, i) for i in v.items]
         if p == "any" and True in said:
             return Const(True)
         if p == "all" and False in said:
@@ -652,8 +606,8 @@ FUNCTIONS = {
     **dict.fromkeys(("int", "float", "str", "bool", "complex"), _number),
     "min": _extreme,
     "max": _extreme,
-    "sum": _sum,
-    "math.fsum": _sum,
+    "sum": total,
+    "math.fsum": total,
     "enumerate": _enumerate,
     "zip": _zip,
     "itertools.zip_longest": _zip,
@@ -764,7 +718,7 @@ def _copied(w: Walk, v: Value, done: dict[int, Any]) -> Value:
         done[id(v)] = c
         snapshot = v.items.get("@snapshot")
         c.items = {k: _copied(w, i, done) if snapshot is None else i for k, i in v.items.items()}
-        c.rest = _snapshot(w, v.rest) if v.rest is not None else None
+        c.rest = tensors.snapshot(w, v.rest) if v.rest is not None else None
         return c
     if isinstance(v, Inst):
         w.objects += 1
@@ -785,12 +739,6 @@ def _copied(w: Walk, v: Value, done: dict[int, Any]) -> Value:
     if isinstance(v, Alt):
         return Alt([_copied(w, x, done) for x in v.values])
     return v
-
-
-def _snapshot(w: Walk, v: Value) -> Value:
-    from auditor.source.tensors import snapshot
-
-    return snapshot(w, v)
 
 
 def _copied_holder(w: Walk, h: Holder, done: dict[int, Any]) -> Holder:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, environment, expressions, library, statements, summary
+from auditor.source import attributes, environment, expressions, library, loops, statements, summary
 from auditor.source.values import (
     NONE,
     Alt,
@@ -485,9 +485,7 @@ def iterate_object(w: Walk, o: Inst) -> tuple[list[Value], bool]:
             if step is not None:
                 return [call(w, step, [], {}, None) for _ in range(2)], True
             return [Data(labels(v)), Data(labels(v))], True
-        from auditor.source.loops import sample
-
-        return sample(w, v)
+        return loops.sample(w, v)
     get = attributes.find_method(o, "__getitem__")
     if get is not None:
         return [call(w, get, [Const(i)], {}, None) for i in range(2)], True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign
+from auditor.source import assign, calls, expressions, loops, tensors
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
@@ -15,19 +15,14 @@ def method(w: Walk, owner: Seq | Dict, name: str, args: Args, kw: Kw, n: ast.AST
 
 
 def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
-    from auditor.source import calls, tensors
-    from auditor.source.loops import sample
-
     if name in ("append", "add", "appendleft", "put", "insert", "push"):
         if args:
             v = args[-1]
             if w.conditions:
-                from auditor.source.loops import marked
-
                 turned = 0
                 for c in w.conditions:
                     turned |= c
-                v = marked(v, turned, w)
+                v = loops.marked(v, turned, w)
             if w.val_reads(labels(v)) or w.score_marks(labels(v)):
                 w.version += 1
             assign.add_item(s, v)
@@ -40,7 +35,7 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
         return NONE
     if name in ("extend", "update", "extendleft", "union", "union_update"):
         for a in args:
-            items, more = sample(w, a)
+            items, more = loops.sample(w, a)
             for i in items:
                 assign.add_item(s, i)
             s.more = s.more or more
@@ -105,9 +100,6 @@ def length(s: Seq) -> Value:
 
 
 def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
-    from auditor.source import expressions
-    from auditor.source.expressions import merge_dict
-
     node = n or ast.Constant(None)
     if name == "items":
         out: list[Value] = [
@@ -149,7 +141,7 @@ def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) ->
                 d.key_lab |= assign.table_update(w, d, reads, "counter")
                 d.rest = d.rest or Data()
             else:
-                merge_dict(d, a)
+                expressions.merge_dict(d, a)
         d.items.update(kw)
         return NONE
     if name in ("copy", "to"):
@@ -164,8 +156,6 @@ def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) ->
     if name == "move_to_end":
         return NONE
     if name in ("parameters", "named_parameters", "state_dict", "modules"):
-        from auditor.source import tensors
-
         return tensors.module_method(w, d, name, args, kw, n)
     return Data(labels(d))
 

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, calls, environment, mixing, tokens
+from auditor.source import assign, attributes, calls, environment, loops, mixing, tokens
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -123,17 +123,13 @@ def _elements(w: Walk, elts: list[ast.expr], f: Frame) -> list[Value]:
             elif isinstance(v, Const) and isinstance(v.v, (tuple, list, range)):
                 out += [Const(i) for i in list(v.v)[:200]]
             else:
-                from auditor.source.loops import sample
-
-                out += sample(w, v)[0]
+                out += loops.sample(w, v)[0]
         else:
             out.append(evaluate(w, e, f))
     return out
 
 
 def _dict(w: Walk, n: ast.Dict, f: Frame) -> Value:
-    from auditor.source.assign import set_in_dict
-
     d = Dict()
     d.site = w.here(n, f)
     d.born = tuple(w.turns)
@@ -142,7 +138,7 @@ def _dict(w: Walk, n: ast.Dict, f: Frame) -> Value:
         if k is None:
             merge_dict(d, v)
         else:
-            set_in_dict(w, d, evaluate(w, k, f), v)
+            assign.set_in_dict(w, d, evaluate(w, k, f), v)
     return d
 
 
@@ -521,8 +517,6 @@ def _subscript(w: Walk, n: ast.Subscript, f: Frame) -> Value:
 
 def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
     """`owner[key]`."""
-    from auditor.source.loops import marked
-
     if isinstance(owner, Const):
         return _constant_item(owner, key)
     if isinstance(owner, Seq):
@@ -556,7 +550,7 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
         return owner
     if isinstance(owner, Func):  # a kernel and its grid
         return Native(lambda w, args, kw, node: tokens.launched(w, [*args, *kw.values()]), owner.name)
-    return marked(Data(labels(owner)), labels(key))
+    return loops.marked(Data(labels(owner)), labels(key))
 
 
 def _constant_item(owner: Const, key: Value) -> Value:
@@ -571,8 +565,6 @@ def _constant_item(owner: Const, key: Value) -> Value:
 
 
 def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
-    from auditor.source.loops import marked
-
     if id(owner) in w.ranked and isinstance(key, Const) and key.v in (0, -1):
         found = mixing.smaller(w, owner.items, "the first in order of size")
         if found is not None:
@@ -584,7 +576,7 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
         and -len(owner.items) <= key.v < len(owner.items)
         and (not owner.more or (key.v in (0, 1, -1) and not owner.inexact))
     ):
-        return marked(owner.items[key.v], lab, w)
+        return loops.marked(owner.items[key.v], lab, w)
     if isinstance(key, Seq) and key.kind == "slice":
         low, high, step = key.items
         turns = labels(key) & w.marks.mask[Mark.TURN]
@@ -603,41 +595,36 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
         )
         part.loose = True
         return part
-    from auditor.source.loops import loosened
-
     out: Value | None = None
     for i in owner.items[:6]:
-        out = join(out, loosened(w, i))
-    return marked(out, lab, w) if out is not None else Data(lab)
+        out = join(out, loops.loosened(w, i))
+    return loops.marked(out, lab, w) if out is not None else Data(lab)
 
 
 def _dict_item(w: Walk, owner: Dict, key: Value) -> Value:
-    from auditor.source.assign import _NO_KEY, constant_key
-    from auditor.source.loops import marked
-
     reads = w.val_reads(labels(key))
     if reads or owner.key_lab & w.marks.mask[Mark.UPDATE]:
         found = tokens.table_lookup(w, owner, labels(owner), key)
         if owner.rest is not None and not isinstance(owner.rest, (Data, Const)):
-            return marked(owner.rest, labels(found), w)
+            return loops.marked(owner.rest, labels(found), w)
         return found
-    k = constant_key(key)
-    if k is not _NO_KEY and k in owner.items:
+    k = assign.constant_key(key)
+    if k is not assign._NO_KEY and k in owner.items:
         return owner.items[k]
     if owner.rest is not None:
-        return marked(owner.rest, labels(key) & w.marks.mask[Mark.TURN], w)
+        return loops.marked(owner.rest, labels(key) & w.marks.mask[Mark.TURN], w)
     if owner.default is not None:
         made = calls.call(w, owner.default, [], {}, ast.Constant(None))
-        if k is not _NO_KEY:
+        if k is not assign._NO_KEY:
             owner.items[k] = made
         else:
             owner.rest = made
         return made
-    if k is _NO_KEY and owner.items:
+    if k is assign._NO_KEY and owner.items:
         out: Value | None = None
         for v in list(owner.items.values())[:6]:
             out = join(out, v)
-        return marked(out, labels(key) & w.marks.mask[Mark.TURN], w) if out is not None else Data()
+        return loops.marked(out, labels(key) & w.marks.mask[Mark.TURN], w) if out is not None else Data()
     return Data(labels(key) | owner.lab)
 
 
@@ -648,12 +635,10 @@ def _comprehension(w: Walk, n: ast.ListComp | ast.SetComp | ast.GeneratorExp | a
     more = _generate(w, n, 0, inner, out)
     site = w.here(n, f)
     if isinstance(n, ast.DictComp):
-        from auditor.source.assign import set_in_dict
-
         d = Dict()
         d.site, d.born = site, tuple(w.turns)
         for k, v in out:
-            set_in_dict(w, d, k or NONE, v)
+            assign.set_in_dict(w, d, k or NONE, v)
         if more and d.items:
             rest: Value | None = d.rest
             for v in list(d.items.values())[-1:]:
@@ -695,9 +680,6 @@ class _Overlay(dict[str, Value]):
 
 
 def _generate(w: Walk, n: Any, depth: int, f: Frame, out: list[tuple[Value | None, Value]]) -> bool:
-    from auditor.source.assign import assign
-    from auditor.source.loops import marked, sample
-
     if depth == len(n.generators):
         if isinstance(n, ast.DictComp):
             key: Value | None = evaluate(w, n.key, f)
@@ -707,11 +689,11 @@ def _generate(w: Walk, n: Any, depth: int, f: Frame, out: list[tuple[Value | Non
         return False
     g = n.generators[depth]
     source = evaluate(w, g.iter, f)
-    items, more = sample(w, source)
+    items, more = loops.sample(w, source)
     loop = w.loop(g, w.here(n, f))
     for k, i in enumerate(items):
         with w.turn(loop, k) as bit:
-            assign(w, g.target, marked(i, bit, w, loop), f)
+            assign.assign(w, g.target, loops.marked(i, bit, w, loop), f)
             keep: list[str] = []
             skip = False
             for test in g.ifs:
@@ -754,10 +736,8 @@ def _yield(w: Walk, n: ast.Yield, f: Frame) -> Value:
 
 
 def _yield_from(w: Walk, n: ast.YieldFrom, f: Frame) -> Value:
-    from auditor.source.loops import sample
-
     if f.yields is not None:
-        f.yields += sample(w, evaluate(w, n.value, f))[0]
+        f.yields += loops.sample(w, evaluate(w, n.value, f))[0]
     return Data()
 
 

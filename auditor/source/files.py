@@ -7,9 +7,17 @@ import fnmatch
 import re
 from contextlib import suppress
 
-from auditor.source import environment, sights_files, sights_tokens
-from auditor.source.attributes import path_of
-from auditor.source.builtins_ import text_of
+from auditor.source import (
+    attributes,
+    builtins_,
+    calls,
+    environment,
+    imports,
+    loops,
+    sights_files,
+    sights_tokens,
+    tensors,
+)
 from auditor.source.labels import Mark
 from auditor.source.tokens import tokens_value
 from auditor.source.values import (
@@ -85,12 +93,12 @@ def load_tokens(w: Walk, source: Value, kw: Kw) -> Value | None:
 
 def text_of_path(v: Value) -> str:
     if isinstance(v, LibObj) and "text" in v.attrs:
-        return text_of(v.attrs["text"])
+        return builtins_.text_of(v.attrs["text"])
     if isinstance(v, LibObj) and v.path == "file":
         return text_of_path(v.attrs.get("path", NONE))
     if isinstance(v, Seq):
         return text_of_path(v.items[0]) if v.items else ""
-    return text_of(v)
+    return builtins_.text_of(v)
 
 
 def stored_value(w: Walk, source: Value) -> Value | None:
@@ -144,7 +152,7 @@ def _save(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v, target = (a[1], a[0]) if p.startswith("numpy.") else (a[0], a[1])
     store(w, target, v)
     if w.score_marks(labels(v)) and p.startswith("json"):
-        w.report(w.site, text_of(v)[:400], labels(v))
+        w.report(w.site, builtins_.text_of(v)[:400], labels(v))
     return NONE
 
 
@@ -188,7 +196,7 @@ def _copy(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _path(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return path_of("/".join(text_of_path(x) for x in a) or ".", _all(a, k))
+    return attributes.path_of("/".join(text_of_path(x) for x in a) or ".", _all(a, k))
 
 
 def _join(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -246,8 +254,6 @@ def _thread(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _spawn(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source import calls
-
     fn = a[0] if a else k.get("fn", NONE)
     given = k.get("args", a[1] if len(a) > 1 else Seq([]))
     rest = given.items if isinstance(given, Seq) else []
@@ -284,8 +290,6 @@ def _add_argument(w: Walk, o: LibObj, args: Args, kw: Kw) -> None:
                 with suppress(ValueError):
                     default = Const({"int": int, "float": float, "str": str}[kind.path](given))
             elif kind is not None and not isinstance(kind, Lib):
-                from auditor.source import calls
-
                 default = calls.call(w, kind, [Const(given)], {}, None)
     space.attrs[name] = environment.configured(w, name, default, w.site, True) if given is None else default
 
@@ -353,7 +357,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             return found if found is not None else Data(labels(o) | sights_files.unknown(w))
         if name in WRITES:
             if w.score_marks(lab):
-                w.report(w.site, " ".join(text_of(a) for a in args)[:400], lab)
+                w.report(w.site, " ".join(builtins_.text_of(a) for a in args)[:400], lab)
             elif args:
                 store(w, o.attrs.get("path", NONE), args[0])
             return NONE
@@ -382,8 +386,6 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
         return NONE
     if o.path == "thread":
         if name == "start" and "@target" in o.attrs:
-            from auditor.source import calls
-
             given = o.attrs.get("@args")
             calls.call(w, o.attrs["@target"], list(given.items) if isinstance(given, Seq) else [], {}, n)
         return NONE
@@ -392,16 +394,13 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
         and args
         and isinstance(args[0], (Func, Bound, Native))
     ):
-        from auditor.source import calls
-        from auditor.source.loops import sample
-
         if name == "submit":
             r = LibObj("future")
             r.attrs["@content"] = calls.call(w, args[0], args[1:], kw, n)
             return r
         if name in ("map", "imap"):
             return Seq(
-                [calls.call(w, args[0], [i], {}, n) for i in (sample(w, args[1])[0] if len(args) > 1 else [])],
+                [calls.call(w, args[0], [i], {}, n) for i in (loops.sample(w, args[1])[0] if len(args) > 1 else [])],
                 "list",
                 True,
             )
@@ -411,15 +410,13 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
         return o.attrs["@content"]
     if name in WRITES:
         if w.score_marks(lab):
-            w.report(w.site, " ".join(text_of(a) for a in args)[:400], lab)
+            w.report(w.site, " ".join(builtins_.text_of(a) for a in args)[:400], lab)
         return NONE
     if o.path in ("namespace", "object") and name.startswith("__"):
         return NONE
     if name == "entropy":
         return Data(labels(o) | lab, tag="entropy")
     if name == "log_prob" and args:
-        from auditor.source import tensors
-
         return tensors.scored(w, labels(o), args[0], "nll")
     if name == "sample":
         return Data(labels(o) | lab | w.marks.make(Mark.GENERATED, 0), tag="generated")
@@ -429,11 +426,11 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
 def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
     text = text_of_path(o)
     if name in ("glob", "rglob"):
-        return listing(w, f"{text}/{text_of(args[0]) if args else '*'}", labels(o))
+        return listing(w, f"{text}/{builtins_.text_of(args[0]) if args else '*'}", labels(o))
     if name in ("resolve", "expanduser", "absolute", "with_suffix", "with_name"):
         return o
     if name == "joinpath":
-        return path_of("/".join([text, *(text_of_path(a) for a in args)]), labels(o))
+        return attributes.path_of("/".join([text, *(text_of_path(a) for a in args)]), labels(o))
     if name == "open":
         f = LibObj("file")
         f.attrs["path"] = o
@@ -444,7 +441,7 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
     if name in ("write_bytes", "write_text"):
         if args:
             if w.score_marks(labels(args[0])):
-                w.report(w.site, text_of(args[0])[:400], labels(args[0]))
+                w.report(w.site, builtins_.text_of(args[0])[:400], labels(args[0]))
             store(w, o, args[0])
         return NONE
     if name == "iterdir":
@@ -457,12 +454,12 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
 def _log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     lab = _all(a, k)
     if w.score_marks(lab):
-        w.report(w.site, " ".join(text_of(v) for v in a)[:400], lab)
+        w.report(w.site, " ".join(builtins_.text_of(v) for v in a)[:400], lab)
     return NONE
 
 
 def _dumps(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(_all(a, k), text=text_of(a[0])[:400] if a else "")
+    return Data(_all(a, k), text=builtins_.text_of(a[0])[:400] if a else "")
 
 
 def _logger(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -481,11 +478,9 @@ def _passed(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _import(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source.imports import own_module
-
     if a and isinstance(a[0], Const):
         name = str(a[0].v).lstrip(".")
-        return own_module(w, name) or Lib(name)
+        return imports.own_module(w, name) or Lib(name)
     return Data()
 
 

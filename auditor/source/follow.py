@@ -37,18 +37,18 @@ def follow(
     modules = tuple(modules)
     w, problem = walk(entry, modules, config, seconds=seconds)
     if not problem:
-        proof = proven(trees(w), config, {text for text, _, _ in w.printed}, _claimed(w, config))
+        proof = proven(trees(w), config, {text for text, _, _ in w.printed}, _claimed(w, config) > 0)
         if proof:
             other, unfinished = walk(entry, modules, config, seconds=seconds, proof=proof, like=w)
-            if not unfinished:
+            if not unfinished and _claimed(other, config) >= _claimed(w, config):
                 w = other
     return program(w, entry, {s.path: s for s in (entry, *modules)}, problem)
 
 
-def _claimed(w: Walk, config: Configuration) -> bool:
-    """Whether the line that the claim rests on was printed on the walk."""
+def _claimed(w: Walk, config: Configuration) -> int:
+    """How well the line that the claim rests on was printed on the walk: letters of it; 1 if nobody knows the line."""
     said = (config.label_text or config.label).lower()
-    return not said or any(r.scores and agreement(r.text.lower(), said) for r in w.reports)
+    return max((agreement(r.text.lower(), said) for r in w.reports if r.scores), default=0) if said else 1
 
 
 def trees(w: Walk) -> list[ast.Module]:

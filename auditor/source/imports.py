@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import statements
+from auditor.source import attributes, statements
 from auditor.source.values import Const, Frame, Lib, ModuleValue, Value
 from auditor.source.walk import Walk
 
@@ -38,12 +38,7 @@ def do_import(w: Walk, n: ast.Import | ast.ImportFrom, f: Frame) -> str | None:
             v = module.frame.locals.get(a.name) or own_module(w, f"{base}.{a.name}") or Lib(f"{base}.{a.name}")
         else:
             inner = own_module(w, f"{base}.{a.name}" if base else a.name)
-            if inner is not None:
-                v = inner
-            else:
-                from auditor.source.attributes import library_name
-
-                v = library_name(w, base, a.name)
+            v = inner if inner is not None else attributes.library_name(w, base, a.name)
         f.locals[a.asname or a.name] = v
     return None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import cache
 
-from auditor.source import builtins_, containers, files, optimisers, sights_native, tensors
+from auditor.source import attributes, builtins_, calls, containers, files, optimisers, sights_native, tensors
 from auditor.source.values import (
     NONE,
     Alt,
@@ -38,10 +39,10 @@ NETWORK = ("requests", "urllib", "httpx", "aiohttp", "huggingface_hub", "boto3",
 def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Call a function or class of a library by its dotted name."""
     path = _canonical(path)
-    handler = _EXACT.get(path)
+    handler = _exact().get(path)
     if handler is not None:
         return handler(w, path, args, kw, n)
-    for prefix, h in _PREFIX:
+    for prefix, h in _families():
         if path.startswith(prefix):
             return h(w, path, args, kw, n)
     top = path.split(".", 1)[0]
@@ -95,8 +96,6 @@ def call_object(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Va
     if o.path.startswith("torch.nn.") or o.holder is not None:
         return tensors.call_layer(w, o, args, kw, n)
     if "@call" in o.attrs:
-        from auditor.source import calls
-
         return calls.call(w, o.attrs["@call"], args, kw, n)
     if o.path in ("torch.no_grad", "torch.inference_mode", "decorator") and args:
         return args[0]
@@ -134,8 +133,6 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
     if isinstance(owner, Const):
         return builtins_.constant_method(w, owner, name, args, kw)
     if isinstance(owner, Alt):
-        from auditor.source import attributes, calls
-
         out: Value | None = None
         for x in owner.values:
             if not isinstance(x, Const):
@@ -151,8 +148,6 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
         if name == "apply":
             forward = next((c.attrs["forward"] for c in owner.mro() if "forward" in c.attrs), None)
             if forward is not None:
-                from auditor.source import calls
-
                 return calls.call(w, forward, [LibObj("autograd.context"), *args], kw, n)
         if name in ("_make", "from_dict", "fromkeys"):
             return Data(_all(args, kw))
@@ -168,38 +163,35 @@ def _all(args: Args, kw: Kw) -> int:
     return lab
 
 
-_EXACT: dict[str, Handler] = {}
-_PREFIX: list[tuple[str, Handler]] = []
+@cache
+def _exact() -> dict[str, Handler]:
+    """Handlers by full name, put together at the first call: the modules that hold them import this one."""
+    return {**builtins_.FUNCTIONS, **files.FUNCTIONS, **tensors.FUNCTIONS, **optimisers.FUNCTIONS}
 
 
-def _register() -> None:
-    for table in (builtins_.FUNCTIONS, files.FUNCTIONS, tensors.FUNCTIONS, optimisers.FUNCTIONS):
-        _EXACT.update(table)
-    _PREFIX.extend(
-        [
-            ("torch.optim.", optimisers.make),
-            ("torch.nn.functional.", tensors.function),
-            ("torch.nn.init.", tensors.initialise),
-            ("torch.nn.utils.", tensors.utility),
-            ("torch.nn.", tensors.make_layer),
-            ("torch.distributed.", tensors.distributed),
-            ("torch.cuda.", tensors.quiet),
-            ("torch._dynamo", tensors.quiet),
-            ("torch.backends", tensors.quiet),
-            ("torch.profiler", tensors.quiet),
-            ("torch.", tensors.function),
-            ("numpy.", tensors.function),
-            ("scipy.", tensors.function),
-            ("math.", tensors.function),
-            ("sentencepiece.", files.tokenizer),
-            ("tokenmonster.", files.tokenizer),
-            ("tiktoken.", files.tokenizer),
-            ("tokenizers.", files.tokenizer),
-            ("transformers.", files.pretrained),
-            ("flash_attn", tensors.attention),
-            ("ctypes.", _pointer),
-        ]
+@cache
+def _families() -> tuple[tuple[str, Handler], ...]:
+    """Handlers by how a name begins; the first that fits is taken."""
+    return (
+        ("torch.optim.", optimisers.make),
+        ("torch.nn.functional.", tensors.function),
+        ("torch.nn.init.", tensors.initialise),
+        ("torch.nn.utils.", tensors.utility),
+        ("torch.nn.", tensors.make_layer),
+        ("torch.distributed.", tensors.distributed),
+        ("torch.cuda.", tensors.quiet),
+        ("torch._dynamo", tensors.quiet),
+        ("torch.backends", tensors.quiet),
+        ("torch.profiler", tensors.quiet),
+        ("torch.", tensors.function),
+        ("numpy.", tensors.function),
+        ("scipy.", tensors.function),
+        ("math.", tensors.function),
+        ("sentencepiece.", files.tokenizer),
+        ("tokenmonster.", files.tokenizer),
+        ("tiktoken.", files.tokenizer),
+        ("tokenizers.", files.tokenizer),
+        ("transformers.", files.pretrained),
+        ("flash_attn", tensors.attention),
+        ("ctypes.", _pointer),
     )
-
-
-_register()

@@ -9,9 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from auditor.source import sights_branches, statements
-from auditor.source.assign import assign
-from auditor.source.expressions import decide, evaluate
+from auditor.source import assign, calls, expressions, sights_branches, statements, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
@@ -21,7 +19,7 @@ _assigned: dict[int, tuple[ast.AST, frozenset[str]]] = {}
 
 
 def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
-    source = evaluate(w, n.iter, f)
+    source = expressions.evaluate(w, n.iter, f)
     loop = w.loop(n, w.here(n, f))
     names = carried(n)
     entry = {k: f.locals[k] for k in names if k in f.locals}
@@ -31,7 +29,7 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
             if w.forward_depth:
                 bit = 0  # layers and heads choose no tokens
             _renew(w, f, entry, bit, loop, widen=not first)
-            assign(w, n.target, marked(item, bit, w, loop), f)
+            assign.assign(w, n.target, marked(item, bit, w, loop), f)
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):
             return signal
@@ -50,9 +48,9 @@ def run_while(w: Walk, n: ast.While, f: Frame) -> str | None:
         entry = {name: f.locals[name] for name in names if name in f.locals}
         with w.turn(loop, k) as bit:
             _renew(w, f, entry, bit, loop, widen=k > 0, numbers=True)
-            test = evaluate(w, n.test, f)
+            test = expressions.evaluate(w, n.test, f)
             sights_branches.while_test(w, n, labels(test), f)
-            if decide(w, test) is False:
+            if expressions.decide(w, test) is False:
                 return None
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):
@@ -119,7 +117,9 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
     if isinstance(source, Seq):
         items, more = source.items, source.more
         pick = chosen(len(items), w) if not (more and len(items) == 1) else [0, 0]
-        if source.kind == "kinds" or items and all(isinstance(i, LibObj) and i.path == "hook" for i in items):
+        if len(items) <= 6 and not more and source.kind in ("tuple", "list") and not (w.forward_depth or w.building):
+            pick = list(range(len(items)))  # written out in the code: each may be another thing
+        if source.kind == "kinds" or (items and all(isinstance(i, LibObj) and i.path == "hook" for i in items)):
             pick = list(range(len(items)))
         lab = source.lab
         chosen_items = [items[i] for i in pick]
@@ -154,15 +154,11 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
     if isinstance(source, Const) and source.v is None:
         return [], False
     if isinstance(source, Inst):
-        from auditor.source.calls import iterate_object
-
-        return iterate_object(w, source)
+        return calls.iterate_object(w, source)
     if isinstance(source, Data) and source.tok is not None:
-        from auditor.source.tokens import item_of, last_of
-
         count = 3 if len(w.turns) < 2 else 2
-        some: list[Value] = [item_of(w, source, k) for k in range(count)]
-        last = last_of(w, source)
+        some: list[Value] = [tokens.item_of(w, source, k) for k in range(count)]
+        last = tokens.last_of(w, source)
         return [*some, last] if last is not None else some, True
     lab = labels(source)
     out = []

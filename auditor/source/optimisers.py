@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, attributes
+from auditor.source import assign, attributes, calls
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Args, Data, Dict, Func, Inst, Kw, LibObj, Value, labels
 from auditor.source.walk import Walk
@@ -58,8 +58,6 @@ def method(w: Walk, o: Value, name: str, args: Args, kw: Kw) -> Value:
                 method(w, args[0], "step", [], {})
             return NONE
         if args and isinstance(args[0], Func):
-            from auditor.source import calls
-
             calls.call(w, args[0], [], {}, None)
         w.kept.append(o)
         w.stepping = (id(o), w.renewed.get(id(o), 0))

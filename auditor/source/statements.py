@@ -11,14 +11,9 @@ import ast
 from collections.abc import Callable
 from contextlib import suppress
 
-from auditor.source import sights_branches
-from auditor.source.assign import assign, augment
-from auditor.source.calls import enter_context, make_class, make_function
+from auditor.source import assign, calls, expressions, imports, loops, sights_branches
 from auditor.source.environment import configured
-from auditor.source.expressions import decide, evaluate
-from auditor.source.imports import do_import
 from auditor.source.labels import Mark
-from auditor.source.loops import run_for, run_while
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import Walk
 from rules.events import Setting
@@ -51,8 +46,8 @@ def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
 
 
 def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
-    test = evaluate(w, n.test, f)
-    known = decide(w, test)
+    test = expressions.evaluate(w, n.test, f)
+    known = expressions.decide(w, test)
     if w.forced and (way := w.forced.get(id(n))) is not None and known is not way:
         known = way
         site = w.here(n, f)
@@ -106,13 +101,13 @@ def merge(f: Frame, before: dict[str, Value], other: dict[str, Value]) -> None:
 
 
 def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
-    evaluate(w, n.subject, f)
+    expressions.evaluate(w, n.subject, f)
     for k, case in enumerate(n.cases):
         before = dict(f.locals)
         for sub in ast.walk(case.pattern):
             name = getattr(sub, "name", None)
             if isinstance(name, str):
-                f.locals[name] = Data(labels(evaluate(w, n.subject, f)))
+                f.locals[name] = Data(labels(expressions.evaluate(w, n.subject, f)))
         with w.branch(f"{id(n) % 9999991}:{k}"):
             block(w, case.body, f)
         merge(f, before, before)
@@ -121,17 +116,17 @@ def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
 
 def _expr(w: Walk, n: ast.Expr, f: Frame) -> Signal:
     if not isinstance(n.value, ast.Constant):
-        evaluate(w, n.value, f)
+        expressions.evaluate(w, n.value, f)
     return None
 
 
 def _assign(w: Walk, n: ast.Assign, f: Frame) -> Signal:
     before = w.env_reads
-    v = evaluate(w, n.value, f)
+    v = expressions.evaluate(w, n.value, f)
     for t in n.targets:
         if (isinstance(t, ast.Name) and w.env_reads != before) or (f.is_class and isinstance(t, ast.Name)):
             v = configured(w, t.id, v, w.here(n, f), w.env_reads != before)
-        assign(w, t, v, f)
+        assign.assign(w, t, v, f)
     return None
 
 
@@ -141,38 +136,38 @@ def _ann_assign(w: Walk, n: ast.AnnAssign, f: Frame) -> Signal:
             f.locals.setdefault("__fields__", Dict()).items[n.target.id] = NONE  # type: ignore[attr-defined]
         return None
     before = w.env_reads
-    v = evaluate(w, n.value, f)
+    v = expressions.evaluate(w, n.value, f)
     if isinstance(n.target, ast.Name):
         if w.env_reads != before or f.is_class:
             v = configured(w, n.target.id, v, w.here(n, f), w.env_reads != before)
         if f.is_class:
             f.locals.setdefault("__fields__", Dict()).items[n.target.id] = v  # type: ignore[attr-defined]
-    assign(w, n.target, v, f)
+    assign.assign(w, n.target, v, f)
     return None
 
 
 def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
-    augment(w, n, f)
+    assign.augment(w, n, f)
     return None
 
 
 def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
-    f.returns.append(evaluate(w, n.value, f) if n.value else NONE)
+    f.returns.append(expressions.evaluate(w, n.value, f) if n.value else NONE)
     return "return"
 
 
 def _with(w: Walk, n: ast.With | ast.AsyncWith, f: Frame) -> Signal:
     off = 0
     for item in n.items:
-        v = evaluate(w, item.context_expr, f)
+        v = expressions.evaluate(w, item.context_expr, f)
         entered: Value = v
         name = v.path if isinstance(v, LibObj) else ""
         if name in ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled:off"):
             off += 1
         elif not isinstance(v, LibObj):
-            entered = enter_context(w, v, n)
+            entered = calls.enter_context(w, v, n)
         if item.optional_vars is not None:
-            assign(w, item.optional_vars, entered, f)
+            assign.assign(w, item.optional_vars, entered, f)
     w.no_grad += off
     try:
         return block(w, n.body, f)
@@ -195,12 +190,12 @@ def _try(w: Walk, n: ast.Try, f: Frame) -> Signal:
 
 
 def _def(w: Walk, n: ast.FunctionDef | ast.AsyncFunctionDef, f: Frame) -> Signal:
-    f.locals[n.name] = make_function(w, n, f)
+    f.locals[n.name] = calls.make_function(w, n, f)
     return None
 
 
 def _class(w: Walk, n: ast.ClassDef, f: Frame) -> Signal:
-    f.locals[n.name] = make_class(w, n, f)
+    f.locals[n.name] = calls.make_class(w, n, f)
     return None
 
 
@@ -217,8 +212,8 @@ def _delete(w: Walk, n: ast.Delete, f: Frame) -> Signal:
         if isinstance(t, ast.Name):
             f.locals.pop(t.id, None)
         elif isinstance(t, ast.Subscript):
-            owner = evaluate(w, t.value, f)
-            key = evaluate(w, t.slice, f) if not isinstance(t.slice, ast.Slice) else NONE
+            owner = expressions.evaluate(w, t.value, f)
+            key = expressions.evaluate(w, t.slice, f) if not isinstance(t.slice, ast.Slice) else NONE
             if isinstance(owner, Dict) and isinstance(key, Const):
                 with suppress(TypeError):
                     owner.items.pop(key.v, None)
@@ -229,12 +224,12 @@ def _delete(w: Walk, n: ast.Delete, f: Frame) -> Signal:
 
 def _raise(w: Walk, n: ast.Raise, f: Frame) -> Signal:
     if n.exc is not None:
-        evaluate(w, n.exc, f)
+        expressions.evaluate(w, n.exc, f)
     return "raise"
 
 
 def _assert(w: Walk, n: ast.Assert, f: Frame) -> Signal:
-    evaluate(w, n.test, f)
+    expressions.evaluate(w, n.test, f)
     return None
 
 
@@ -242,8 +237,16 @@ def _nothing(w: Walk, n: ast.stmt, f: Frame) -> Signal:
     return None
 
 
+def _for(w: Walk, n: ast.For, f: Frame) -> Signal:
+    return loops.run_for(w, n, f)
+
+
+def _while(w: Walk, n: ast.While, f: Frame) -> Signal:
+    return loops.run_while(w, n, f)
+
+
 def _import(w: Walk, n: ast.Import | ast.ImportFrom, f: Frame) -> Signal:
-    return do_import(w, n, f)
+    return imports.do_import(w, n, f)
 
 
 _RUN: dict[type[ast.AST], Callable[[Walk, ast.AST, Frame], Signal]] = {
@@ -260,9 +263,9 @@ _RUN: dict[type[ast.AST], Callable[[Walk, ast.AST, Frame], Signal]] = {
     ast.FunctionDef: _def,  # type: ignore[dict-item]
     ast.AsyncFunctionDef: _def,  # type: ignore[dict-item]
     ast.ClassDef: _class,  # type: ignore[dict-item]
-    ast.For: run_for,  # type: ignore[dict-item]
-    ast.AsyncFor: run_for,  # type: ignore[dict-item]
-    ast.While: run_while,  # type: ignore[dict-item]
+    ast.For: _for,  # type: ignore[dict-item]
+    ast.AsyncFor: _for,  # type: ignore[dict-item]
+    ast.While: _while,  # type: ignore[dict-item]
     ast.Global: _global,  # type: ignore[dict-item]
     ast.Nonlocal: _global,  # type: ignore[dict-item]
     ast.Delete: _delete,  # type: ignore[dict-item]

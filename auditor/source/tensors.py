@@ -5,7 +5,19 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from auditor.source import assign, attributes, mixing, optimisers, sights_files, sights_mixing, sights_tokens, tokens
+from auditor.source import (
+    assign,
+    attributes,
+    builtins_,
+    calls,
+    loops,
+    mixing,
+    optimisers,
+    sights_files,
+    sights_mixing,
+    sights_tokens,
+    tokens,
+)
 from auditor.source.labels import Mark, Read
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target, number
 from auditor.source.values import (
@@ -19,8 +31,10 @@ from auditor.source.values import (
     Kw,
     Lib,
     LibObj,
+    Native,
     Seq,
     Value,
+    join,
     labels,
 )
 from auditor.source.walk import Walk
@@ -150,8 +164,6 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if name == "functional_call" and a:
         return functional_call(w, a, k, n)
     if name in ("checkpoint",) and a:
-        from auditor.source import calls
-
         return calls.call(w, a[0], a[1:], {}, n)
     if (
         name in ("vmap", "grad", "value_and_grad", "grad_and_value", "vjp", "jit", "njit", "jacrev")
@@ -178,13 +190,9 @@ def _one_tok(v: Value) -> object:
 
 
 def _transformed(w: Walk, name: str, a: Args, k: Kw) -> Value:
-    from auditor.source.values import Native
-
     fn = a[1] if isinstance(a[0], Inst) and len(a) > 1 else a[0]
 
     def run(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
-        from auditor.source import calls
-
         out = calls.call(w, fn, args, kw, node)
         if name in ("vmap", "jit", "njit"):
             return out
@@ -195,8 +203,6 @@ def _transformed(w: Walk, name: str, a: Args, k: Kw) -> Value:
 
 
 def functional_call(w: Walk, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    from auditor.source import calls
-
     given = a[2] if len(a) > 2 else NONE
     rest = given.items if isinstance(given, Seq) else [given]
     out = calls.call(w, a[0], list(rest), {}, n)
@@ -456,9 +462,7 @@ def _softmax(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
     if isinstance(v, Seq):
-        from auditor.source.builtins_ import _sum as total
-
-        return total(w, p, a, k, n)
+        return builtins_.total(w, p, a, k, n)
     tag = mixing.tag_of(v)
     if tag == "p log p":
         return Data(labels(v), tag="entropy")
@@ -739,10 +743,8 @@ def make_layer(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """`torch.nn.X(…)`."""
     name = path.rsplit(".", 1)[-1]
     if name in ("ModuleList", "ParameterList"):
-        from auditor.source.loops import sample
-
         v = a[0] if a else Seq([])
-        s = v if isinstance(v, Seq) else Seq(sample(w, v)[0], more=True)
+        s = v if isinstance(v, Seq) else Seq(loops.sample(w, v)[0], more=True)
         out = Seq(list(s.items), "modules", s.more, s.lab)
         out.length = s.length
         return out
@@ -790,16 +792,12 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
     if name in ("Softmax", "LogSoftmax"):
         return _softmax(w, "log_softmax" if name == "LogSoftmax" else "softmax", args, kw, n)
     if name == "Sequential":
-        from auditor.source import calls
-
         items = o.attrs["@items"]
         v: Value = args[0] if args else NONE
         for m in items.items if isinstance(items, Seq) else []:
             v = calls.call(w, m, [v], {}, n)
         return v
-    from auditor.source.calls import run_hooks
-
-    run_hooks(w, o, o.hooks, True, args, NONE, n)
+    calls.run_hooks(w, o, o.hooks, True, args, NONE, n)
     lab = labels(o) | _all(args, kw)
     if name == "Embedding":
         lab &= ~sights_tokens.shift(w)  # chosen by the token before, which is another thing than the value before
@@ -817,7 +815,7 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
             and w.val_reads(lab)
         ):
             w.see(Sight.NON_CAUSAL, w.site, "attention without a causal mask: a position sees later ones", lab)
-    run_hooks(w, o, o.hooks, False, args, out, n)
+    calls.run_hooks(w, o, o.hooks, False, args, out, n)
     return out
 
 
@@ -837,8 +835,6 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
     if name == "state_dict":
         rest: Value | None = None
         for h in w.marks.holders(bits):
-            from auditor.source.values import join
-
             rest = join(rest, Data(base=attributes.parameter(w, h)))
         return Dict({}, rest or Data())
     if name == "load_state_dict":
@@ -880,8 +876,6 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         return owner
     if name == "apply":
         if args:
-            from auditor.source import calls
-
             for m in _modules(owner, False)[:6]:
                 calls.call(w, args[0], [m], {}, n)
         return owner
@@ -923,11 +917,7 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
 
 
 def _pre(hook: Value) -> Value:
-    from auditor.source.values import Native
-
     def run(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
-        from auditor.source import calls
-
         return calls.call(w, hook, args[:2], {}, node)
 
     return Native(run, "pre-hook")

@@ -43,9 +43,7 @@ def forced(trees: list[ast.Module], config: Configuration) -> dict[int, bool]:
     return out
 
 
-def proven(
-    trees: list[ast.Module], config: Configuration, printed: set[str], claimed: bool
-) -> dict[int, bool]:
+def proven(trees: list[ast.Module], config: Configuration, printed: set[str], claimed: bool) -> dict[int, bool]:
     """The ways of `if` nodes that the log proves, beyond what a walk took: for lines that the walk did not print."""
     out = {} if claimed else forced(trees, config)
     if not config.printed:

@@ -93,7 +93,7 @@ def _object(style: str, store: str, kind: str, values: dict[str, str]) -> str:
     if style == "namespace":
         return f"{store} = types.SimpleNamespace(" + ", ".join(f"{k}={v}" for k, v in values.items()) + ")\n"
     if style == "argparse":
-        lines = [f"{kind} = argparse.ArgumentParser()"]
+        lines = [f"{kind} = argparse.ArgumentParser(allow_abbrev=False)"]
         for k, v in values.items():
             lines.append(f'{kind}.add_argument("--{k.replace("_", "-")}-", dest="{k}", default={v})')
         return "\n".join([*lines, f"{store} = {kind}.parse_known_args()[0]\n"])
