@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from auditor.source.native_expr import Expressions, Place
+from auditor.source.native_expr import Expressions, Place, shares_mixed
 from auditor.source.native_memory import Memory
 from auditor.source.native_tree import Node
 from auditor.source.native_unit import Function, Unit
@@ -155,6 +155,13 @@ class Calls(Expressions):
                 marks = marks | {Mark("log", line)}
             for mark in list(marks):
                 if mark.kind == "spread":
+                    marks = marks | {Mark("spread-mixed", mark.line, mark.token)}
+                elif mark.kind == "share" and name.strip("_").startswith("exp"):
+                    marks = marks | {Mark("share exp", mark.line, mark.token)}
+            if name == "logaddexp" and len(values) == 2:
+                marks = marks | shares_mixed(values[0], values[1], "share")
+            for mark in list(marks):  # what is shared out over the turns of this very loop
+                if mark.kind == "share mixed" and "log" in name and mark.token and m.counted(mark.token[1]):
                     marks = marks | {Mark("spread-mixed", mark.line, mark.token)}
             out = replace(out, marks=marks)
         if name and name not in LOGS and not name.startswith(("std", "abs", "fabs", "pow", "sqrt", "round", "floor")):

@@ -165,6 +165,8 @@ class Expressions:
             inner = replace(inner, taints=convert(inner.taints, lambda m: m & ~COPY | OFFSET if m & COPY else m))
         region = pointer.region + "[]"
         both = inner if not own.taints else replace(inner, taints=merge(inner.taints, own.taints))
+        if index is None and own.taints:
+            both = replace(both, id=value.id)  # the same pointer followed twice leads to the same place
         if region not in self.memory.types and value.type:
             self.memory.types[region] = value.type
         return Place(region, lin, both)
@@ -385,6 +387,7 @@ class Expressions:
             for token, way in b.taints.items():
                 if either(way.modes) & (PROPERTY | MARKER) and not either(way.modes) & (GATHER | KEYED | MATCH):
                     marks = marks | {Mark("weight", node.line, token)}
+        marks = marks | shares_mixed(a, b)
         kind = a.type if pointer is not None and a.pointer is not None else ""
         return replace(out, pointer=pointer, lin=lin, marks=marks, type=kind)
 
@@ -402,6 +405,8 @@ class Expressions:
             for token in lengths:
                 if token not in a.taints:
                     marks = marks | {Mark("spread", line, token)}
+        if b.lin is not None and b.lin.terms and b.lin.has_counter() and a.content | a.copies and a.lin != b.lin:
+            marks = marks | {Mark("share", line, ("", b.lin))}
         return replace(out, marks=marks)
 
     def compare(self, a: Value, b: Value) -> Value:
@@ -414,6 +419,14 @@ class Expressions:
 
     def call(self, node: Node) -> Value:
         raise NotImplementedError
+
+
+def shares_mixed(a: Value, b: Value, kind: str = "share exp") -> frozenset[Mark]:
+    """The shares in one of two values that are added, where the other is made of something else."""
+    one, two = ({m for m in v.marks if m.kind == kind} for v in (a, b))
+    if bool(one) == bool(two) or not (b if one else a).content | (b if one else a).copies:
+        return frozenset()
+    return frozenset(Mark("share mixed", m.line, m.token) for m in one | two)
 
 
 def _ways(value: Value, old: int, new: int) -> Value:

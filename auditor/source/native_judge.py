@@ -132,7 +132,9 @@ def _predicted(
             for token in (tokens if copied else ()) + places:
                 if out.region == "ref:return" and token[0].endswith("[]"):
                     continue  # what a function over many tokens returns is no prediction
-                if token not in known and not _uses(memory, read, token):
+                if token not in known and (
+                    not _uses(memory, read, token) or (copied and token in tokens and _swapped(memory, read, w, token))
+                ):
                     yield token, (read.line, w.line)
 
 
@@ -171,6 +173,19 @@ def _uses(memory: Memory, read: Read, token: Token) -> bool:
             if distance is None or distance >= 0:
                 return True
     return False
+
+
+def _swapped(memory: Memory, read: Read, write: Write, token: Token) -> bool:
+    """Whether the token is kept at the very place that was read, under a key that holds earlier tokens besides.
+
+    Then the place foretells the token whatever its key is made of, be it the token itself.
+    """
+    if read.region != write.region or read.region.endswith((".key", ".tag")) or not write.ids & read.ids - {0}:
+        return False
+    return any(
+        other[0] == token[0] and way.modes & DIRECT and (memory.apart(other[1], token[1]) or 0) < 0
+        for other, way in read.index.items()
+    )
 
 
 def _same_region(read: str, write: str) -> bool:

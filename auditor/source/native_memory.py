@@ -107,6 +107,7 @@ class Memory:
         self.seq = 0
         self.fresh = 0
         self.passes: list[bool] = []  # for every loop around: is this its last walked turn
+        self.around: list[tuple[object, ...]] = []  # the counters of the loops around
         self.frames: list[Frame] = []
         self.guards: list[tuple[int, str]] = []
         self.dead = False  # the statement at hand cannot be reached: the way was left by a jump
@@ -124,6 +125,15 @@ class Memory:
         if key not in self.distances:
             self.distances[key] = furthest(a, b, self.ranges)
         return self.distances[key]
+
+    def counted(self, number: Lin) -> bool:
+        """Whether a loop around the statement at hand runs that many times."""
+        for counter in self.around:
+            low, high = self.ranges.get(counter, (None, None))
+            turns = high.plus(low, -1) if low is not None and high is not None else None
+            if turns is not None and turns.plus(Lin(1)) == number:
+                return True
+        return False
 
     def spend(self) -> None:
         self.budget -= 1

@@ -216,7 +216,11 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A property of a value that matters later: "ratio", "weight", "spread", "log"; its line and its token."""
+    """A property of a value that matters later: its kind, its line and its token.
+
+    "ratio", "weight", "log"; "spread" over the bytes of a token; "share", divided by a number of turns (kept as the
+    token's index), "share mixed" once that, as a probability, was added to another.
+    """
 
     kind: str
     line: int

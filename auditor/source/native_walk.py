@@ -292,6 +292,7 @@ class Walk(Calls):
             m.cells[region] = Value({}, lin=lin, id=m.new_id())
         broken: State | None = None
         counter, step = first or ("v", number), next(iter(counters.values()), 1)
+        m.around.append(counter)
         for last in (False, True):
             m.passes.append(last)
             depth = len(frame.control)
@@ -321,6 +322,7 @@ class Walk(Calls):
                 m.rejoin(self._entered(before, counters))
                 # a search that ended early: later turns depend on why
                 frame.control.extend(swap(v, counter, symbol(*counter, "before")) for v in broke)
+        m.around.pop()
         m.arrive(broken)
 
     def _entered(self, before: State, counters: dict[str, int]) -> State:
