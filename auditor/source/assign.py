@@ -156,11 +156,11 @@ def make_trainable(w: Walk, d: Data) -> None:
     if d.root.holder is None:
         h = w.holder("tensor", d.site or w.site)
         h.adapted = True
-        h.shared = _is_shared(d)
+        h.shared = is_shared(d)
         d.root.holder = h
 
 
-def _is_shared(d: Data) -> bool:
+def is_shared(d: Data) -> bool:
     """Whether one set of values serves a whole batch: its first extent is 1 and it has several."""
     return d.shape is not None and len(d.shape) > 1 and d.shape[0] == 1
 
@@ -276,14 +276,14 @@ def set_in_dict(w: Walk, d: Dict, key: Value, v: Value) -> None:
         d.rest = join(d.rest, _without_reads(w, v)) if not isinstance(v, Const) else d.rest or Data()
         return
     k = constant_key(key)
-    if k is not _NO_KEY and len(d.items) < 400:
+    if k is not NO_KEY and len(d.items) < 400:
         d.items[k] = join(d.items[k], v) if w.guards and k in d.items and not isinstance(v, Const) else v
     else:
         d.rest = join(d.rest, v)
         d.key_lab |= labels(key) & ~w.marks.mask[Mark.TURN]
 
 
-_NO_KEY = object()
+NO_KEY = object()
 
 
 def constant_key(key: Value) -> object:
@@ -291,7 +291,7 @@ def constant_key(key: Value) -> object:
         try:
             hash(key.v)
         except TypeError:
-            return _NO_KEY
+            return NO_KEY
         return key.v
     if isinstance(key, Seq) and key.kind == "tuple" and all(isinstance(i, Const) for i in key.items):
         return tuple(i.v for i in key.items)  # type: ignore[attr-defined]
@@ -299,7 +299,7 @@ def constant_key(key: Value) -> object:
         return id(key)
     if isinstance(key, Data) and key.root.holder is not None:
         return id(key.root)
-    return _NO_KEY
+    return NO_KEY
 
 
 def _without_reads(w: Walk, v: Value) -> Value:

@@ -485,7 +485,7 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         cmp = {"eq": ast.Eq(), "ne": ast.NotEq(), "lt": ast.Lt(), "le": ast.LtE(), "gt": ast.Gt(), "ge": ast.GtE()}[
             name
         ]
-        return expressions._compare_two(
+        return expressions.compare_two(
             w, cmp, a[0], a[1], n or ast.Constant(None), Frame(ModuleValue("", w.site.path, None))
         )
     return Data(_all(a, k))

@@ -42,7 +42,7 @@ def call_expression(w: Walk, n: ast.Call, f: Frame) -> Value:
     args: Args = []
     for a in n.args:
         if isinstance(a, ast.Starred):
-            args += expressions._elements(w, [a], f)
+            args += expressions.elements(w, [a], f)
         else:
             args.append(expressions.evaluate(w, a, f))
     kw: Kw = {}

@@ -121,14 +121,14 @@ def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) ->
         if not args:
             return Data()
         k = assign.constant_key(args[0])
-        if k is not assign._NO_KEY and k in d.items:
+        if k is not assign.NO_KEY and k in d.items:
             return d.items.pop(k) if name == "pop" and not w.guards else d.items[k]
         default = args[1] if len(args) > 1 else kw.get("default", NONE)
         if name == "setdefault":
-            if k is not assign._NO_KEY or w.val_reads(labels(args[0])):
+            if k is not assign.NO_KEY or w.val_reads(labels(args[0])):
                 assign.set_in_dict(w, d, args[0], default)
             return default
-        if d.rest is not None or d.key_lab or k is assign._NO_KEY:
+        if d.rest is not None or d.key_lab or k is assign.NO_KEY:
             found = expressions.item(w, d, args[0], node)
             if isinstance(found, Data) and not isinstance(default, Const):
                 return join(found, default)

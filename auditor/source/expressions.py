@@ -103,17 +103,17 @@ _BUILTINS = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) el
 
 
 def _tuple(w: Walk, n: ast.Tuple, f: Frame) -> Value:
-    return Seq(_elements(w, n.elts, f), "tuple")
+    return Seq(elements(w, n.elts, f), "tuple")
 
 
 def _list(w: Walk, n: ast.List | ast.Set, f: Frame) -> Value:
-    s = Seq(_elements(w, n.elts, f), "list" if isinstance(n, ast.List) else "set")
+    s = Seq(elements(w, n.elts, f), "list" if isinstance(n, ast.List) else "set")
     s.site = w.here(n, f)
     s.born = tuple(w.turns)
     return s
 
 
-def _elements(w: Walk, elts: list[ast.expr], f: Frame) -> list[Value]:
+def elements(w: Walk, elts: list[ast.expr], f: Frame) -> list[Value]:
     out: list[Value] = []
     for e in elts:
         if isinstance(e, ast.Starred):
@@ -379,7 +379,7 @@ def _compare(w: Walk, n: ast.Compare, f: Frame) -> Value:
     out: Value | None = None
     for op, e in zip(n.ops, n.comparators, strict=True):
         right = evaluate(w, e, f)
-        one = _compare_two(w, op, left, right, n, f)
+        one = compare_two(w, op, left, right, n, f)
         if isinstance(one, Const) and not one.v:
             return one
         out = one if out is None else (Data(labels(out) | labels(one)) if not isinstance(one, Const) else out)
@@ -387,7 +387,7 @@ def _compare(w: Walk, n: ast.Compare, f: Frame) -> Value:
     return out or Data()
 
 
-def _compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Frame) -> Value:
+def compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Frame) -> Value:
     lab = (a.lab if isinstance(a, Const) else 0) | (b.lab if isinstance(b, Const) else 0)
     if isinstance(op, (ast.Is, ast.IsNot)):
         same = _identical(a, b)
@@ -609,18 +609,18 @@ def _dict_item(w: Walk, owner: Dict, key: Value) -> Value:
             return loops.marked(owner.rest, labels(found), w)
         return found
     k = assign.constant_key(key)
-    if k is not assign._NO_KEY and k in owner.items:
+    if k is not assign.NO_KEY and k in owner.items:
         return owner.items[k]
     if owner.rest is not None:
         return loops.marked(owner.rest, labels(key) & w.marks.mask[Mark.TURN], w)
     if owner.default is not None:
         made = calls.call(w, owner.default, [], {}, ast.Constant(None))
-        if k is not assign._NO_KEY:
+        if k is not assign.NO_KEY:
             owner.items[k] = made
         else:
             owner.rest = made
         return made
-    if k is assign._NO_KEY and owner.items:
+    if k is assign.NO_KEY and owner.items:
         out: Value | None = None
         for v in list(owner.items.values())[:6]:
             out = join(out, v)

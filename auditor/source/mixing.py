@@ -224,7 +224,7 @@ def _by_its_token(w: Walk, divisor: int, scores: int) -> bool:
     """Whether a loss is divided by something that depends on the token it is the loss of: the number of its bytes."""
     reads = w.val_reads(divisor)
     touched = _targets(w, scores)
-    return bool(reads and (reads & touched or _same_run(w, reads, touched) or _overlap(w, reads, touched)))
+    return bool(reads and (reads & touched or _same_run(w, reads, touched) or overlap(w, reads, touched)))
 
 
 def _targets(w: Walk, scores: int) -> int:
@@ -434,7 +434,7 @@ def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | N
         return None
     if all(tag_of(v) in (*AT_TARGET, "total") for v in scored):
         runs = [_targets(w, labels(v)) for v in scored]
-        if all(r and (r & runs[0] or _overlap(w, r, runs[0])) for r in runs):
+        if all(r and (r & runs[0] or overlap(w, r, runs[0])) for r in runs):
             totals = any(tag_of(v) == "total" for v in scored)
             picked = sights_mixing.retagged(w, w.score_marks(lab), "picked")
             lab = (lab & ~w.score_marks(lab)) | picked
@@ -467,7 +467,7 @@ def constant_expert(w: Walk, root: Data, value: Const) -> None:
         )
 
 
-def _overlap(w: Walk, a: int, b: int) -> bool:
+def overlap(w: Walk, a: int, b: int) -> bool:
     for x in w.marks.reads(a):
         for y in w.marks.reads(b):
             if overlaps(x, y):

@@ -93,7 +93,8 @@ def scored(w: Walk, inputs: int, target: Value, kind: str) -> Data:
     lab = labels(target)
     reads = w.val_reads(lab)
     if reads:
-        return at_target(w, inputs, reads, kind)
+        bounds = tokens.all_parts(target) if isinstance(target, Data) else frozenset()
+        return at_target(w, inputs, reads, kind, bounds)
     return Data(inputs | lab & ~w.marks.mask[Mark.TURN], tag=kind)
 
 
@@ -274,7 +275,7 @@ def _parameter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         d.shape = a[0].shape
     h = w.holder("parameter", w.site)
     h.adapted = True
-    h.shared = assign._is_shared(d)
+    h.shared = assign.is_shared(d)
     d.holder = h
     if a:
         h.lab |= labels(a[0]) & w.marks.mask[Mark.UPDATE]
@@ -580,7 +581,7 @@ def _roll(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         r: Read = v.tok
         start = r.start - by.v if r.start is not None else None
         new = Read(r.split, r.at, r.turns, r.base, start, None, r.parts, r.sidecar)
-        return tokens._derived(w, v, new, extra if w.forward_depth else 0)
+        return tokens.narrow(w, v, new, extra if w.forward_depth else 0)
     return Data(_all(a, k) | extra, tag=mixing.tag_of(v))
 
 
@@ -1175,7 +1176,7 @@ def _minimum(w: Walk, owner: Data, a: Args, k: Kw) -> Value:
         several = w.marks.numbers(lab, Mark.SCORE)
         if len(several) > 1:
             runs = [w.scores[s].targets for s in several]
-            if any(mixing._overlap(w, x, y) for i, x in enumerate(runs) for y in runs[i + 1 :]):
+            if any(mixing.overlap(w, x, y) for i, x in enumerate(runs) for y in runs[i + 1 :]):
                 w.see(Sight.ORACLE, w.site, "the smallest of several losses of the same token is kept", lab)
         out = Data(lab, tag=owner.tag)
         return Seq([out, Data(lab)], "tuple") if "dim" in k or a else out
@@ -1220,7 +1221,7 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
         if isinstance(owner.tok, Read):
             r0: Read = owner.tok
             piece = Read(r0.split, r0.at, r0.turns, r0.base, None, None, r0.parts, r0.sidecar)
-            part = Seq([tokens._derived(w, owner, piece, 0)], "tuple", True)
+            part = Seq([tokens.narrow(w, owner, piece, 0)], "tuple", True)
             part.loose = True
             return part
         v = Data(lab, base=owner, tag=owner.tag)
@@ -1240,7 +1241,7 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
         return owner
     if name == "flip" and owner.tok is not None:
         r: Read = owner.tok
-        return tokens._derived(w, owner, Read(r.split, r.at, r.turns, r.base, None, None, r.parts, r.sidecar), 0)
+        return tokens.narrow(w, owner, Read(r.split, r.at, r.turns, r.base, None, None, r.parts, r.sidecar), 0)
     if name in ("detach", "item", "tolist", "numpy"):
         d = Data(lab, base=owner, tag=owner.tag, tok=owner.tok)
         if owner.root.holder is None and owner.root.site is None:

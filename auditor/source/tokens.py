@@ -76,7 +76,7 @@ def tokens_value(w: Walk, split: Split, site_path: str, line: int, stop: int | N
     return d
 
 
-def _derived(w: Walk, owner: Data, r: Read, lab: int) -> Data:
+def narrow(w: Walk, owner: Data, r: Read, lab: int) -> Data:
     keep = labels(owner) & ~(w.marks.mask[Mark.READ] | w.marks.mask[Mark.TURN])
     if r.split is Split.TRAIN:
         r = Read(r.split, r.at)
@@ -88,7 +88,7 @@ def item_of(w: Walk, owner: Data, k: int) -> Data:
     r = owner.tok
     start = r.start + k if r.start is not None else None
     new = Read(r.split, r.at, r.turns, r.base, start, start + 1 if start is not None else None, r.parts, r.sidecar)
-    return _derived(w, owner, new, 0)
+    return narrow(w, owner, new, 0)
 
 
 def subscript(w: Walk, owner: Data, key: Value) -> Value:
@@ -209,7 +209,7 @@ def cut(w: Walk, v: Value, bounds: frozenset[str]) -> Value:
     """An item of a list that was cut at a boundary: its tokens lie on one side of it."""
     if isinstance(v, Data) and isinstance(v.tok, Read) and v.tok.split is Split.VALIDATION:
         r = v.tok
-        return _derived(w, v, Read(r.split, r.at, r.turns, r.base, r.start, r.stop, r.parts | bounds, r.sidecar), 0)
+        return narrow(w, v, Read(r.split, r.at, r.turns, r.base, r.start, r.stop, r.parts | bounds, r.sidecar), 0)
     if isinstance(v, Seq) and v.kind == "tuple":
         return Seq([cut(w, i, bounds) for i in v.items], v.kind, v.more, v.lab)
     return v
@@ -269,7 +269,7 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
     lab = labels(key)
     picked = w.marks.turns(lab)
     if r.split is Split.TRAIN:
-        return _derived(w, owner, r, 0)
+        return narrow(w, owner, r, 0)
     other = frozenset(t for t in r.turns if t[0] not in {p[0] for p in picked})
     turns = other | picked
     if isinstance(key, Seq) and key.kind == "tuple":
@@ -289,29 +289,29 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
             if at is not None:
                 base, start = from_base(w, base, start, at)
                 stop = None
-        return _derived(
+        return narrow(
             w,
             owner,
             Read(r.split, r.at, turns, base, start, stop, r.parts | bounds, r.sidecar),
             lab & w.marks.mask[Mark.TURN],
         )
     if isinstance(key, Seq) and key.kind == "slice":
-        return _derived(w, owner, _sliced(w, r, key, turns), 0)
+        return narrow(w, owner, _sliced(w, r, key, turns), 0)
     if isinstance(key, Const) and isinstance(key.v, int):
         if r.start is not None and key.v >= 0:
-            return _derived(
+            return narrow(
                 w,
                 owner,
                 Read(r.split, r.at, turns, r.base, r.start + key.v, r.start + key.v + 1, r.parts, r.sidecar),
                 0,
             )
-        return _derived(w, owner, Read(r.split, r.at, turns, r.base, None, None, r.parts, r.sidecar), 0)
+        return narrow(w, owner, Read(r.split, r.at, turns, r.base, None, None, r.parts, r.sidecar), 0)
     if isinstance(key, Data) and tag_is_place(key):
         at = number(w, key)
         assert at is not None
         base, start = from_base(w, r.base, r.start, at)
-        return _derived(w, owner, Read(r.split, r.at, turns, base, start, None, r.parts, r.sidecar), 0)
-    return _derived(w, owner, Read(r.split, r.at, turns, r.base, r.start, None, r.parts, r.sidecar), 0)
+        return narrow(w, owner, Read(r.split, r.at, turns, base, start, None, r.parts, r.sidecar), 0)
+    return narrow(w, owner, Read(r.split, r.at, turns, r.base, r.start, None, r.parts, r.sidecar), 0)
 
 
 def tag_is_place(key: Value) -> bool:
@@ -364,7 +364,7 @@ def last_of(w: Walk, owner: Data) -> Data | None:
     end = w.ends.get(r)
     if end is None:
         return None
-    return _derived(w, owner, Read(r.split, r.at, r.turns, end[0], end[1] - 1, end[1], r.parts, r.sidecar), 0)
+    return narrow(w, owner, Read(r.split, r.at, r.turns, end[0], end[1] - 1, end[1], r.parts, r.sidecar), 0)
 
 
 def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
@@ -447,9 +447,9 @@ def _is_hashed(key: Value) -> bool:
     return False
 
 
-def at_target(w: Walk, inputs: int, targets: int, kind: str) -> Data:
+def at_target(w: Walk, inputs: int, targets: int, kind: str, bounds: frozenset[str] = frozenset()) -> Data:
     """The probability (or its logarithm) that a prediction gives to the tokens that came: a score."""
-    bit = w.score(w.site, targets, inputs, kind)
+    bit = w.score(w.site, targets, inputs, kind, bounds)
     sights_mixing.at_score(w, bit, targets, inputs)
     params = inputs & w.marks.mask[Mark.PARAMETER]
     return Data(bit | params, tag=kind)
