@@ -62,7 +62,7 @@ def kind_of(c: order.Conflict) -> Kind:
     if u.means is Means.CHOICE:
         return Kind.CHOSEN
     if u.scope is Scope.WINDOW and not c.repeat and not _ahead(c):
-        if c.context_only:
+        if c.context_only or _before_what_counts(c):
             return Kind.CONTEXT_SHARED if u.shared else Kind.CONTEXT
         return Kind.WINDOW
     if c.context_only:
@@ -76,6 +76,15 @@ def kind_of(c: order.Conflict) -> Kind:
     if c.rescored and order.interleaved(c.rescored, u):
         return Kind.RESCORED
     return Kind.BEFORE
+
+
+def _before_what_counts(c: order.Conflict) -> bool:
+    """Whether the fit stops at some boundary and what counts begins at some boundary.
+
+    The two are computed in different ways, so that nobody can tell from the code that they are the same.
+    """
+    fit, counts = c.update.parts, c.score.parts
+    return bool(fit) and all(p.endswith("<") for p in fit) and any(p.endswith(">") for p in counts)
 
 
 def _same_turn(c: order.Conflict) -> bool:

@@ -32,19 +32,13 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    all_labels,
     join,
     labels,
 )
 from auditor.source.walk import Walk
 
 MAX_TEXT = 100_000
-
-
-def _all(args: Args, kw: Kw) -> int:
-    lab = 0
-    for a in [*args, *kw.values()]:
-        lab |= labels(a)
-    return lab
 
 
 def _range(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -56,7 +50,7 @@ def _range(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             return Const(range(*(x.v for x in a)), lab)  # type: ignore[attr-defined]
         except (ValueError, TypeError, OverflowError):
             return Seq([])
-    o = LibObj("range", _all(a, k) & w.marks.mask[Mark.TURN])
+    o = LibObj("range", all_labels(a, k) & w.marks.mask[Mark.TURN])
     o.attrs["start"] = a[0] if len(a) > 1 else Const(0)
     o.attrs["stop"] = a[1] if len(a) > 1 else (a[0] if a else Const(0))
     return o
@@ -132,7 +126,7 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         lab = _judged(w, items, k, n)
         if lab:
             if items and all(isinstance(i, (Const, Data)) for i in items):
-                return Data(lab | _all(items, {}))
+                return Data(lab | all_labels(items, {}))
             out: Value = NONE
             for i in items:
                 out = join(out, i)
@@ -151,14 +145,14 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         try:
             f = min if p == "min" else max
             known = [v.v for v in values if isinstance(v, Const)]
-            return Const(f(known if len(known) > 1 else list(known[0])), _all(values, {}))
+            return Const(f(known if len(known) > 1 else list(known[0])), all_labels(values, {}))
         except Exception:
-            return Data(_all(values, {}))
+            return Data(all_labels(values, {}))
     if p == "min":
         found = mixing.smaller(w, values)
         if found is not None:
             return found
-    out = Data(_all(values, {}), tag=mixing.tag_of(values[0]) if values else "")
+    out = Data(all_labels(values, {}), tag=mixing.tag_of(values[0]) if values else "")
     if len(values) == 2 and all(isinstance(v, (Const, Data)) for v in values):
         x, y = number(w, values[0]), number(w, values[1])
         if x and y:
@@ -175,7 +169,7 @@ def total(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             return Data(labels(v))
     tag = mixing.tag_of(v)
     return Data(
-        _all(a, k),
+        all_labels(a, k),
         tag="entropy"
         if tag == "p log p"
         else "total"
@@ -296,7 +290,7 @@ def _getattr(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return attributes.get(w, owner, name, n or ast.Constant(None))
     if isinstance(a[0] if a else None, Inst):
         return Data(labels(a[0]))
-    return Data(_all(a, k))
+    return Data(all_labels(a, k))
 
 
 def _hasattr(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -385,7 +379,7 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _print(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     text = " ".join(text_of(v) for v in a)
-    lab = _all(a, {})
+    lab = all_labels(a, {})
     w.print(text[:80])
     if w.score_marks(lab):
         w.report(w.site, text[:400], lab)
@@ -488,7 +482,7 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return expressions.compare_two(
             w, cmp, a[0], a[1], n or ast.Constant(None), Frame(ModuleValue("", w.site.path, None))
         )
-    return Data(_all(a, k))
+    return Data(all_labels(a, k))
 
 
 def _next(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -688,7 +682,7 @@ def _replaced(a: Args, k: Kw) -> Value:
         o = Inst(a[0].cls, a[0].number)
         o.attrs = {**a[0].attrs, **k}
         return o
-    return Data(_all(a, k))
+    return Data(all_labels(a, k))
 
 
 def _copied(w: Walk, v: Value, done: dict[int, Any]) -> Value:
@@ -784,11 +778,11 @@ def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Val
                 return Seq([Const(i, owner.lab) for i in out[:2000]], "list" if isinstance(out, list) else "tuple")
             if isinstance(out, (str, bytes)) and len(out) > MAX_TEXT:
                 return Data(owner.lab)
-            return Const(out, owner.lab | _all(args, kw))
+            return Const(out, owner.lab | all_labels(args, kw))
         except Exception:
-            return Data(owner.lab | _all(args, kw))
+            return Data(owner.lab | all_labels(args, kw))
     if name == "format" and isinstance(owner.v, str):
-        return Data(_all(args, kw) | owner.lab, text=re.sub(r"\{[^{}]*\}", "{}", owner.v)[:2000])
+        return Data(all_labels(args, kw) | owner.lab, text=re.sub(r"\{[^{}]*\}", "{}", owner.v)[:2000])
     if name in (
         "item",
         "numpy",
@@ -806,4 +800,4 @@ def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Val
         "squeeze",
     ):
         return owner
-    return Data(owner.lab | _all(args, kw))
+    return Data(owner.lab | all_labels(args, kw))

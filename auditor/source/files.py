@@ -35,6 +35,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    all_labels,
     join,
     labels,
 )
@@ -64,13 +65,6 @@ def split_of(text: str) -> tuple[Split | None, bool]:
         if t and not v:
             return Split.TRAIN, side
     return None, side
-
-
-def _all(args: Args, kw: Kw) -> int:
-    lab = 0
-    for a in [*args, *kw.values()]:
-        lab |= labels(a)
-    return lab
 
 
 def load_tokens(w: Walk, source: Value, kw: Kw) -> Value | None:
@@ -123,7 +117,7 @@ def store(w: Walk, target: Value, v: Value) -> None:
 
 def _fromfile(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if not a:
-        return Data(_all(a, k))
+        return Data(all_labels(a, k))
     kw = dict(k)
     if len(a) > 1:
         kw.setdefault("dtype", a[1])
@@ -132,7 +126,7 @@ def _fromfile(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     found = load_tokens(w, a[0], kw)
     if found is not None:
         return found
-    return Data(_all(a, k) | sights_files.unknown(w))
+    return Data(all_labels(a, k) | sights_files.unknown(w))
 
 
 def _load(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -143,7 +137,7 @@ def _load(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         if isinstance(found, Data) and found.holder is None and found.tok is None:
             return Data(labels(found) & ~w.marks.mask[Mark.PARAMETER], tag=found.tag)
         return found
-    return Data(_all(a, k))
+    return Data(all_labels(a, k))
 
 
 def _save(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -163,7 +157,7 @@ def _open(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _glob(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return listing(w, text_of_path(a[0]) if a else "", _all(a, k))
+    return listing(w, text_of_path(a[0]) if a else "", all_labels(a, k))
 
 
 def listing(w: Walk, pattern: str, lab: int) -> Value:
@@ -196,14 +190,14 @@ def _copy(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _path(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return attributes.path_of("/".join(text_of_path(x) for x in a) or ".", _all(a, k))
+    return attributes.path_of("/".join(text_of_path(x) for x in a) or ".", all_labels(a, k))
 
 
 def _join(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     texts = [text_of_path(x) for x in a]
     whole = "/".join(t.rstrip("/") if i < len(texts) - 1 else t for i, t in enumerate(texts))
     known = all(isinstance(x, Const) or (isinstance(x, LibObj) and isinstance(x.attrs.get("text"), Const)) for x in a)
-    return Const(whole, _all(a, k)) if known else Data(_all(a, k), text=whole)
+    return Const(whole, all_labels(a, k)) if known else Data(all_labels(a, k), text=whole)
 
 
 def _path_part(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -215,7 +209,7 @@ def _path_part(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         if p.endswith("dirname") and "/" in text
         else text
     )
-    return Const(out) if a and isinstance(a[0], Const) else Data(_all(a, k), text=out)
+    return Const(out) if a and isinstance(a[0], Const) else Data(all_labels(a, k), text=out)
 
 
 def _getenv(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -228,7 +222,7 @@ def _clock(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def network(w: Walk, path: str, args: Args, kw: Kw) -> Value:
     w.see(Sight.NETWORK, w.site, f"{path} reaches for the network", detail=(("call", path),))
-    return Data(_all(args, kw) | w.marks.make(Mark.NETWORK, 0))
+    return Data(all_labels(args, kw) | w.marks.make(Mark.NETWORK, 0))
 
 
 def tokenizer(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -322,7 +316,7 @@ WRITES = frozenset(
 
 def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Methods of files, paths, environments, parsers, tokenizers and other library objects."""
-    lab = _all(args, kw)
+    lab = all_labels(args, kw)
     if o.path == "os.environ":
         if name in ("get", "setdefault", "pop"):
             if not args:
@@ -452,14 +446,14 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
 
 
 def _log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    lab = _all(a, k)
+    lab = all_labels(a, k)
     if w.score_marks(lab):
         w.report(w.site, " ".join(builtins_.text_of(v) for v in a)[:400], lab)
     return NONE
 
 
 def _dumps(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(_all(a, k), text=builtins_.text_of(a[0])[:400] if a else "")
+    return Data(all_labels(a, k), text=builtins_.text_of(a[0])[:400] if a else "")
 
 
 def _logger(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -474,7 +468,7 @@ def _buffer(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _passed(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(sights_files.packed(w, _all(a, k)))
+    return Data(sights_files.packed(w, all_labels(a, k)))
 
 
 def _import(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

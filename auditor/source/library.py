@@ -26,6 +26,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    all_labels,
     join,
     labels,
 )
@@ -142,25 +143,18 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
         return NONE
     if isinstance(owner, (Func, Bound, Native, Lib, ModuleValue, Method)):
         if name == "apply" and args:
-            return Data(_all(args, kw))
-        return Data(_all(args, kw))
+            return Data(all_labels(args, kw))
+        return Data(all_labels(args, kw))
     if isinstance(owner, Cls):
         if name == "apply":
             forward = next((c.attrs["forward"] for c in owner.mro() if "forward" in c.attrs), None)
             if forward is not None:
                 return calls.call(w, forward, [LibObj("autograd.context"), *args], kw, n)
         if name in ("_make", "from_dict", "fromkeys"):
-            return Data(_all(args, kw))
+            return Data(all_labels(args, kw))
         for base in owner.library_bases():
             return call(w, f"{base}.{name}", args, kw, n)
-    return Data(labels(owner) | _all(args, kw))
-
-
-def _all(args: Args, kw: Kw) -> int:
-    lab = 0
-    for a in [*args, *kw.values()]:
-        lab |= labels(a)
-    return lab
+    return Data(labels(owner) | all_labels(args, kw))
 
 
 @cache

@@ -34,6 +34,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    all_labels,
     join,
     labels,
 )
@@ -81,13 +82,6 @@ RESETS = frozenset(
 )  # fmt: skip
 
 
-def _all(args: Args, kw: Kw) -> int:
-    lab = 0
-    for a in [*args, *kw.values()]:
-        lab |= labels(a)
-    return lab
-
-
 def scored(w: Walk, inputs: int, target: Value, kind: str) -> Data:
     """A loss at target tokens: a score if they are validation tokens, else only marks."""
     lab = labels(target)
@@ -128,9 +122,9 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         f = getattr(math, name, None)
         if callable(f):
             try:
-                return Const(f(*(x.v for x in a)), _all(a, k))  # type: ignore[attr-defined]
+                return Const(f(*(x.v for x in a)), all_labels(a, k))  # type: ignore[attr-defined]
             except Exception:
-                return Data(_all(a, k))
+                return Data(all_labels(a, k))
     if name in (
         "device",
         "dtype",
@@ -175,13 +169,13 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if name in ("Tensor", "LongTensor", "FloatTensor", "ndarray"):
         return fresh(w, name, a, k)
     if name[:1].isupper():
-        o = LibObj(path, _all(a, k))
+        o = LibObj(path, all_labels(a, k))
         o.attrs.update({f"@{i}": v for i, v in enumerate(a)})
         return o
     if a and isinstance(a[0], (Data, Const, Seq, Alt)) and not path.startswith("math."):
         owner = a[0] if isinstance(a[0], Data) else Data(labels(a[0]), tag=mixing.tag_of(a[0]), tok=_one_tok(a[0]))
         return method(w, owner, name, a[1:], k, n)
-    return Data(_all(a, k), tag=mixing.tag_of(a[0]) if a and name in ("float", "int") else "")
+    return Data(all_labels(a, k), tag=mixing.tag_of(a[0]) if a and name in ("float", "int") else "")
 
 
 def _one_tok(v: Value) -> object:
@@ -197,7 +191,7 @@ def _transformed(w: Walk, name: str, a: Args, k: Kw) -> Value:
         out = calls.call(w, fn, args, kw, node)
         if name in ("vmap", "jit", "njit"):
             return out
-        g = Data(labels(out) | _all(args, kw) | w.marks.make(Mark.GRADIENT, 0), tag="gradient")
+        g = Data(labels(out) | all_labels(args, kw) | w.marks.make(Mark.GRADIENT, 0), tag="gradient")
         return Seq([g, out], "tuple") if "value" in name else g
 
     return Native(run, name)
@@ -285,7 +279,7 @@ def _parameter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _arange(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    d = w.fresh(_all(a, k), "positions")
+    d = w.fresh(all_labels(a, k), "positions")
     start = a[0] if len(a) > 1 else Const(0)
     at = number(w, start)
     if at is not None:
@@ -327,7 +321,7 @@ def _gather(w: Walk, owner: Data, idx: Value) -> Value:
 
 def _where(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if len(a) < 3:
-        return Data(_all(a, k) & ~w.marks.mask[Mark.TURN], tag="subset")
+        return Data(all_labels(a, k) & ~w.marks.mask[Mark.TURN], tag="subset")
     return mixing.selected(w, a[0], a[1], a[2])
 
 
@@ -336,7 +330,7 @@ def _least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if found is not None:
         return found
     out = Data(
-        _all(a, k),
+        all_labels(a, k),
         tag=next((t for v in a if (t := mixing.tag_of(v)) in (*AT_TARGET, "total")), mixing.tag_of(a[0]) if a else ""),
     )
     if len(a) == 2:
@@ -473,7 +467,7 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _logsumexp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    lab = _all(a, {})
+    lab = all_labels(a, {})
     scores = w.score_marks(lab)
     if scores and a and mixing.tag_of(a[0]) == "with target":
         scores = sights_mixing.retagged(w, scores, "nll of few")
@@ -509,7 +503,7 @@ def _add_at(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _histogram(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    d = w.fresh(_all(a, k) & ~w.marks.mask[Mark.PARAMETER], "histogram")
+    d = w.fresh(all_labels(a, k) & ~w.marks.mask[Mark.PARAMETER], "histogram")
     r = a[0].tok if a and isinstance(a[0], Data) else None
     if isinstance(r, Read) and r.split is Split.VALIDATION and not r.base and not r.start and not r.turns:
         d.lab |= sights_mixing.leak(
@@ -526,15 +520,15 @@ def _histogram(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _sampled(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(_all(a, k) | w.marks.make(Mark.GENERATED, 0), tag="generated")
+    return Data(all_labels(a, k) | w.marks.make(Mark.GENERATED, 0), tag="generated")
 
 
 def _one_hot(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(_all(a, k), tag="one hot")
+    return Data(all_labels(a, k), tag="one hot")
 
 
 def _embedding(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(_all(a, k), tag="activations")
+    return Data(all_labels(a, k), tag="activations")
 
 
 def _gradients(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -550,7 +544,7 @@ def attention(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """Attention of any library: whether later positions are masked."""
     name = path.rsplit(".", 1)[-1]
     if "attn" not in name and "attention" not in name:
-        return LibObj(path) if name[:1].isupper() else Data(_all(a, k))
+        return LibObj(path) if name[:1].isupper() else Data(all_labels(a, k))
     causal = k.get("is_causal", k.get("causal"))
     mask = k.get("attn_mask", k.get("mask"))
     mask = mask if mask is not None else (a[3] if len(a) > 3 and "scaled_dot" in name else None)
@@ -560,7 +554,7 @@ def attention(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     windowed = (
         isinstance(window, Seq) and window.items and isinstance(window.items[-1], Const) and window.items[-1].v == 0
     )
-    d = Data(_all(a, k), tag="activations")
+    d = Data(all_labels(a, k), tag="activations")
     if open_ and not masked and not windowed and len(a) >= 3:
         d.lab |= sights_mixing.leak(w, Sight.NON_CAUSAL, "attention without a causal mask: a position sees later ones")
     return d
@@ -582,7 +576,7 @@ def _roll(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         start = r.start - by.v if r.start is not None else None
         new = Read(r.split, r.at, r.turns, r.base, start, None, r.parts, r.sidecar)
         return tokens.narrow(w, v, new, extra if w.forward_depth else 0)
-    return Data(_all(a, k) | extra, tag=mixing.tag_of(v))
+    return Data(all_labels(a, k) | extra, tag=mixing.tag_of(v))
 
 
 Handler = Callable[[Walk, str, Args, Kw, "ast.AST | None"], Value]
@@ -669,8 +663,8 @@ FUNCTIONS: dict[str, Handler] = {
     "torch.jit.trace": _identity,
     "torch.compile": lambda w, p, a, k, n: a[0] if a else LibObj("decorator"),
     "torch.get_default_dtype": lambda w, p, a, k, n: Data(),
-    "torch.distributions.Categorical": lambda w, p, a, k, n: LibObj("distribution", _all(a, k)),
-    "torch.special.entr": lambda w, p, a, k, n: Data(_all(a, k), tag="p log p"),
+    "torch.distributions.Categorical": lambda w, p, a, k, n: LibObj("distribution", all_labels(a, k)),
+    "torch.special.entr": lambda w, p, a, k, n: Data(all_labels(a, k), tag="p log p"),
     "torch.nn.Buffer": lambda w, p, a, k, n: a[0] if a else NONE,
 }
 
@@ -727,7 +721,7 @@ def reset(w: Walk, d: Data) -> None:
 def utility(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     name = path.rsplit(".", 1)[-1]
     if name == "parameters_to_vector":
-        return Data(_all(a, k))
+        return Data(all_labels(a, k))
     if name == "vector_to_parameters" and len(a) > 1:
         for h in w.marks.holders(labels(a[1])):
             assign.write_parameters(w, h, labels(a[0]), w.site, strong=assign.snapshot_of(a[0]) is h)
@@ -799,7 +793,7 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
             v = calls.call(w, m, [v], {}, n)
         return v
     calls.run_hooks(w, o, o.hooks, True, args, NONE, n)
-    lab = labels(o) | _all(args, kw)
+    lab = labels(o) | all_labels(args, kw)
     if name == "Embedding":
         lab &= ~sights_tokens.shift(w)  # chosen by the token before, which is another thing than the value before
     out: Value = Data(lab, tag="activations")
@@ -914,7 +908,7 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         return NONE
     if isinstance(owner, LibObj) and name in ("forward", "__call__"):
         return call_layer(w, owner, args, kw, n)
-    return Data(labels(owner) | _all(args, kw))
+    return Data(labels(owner) | all_labels(args, kw))
 
 
 def _pre(hook: Value) -> Value:
@@ -1072,7 +1066,7 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name.endswith("_") and not name.startswith("_"):
         op: ast.operator = {"sub_": ast.Sub(), "mul_": ast.Mult(), "div_": ast.Div()}.get(name, ast.Add())
         if a or k:
-            arg = Data(_all(a, k), tag=mixing.tag_of(a[0]) if a else "")
+            arg = Data(all_labels(a, k), tag=mixing.tag_of(a[0]) if a else "")
             if owner.root.holder is None and name in ("add_", "sub_", "mul_", "div_"):
                 negative = (
                     "alpha" in k
@@ -1082,14 +1076,14 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
                 )
                 assign.in_place(w, owner, arg, ast.Sub() if negative else op)
             else:
-                assign.write(w, owner, _all(a, k) & ~w.marks.mask[Mark.PARAMETER], accumulate=True)
+                assign.write(w, owner, all_labels(a, k) & ~w.marks.mask[Mark.PARAMETER], accumulate=True)
         return owner
     if name == "entropy":
         return Data(labels(owner), tag="entropy")
     if name in ("min", "amin", "minimum", "fmin"):
         return _minimum(w, owner, a, k)
     if name in ("new_tensor",):
-        return w.fresh(_all(a, k))
+        return w.fresh(all_labels(a, k))
     if name in FRESH:
         return fresh(w, name, a, k)
     if name in ("register_hook", "register_post_accumulate_grad_hook"):
@@ -1099,7 +1093,7 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in ("max", "amax") and owner.tag == "tokens" and not a:
         return Data()  # how large the vocabulary is
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
-        d = Data(labels(owner) | _all(a, k), tag="")
+        d = Data(labels(owner) | all_labels(a, k), tag="")
         if name in ("topk", "sort") or (name == "max" and a):
             return Seq([Data(d.lab, tag=owner.tag if owner.tag == "probabilities" else ""), Data(d.lab)], "tuple")
         return d
@@ -1118,11 +1112,11 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         "group",
         "groups",
     ):
-        return Data(labels(owner) | _all(a, k), text=owner.text if name in ("strip", "replace") else "")
+        return Data(labels(owner) | all_labels(a, k), text=owner.text if name in ("strip", "replace") else "")
     if name in ("matmul", "mm", "bmm") and owner.tag == "probabilities" and not w.forward_depth:
-        return Data(labels(owner) | _all(a, k), tag="byte row")
+        return Data(labels(owner) | all_labels(a, k), tag="byte row")
     if name == "matmul" or name == "mm" or name == "bmm" or name == "einsum" or name == "outer":
-        return Data(labels(owner) | _all(a, k), tag="activations" if owner.tag == "activations" else "")
+        return Data(labels(owner) | all_labels(a, k), tag="activations" if owner.tag == "activations" else "")
     if (
         name in WHOLE
         and owner.tag == "entropy"
@@ -1146,17 +1140,17 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if handler is not None and name not in ("array", "tensor", "Parameter", "at", "cat", "stack"):
         return handler(w, name, [owner, *a], k, n)
     if name in ("append", "extend", "add", "update", "insert"):
-        owner.root.lab |= _all(a, k)
+        owner.root.lab |= all_labels(a, k)
         return NONE
     if name in ("put", "write"):
         return NONE
     if w.score_marks(labels(owner)) and name in REDUCE:
         whole = name in ("mean", "sum", "average") and not a and not {"dim", "axis"} & set(k) and owner.tag in AT_TARGET
-        return Data(labels(owner) | _all(a, k), tag="total" if whole else owner.tag)
+        return Data(labels(owner) | all_labels(a, k), tag="total" if whole else owner.tag)
     if owner.tag in TOKENISH and name in ("__xor__", "__and__", "__mod__", "bitwise_xor"):
-        return Data(labels(owner) | _all(a, k), tag="hash")
+        return Data(labels(owner) | all_labels(a, k), tag="hash")
     d = Data(
-        labels(owner) | _all(a, k),
+        labels(owner) | all_labels(a, k),
         tag=owner.tag
         if name in ("mean", "cumsum", "abs", "neg", "negative")
         and owner.tag in (*AT_TARGET, "entropy", "activations", "probabilities")
@@ -1180,7 +1174,7 @@ def _minimum(w: Walk, owner: Data, a: Args, k: Kw) -> Value:
                 w.see(Sight.ORACLE, w.site, "the smallest of several losses of the same token is kept", lab)
         out = Data(lab, tag=owner.tag)
         return Seq([out, Data(lab)], "tuple") if "dim" in k or a else out
-    d = Data(lab | _all(a, k), tag=owner.tag)
+    d = Data(lab | all_labels(a, k), tag=owner.tag)
     return Seq([d, Data(lab)], "tuple") if a and isinstance(a[0], Const) else d
 
 
@@ -1227,7 +1221,7 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
         v = Data(lab, base=owner, tag=owner.tag)
         return Seq([v, v], "tuple", True)
     if name == "masked_fill" or name == "masked_select":
-        lab |= _all(a, k)
+        lab |= all_labels(a, k)
     if name == "narrow" and owner.tok is not None and len(a) > 2:
         stop = (
             mixing.combine(w, ast.Add(), a[1], a[2])

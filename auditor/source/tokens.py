@@ -108,6 +108,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         return _row(w, owner, own, key, picked)
     new = own | (lab & ~w.marks.mask[Mark.TURN])
     bounds = edges(w, key) | (all_parts(key) if isinstance(key, Data) else frozenset())
+    bounds = frozenset(b for b in bounds if not _at_the_end(owner, b))
     if bounds and w.score_marks(own) and owner.tag in AT_TARGET:
         new = (new & ~w.score_marks(new)) | narrowed(w, w.score_marks(own), bounds)
         d = Data(new, tag=owner.tag)
@@ -127,6 +128,14 @@ def _low(w: Walk, key: Value) -> tuple[int, int] | None:
     if isinstance(key, Seq) and key.kind == "slice":
         key = key.items[0]
     return number(w, key) or (0, 0) if isinstance(key, (Const, Data)) and tag_is_place(key) else None
+
+
+def _at_the_end(owner: Data, bound: str) -> bool:
+    """Whether a boundary leaves out no more than the last position or two, as shifting by one does."""
+    shape = owner.root.shape
+    length = shape[-1] if shape else None
+    sym, _, off = bound[:-1].partition(":")
+    return bound.endswith("<") and sym == "0" and length is not None and off.lstrip("-").isdigit() and int(off) >= length - 2
 
 
 def _is_row(key: Value) -> bool:

@@ -397,6 +397,16 @@ def labels(v: Value, depth: int = 0) -> int:
     return v.lab
 
 
+def all_labels(args: Args, kw: Kw) -> int:
+    """All marks of the arguments of a call."""
+    lab = 0
+    for a in args:
+        lab |= labels(a)
+    for a in kw.values():
+        lab |= labels(a)
+    return lab
+
+
 def join(a: Value | None, b: Value | None) -> Value:
     """One value that stands for either."""
     if a is None:
