@@ -56,7 +56,7 @@ def proven(trees: list[ast.Module], config: Configuration, printed: set[str], cl
                 continue
             if any(p.startswith(start) or start.startswith(p) for p in printed):
                 continue
-            found = dict((id(n), way) for n, way in around)
+            found = {id(n): way for n, way in around}
             _callers(trees, function, found, 1)
             for n, way in found.items():
                 if out.setdefault(n, way) is not way:
