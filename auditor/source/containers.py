@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, calls, expressions, loops, tensors
+from auditor.source import assign, calls, expressions, layers, loops
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
@@ -75,7 +75,7 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
         "state_dict",
         "named_children",
     ):
-        return tensors.module_method(w, s, name, args, kw, n)
+        return layers.module_method(w, s, name, args, kw, n)
     if name == "__len__":
         return length(s)
     if name == "item":
@@ -156,7 +156,7 @@ def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) ->
     if name == "move_to_end":
         return NONE
     if name in ("parameters", "named_parameters", "state_dict", "modules"):
-        return tensors.module_method(w, d, name, args, kw, n)
+        return layers.module_method(w, d, name, args, kw, n)
     return Data(labels(d))
 
 

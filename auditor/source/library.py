@@ -6,7 +6,18 @@ import ast
 from collections.abc import Callable
 from functools import cache
 
-from auditor.source import attributes, builtins_, calls, containers, files, optimisers, sights_native, tensors
+from auditor.source import (
+    attributes,
+    builtins_,
+    calls,
+    containers,
+    files,
+    layers,
+    methods,
+    optimisers,
+    sights_native,
+    tensors,
+)
 from auditor.source.values import (
     NONE,
     Alt,
@@ -95,7 +106,7 @@ def _pointer(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value
 def call_object(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Call an object that a library made: a layer, a loss, a wrapped function."""
     if o.path.startswith("torch.nn.") or o.holder is not None:
-        return tensors.call_layer(w, o, args, kw, n)
+        return layers.call_layer(w, o, args, kw, n)
     if "@call" in o.attrs:
         return calls.call(w, o.attrs["@call"], args, kw, n)
     if o.path in ("torch.no_grad", "torch.inference_mode", "decorator") and args:
@@ -113,12 +124,12 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
     if name in w.natives and isinstance(owner, (LibObj, Data, Lib, Alt)):
         return sights_native.called(w, name, args, kw)
     if isinstance(owner, Data):
-        return tensors.method(w, owner, name, args, kw, n)
+        return methods.method(w, owner, name, args, kw, n)
     if isinstance(owner, Inst):
         if owner.is_optimizer:
             return optimisers.method(w, owner, name, args, kw)
         if owner.is_module:
-            return tensors.module_method(w, owner, name, args, kw, n)
+            return layers.module_method(w, owner, name, args, kw, n)
         lab = labels(owner)
         for a in [*args, *kw.values()]:
             lab |= labels(a)
@@ -127,7 +138,7 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
         if owner.path.startswith("torch.optim") or owner.path.endswith("GradScaler"):
             return optimisers.method(w, owner, name, args, kw)
         if owner.path.startswith("torch.nn.") or owner.path.endswith("DistributedDataParallel"):
-            return tensors.module_method(w, owner, name, args, kw, n)
+            return layers.module_method(w, owner, name, args, kw, n)
         return files.object_method(w, owner, name, args, kw, n)
     if isinstance(owner, (Seq, Dict)):
         return containers.method(w, owner, name, args, kw, n)
@@ -170,8 +181,8 @@ def _families() -> tuple[tuple[str, Handler], ...]:
         ("torch.optim.", optimisers.make),
         ("torch.nn.functional.", tensors.function),
         ("torch.nn.init.", tensors.initialise),
-        ("torch.nn.utils.", tensors.utility),
-        ("torch.nn.", tensors.make_layer),
+        ("torch.nn.utils.", layers.utility),
+        ("torch.nn.", layers.make_layer),
         ("torch.distributed.", tensors.distributed),
         ("torch.cuda.", tensors.quiet),
         ("torch._dynamo", tensors.quiet),

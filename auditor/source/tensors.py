@@ -7,13 +7,11 @@ from collections.abc import Callable
 
 from auditor.source import (
     assign,
-    attributes,
     builtins_,
     calls,
-    loops,
+    methods,
     mixing,
-    optimisers,
-    sights_files,
+    operations,
     sights_mixing,
     sights_tokens,
     tokens,
@@ -26,7 +24,6 @@ from auditor.source.values import (
     Args,
     Const,
     Data,
-    Dict,
     Inst,
     Kw,
     Lib,
@@ -35,51 +32,10 @@ from auditor.source.values import (
     Seq,
     Value,
     all_labels,
-    join,
     labels,
 )
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
-
-SHAPE_ONLY = frozenset(
-    [
-        "view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "transpose", "t", "permute", "expand", "expand_as",
-        "contiguous", "to", "type", "float", "double", "half", "bfloat16", "long", "int", "short", "bool", "cuda", "numpy",
-        "detach", "astype", "view_as", "pin_memory", "requires_grad_", "item", "tolist", "narrow", "swapaxes", "movedim",
-        "as_tensor", "asarray", "array", "from_numpy", "ascontiguousarray", "broadcast_to", "repeat", "tile",
-        "repeat_interleave", "clamp", "clamp_min", "clamp_max", "clip", "nan_to_num", "squeeze_", "unsqueeze_", "int64",
-        "int32", "float32", "float64", "uint64", "uint16", "uint32", "unfold", "select", "unbind", "chunk", "split",
-        "tensor_split", "hsplit", "vsplit", "array_split", "is_contiguous", "record_stream", "retain_grad", "reshape_as",
-        "copy", "diagonal", "atleast_1d", "atleast_2d", "as_strided", "unflatten", "masked_select", "masked_fill",
-        "expand_dims", "moveaxis", "stack_only", "int8", "uint8", "type_as", "flip",
-    ]
-)  # fmt: skip
-SEVERAL = frozenset(["unbind", "chunk", "split", "tensor_split", "hsplit", "vsplit", "array_split"])
-COPIES = frozenset(["clone", "cpu", "copy", "deepcopy"])
-FRESH = frozenset(
-    [
-        "zeros", "ones", "empty", "full", "rand", "randn", "randint", "zeros_like", "ones_like", "empty_like", "full_like",
-        "rand_like", "randn_like", "eye", "new_zeros", "new_ones", "new_empty", "new_full", "new_tensor", "linspace",
-    ]
-)  # fmt: skip
-REDUCE = frozenset(
-    [
-        "sum", "mean", "nansum", "cumsum", "logsumexp", "logcumsumexp", "average", "dot", "item", "prod", "norm", "var",
-        "std", "median", "quantile",
-    ]
-)  # fmt: skip
-WHOLE = frozenset(["mean", "max", "min", "amax", "amin", "std", "var", "median", "quantile"])
-ACCUMULATES = frozenset(
-    [
-        "scatter_add_", "index_add_", "scatter_reduce_", "index_put_", "scatter_", "index_copy_", "put_", "index_fill_",
-    ]
-)  # fmt: skip
-RESETS = frozenset(
-    [
-        "zero_", "normal_", "uniform_", "fill_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_",
-        "zeros_", "ones_", "constant_", "orthogonal_", "trunc_normal_", "eye_",
-    ]
-)  # fmt: skip
 
 
 def scored(w: Walk, inputs: int, target: Value, kind: str) -> Data:
@@ -111,10 +67,10 @@ def count_of(w: Walk, d: Data) -> Value:
 def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """`torch.f(…)`, `numpy.f(…)`, `torch.nn.functional.f(…)`, `math.f(…)`."""
     name = path.rsplit(".", 1)[-1]
-    handler = _BY_NAME.get(name)
+    handler = BY_NAME.get(name)
     if handler is not None:
         return handler(w, path, a, k, n)
-    if name in FRESH:
+    if name in operations.FRESH:
         return fresh(w, name, a, k)
     if path.startswith("math.") and a and all(isinstance(x, Const) for x in a):
         import math
@@ -174,7 +130,7 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return o
     if a and isinstance(a[0], (Data, Const, Seq, Alt)) and not path.startswith("math."):
         owner = a[0] if isinstance(a[0], Data) else Data(labels(a[0]), tag=mixing.tag_of(a[0]), tok=_one_tok(a[0]))
-        return method(w, owner, name, a[1:], k, n)
+        return methods.method(w, owner, name, a[1:], k, n)
     return Data(all_labels(a, k), tag=mixing.tag_of(a[0]) if a and name in ("float", "int") else "")
 
 
@@ -256,7 +212,7 @@ def _tensor(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return d
 
 
-def _parameter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+def parameter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if w.building:
         h = w.building[-1]
         if a and labels(a[0]) & (w.marks.mask[Mark.READ] | w.marks.mask[Mark.UPDATE]):
@@ -287,7 +243,7 @@ def _arange(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return d
 
 
-def _cross_entropy(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+def cross_entropy(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     logits = a[0] if a else k.get("input", NONE)
     target = a[1] if len(a) > 1 else k.get("target", NONE)
     inputs = labels(logits) | (labels(k["weight"]) if "weight" in k else 0)
@@ -298,7 +254,7 @@ def _cross_entropy(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return out
 
 
-def _gather(w: Walk, owner: Data, idx: Value) -> Value:
+def gather(w: Walk, owner: Data, idx: Value) -> Value:
     lab = labels(idx)
     reads = w.val_reads(lab)
     if reads and isinstance(idx, Data) and (idx.tag == "tokens"):
@@ -436,7 +392,7 @@ def _log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return d
 
 
-def _softmax(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+def softmax(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
     if mixing.tag_of(v) == "with target":
         scores = sights_mixing.retagged(w, w.score_marks(labels(v)), "nll of few")
@@ -580,17 +536,17 @@ def _roll(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 Handler = Callable[[Walk, str, Args, Kw, "ast.AST | None"], Value]
-_BY_NAME: dict[str, Handler] = {
-    "cross_entropy": _cross_entropy,
-    "nll_loss": _cross_entropy,
-    "linear_cross_entropy": _cross_entropy,
-    "softmax": _softmax,
-    "log_softmax": _softmax,
-    "_log_softmax": _softmax,
-    "_softmax": _softmax,
-    "gather": lambda w, p, a, k, n: _gather(w, _data(a[0]), a[2] if len(a) > 2 else k.get("index", NONE)),
-    "take_along_dim": lambda w, p, a, k, n: _gather(w, _data(a[0]), a[1] if len(a) > 1 else k.get("indices", NONE)),
-    "take_along_axis": lambda w, p, a, k, n: _gather(w, _data(a[0]), a[1] if len(a) > 1 else k.get("indices", NONE)),
+BY_NAME: dict[str, Handler] = {
+    "cross_entropy": cross_entropy,
+    "nll_loss": cross_entropy,
+    "linear_cross_entropy": cross_entropy,
+    "softmax": softmax,
+    "log_softmax": softmax,
+    "_log_softmax": softmax,
+    "_softmax": softmax,
+    "gather": lambda w, p, a, k, n: gather(w, _data(a[0]), a[2] if len(a) > 2 else k.get("index", NONE)),
+    "take_along_dim": lambda w, p, a, k, n: gather(w, _data(a[0]), a[1] if len(a) > 1 else k.get("indices", NONE)),
+    "take_along_axis": lambda w, p, a, k, n: gather(w, _data(a[0]), a[1] if len(a) > 1 else k.get("indices", NONE)),
     "where": _where,
     "minimum": _least,
     "fmin": _least,
@@ -626,7 +582,7 @@ _BY_NAME: dict[str, Handler] = {
     "multinomial": _sampled,
     "one_hot": _one_hot,
     "embedding": _embedding,
-    "Parameter": _parameter,
+    "Parameter": parameter,
     "scaled_dot_product_attention": attention,
     "flex_attention": _embedding,
     "roll": _roll,
@@ -655,8 +611,8 @@ def _data(v: Value) -> Data:
 FUNCTIONS: dict[str, Handler] = {
     "torch.autograd.grad": _gradients,
     "numpy.add.at": _add_at,
-    "torch.nn.Parameter": _parameter,
-    "torch.nn.parameter.Parameter": _parameter,
+    "torch.nn.Parameter": parameter,
+    "torch.nn.parameter.Parameter": parameter,
     "torch.nn.parallel.DistributedDataParallel": _identity,
     "torch.nn.DataParallel": _identity,
     "torch.jit.script": _identity,
@@ -718,261 +674,7 @@ def reset(w: Walk, d: Data) -> None:
         d.tag = ""
 
 
-def utility(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    name = path.rsplit(".", 1)[-1]
-    if name == "parameters_to_vector":
-        return Data(all_labels(a, k))
-    if name == "vector_to_parameters" and len(a) > 1:
-        for h in w.marks.holders(labels(a[1])):
-            assign.write_parameters(w, h, labels(a[0]), w.site, strong=assign.snapshot_of(a[0]) is h)
-        return NONE
-    if name.startswith("clip_grad"):
-        return Data()
-    return a[0] if a else NONE
-
-
 # Layers and models.
-
-
-def make_layer(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    """`torch.nn.X(…)`."""
-    name = path.rsplit(".", 1)[-1]
-    if name in ("ModuleList", "ParameterList"):
-        v = a[0] if a else Seq([])
-        s = v if isinstance(v, Seq) else Seq(loops.sample(w, v)[0], more=True)
-        out = Seq(list(s.items), "modules", s.more, s.lab)
-        out.length = s.length
-        return out
-    if name in ("ModuleDict", "ParameterDict"):
-        return a[0] if a and isinstance(a[0], Dict) else Dict()
-    if name == "Parameter":
-        return _parameter(w, path, a, k, n)
-    o = LibObj(path)
-    if name == "Sequential":
-        items = list(a)
-        if len(a) == 1 and isinstance(a[0], Dict):
-            items = list(a[0].items.values())
-        o.attrs["@items"] = Seq(items)
-        return o
-    if name in (
-        "CrossEntropyLoss",
-        "NLLLoss",
-        "Identity",
-        "Dropout",
-        "ReLU",
-        "GELU",
-        "SiLU",
-        "Sigmoid",
-        "Tanh",
-        "Softmax",
-        "LogSoftmax",
-        "KLDivLoss",
-        "MSELoss",
-    ):
-        return o
-    if w.building:
-        o.holder = w.building[-1]
-    else:
-        o.holder = w.holder(name, w.site)
-        o.holder.adapted = w.trained_once
-    if name == "MultiheadAttention":
-        o.attrs["@attention"] = Const(True)
-    return o
-
-
-def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Value:
-    name = o.path.rsplit(".", 1)[-1]
-    if name in ("CrossEntropyLoss", "NLLLoss"):
-        return _cross_entropy(w, o.path, args, kw, n)
-    if name in ("Softmax", "LogSoftmax"):
-        return _softmax(w, "log_softmax" if name == "LogSoftmax" else "softmax", args, kw, n)
-    if name == "Sequential":
-        items = o.attrs["@items"]
-        v: Value = args[0] if args else NONE
-        for m in items.items if isinstance(items, Seq) else []:
-            v = calls.call(w, m, [v], {}, n)
-        return v
-    calls.run_hooks(w, o, o.hooks, True, args, NONE, n)
-    lab = labels(o) | all_labels(args, kw)
-    if name == "Embedding":
-        lab &= ~sights_tokens.shift(w)  # chosen by the token before, which is another thing than the value before
-    out: Value = Data(lab, tag="activations")
-    if name in ("GRU", "LSTM", "RNN", "MultiheadAttention"):
-        out = Seq([out, Data(lab, tag="activations")], "tuple")
-    if name in ("Identity", "Dropout") and args:
-        out = args[0]
-    if name == "MultiheadAttention":
-        causal = kw.get("is_causal")
-        mask = kw.get("attn_mask")
-        if (
-            (causal is None or (isinstance(causal, Const) and not causal.v))
-            and (mask is None or (isinstance(mask, Const) and mask.v is None))
-            and w.val_reads(lab)
-        ):
-            w.see(Sight.NON_CAUSAL, w.site, "attention without a causal mask: a position sees later ones", lab)
-    calls.run_hooks(w, o, o.hooks, False, args, out, n)
-    return out
-
-
-def holders_of(w: Walk, owner: Value) -> int:
-    return labels(owner) & w.marks.mask[Mark.PARAMETER]
-
-
-def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
-    """Methods that every model has."""
-    bits = holders_of(w, owner) | _inner_holders(w, owner, 0)
-    if name in ("parameters", "buffers"):
-        return Seq([attributes.parameter(w, h) for h in w.marks.holders(bits)], "list", True)
-    if name in ("named_parameters", "named_buffers"):
-        return Seq(
-            [Seq([Data(text="{}"), attributes.parameter(w, h)], "tuple") for h in w.marks.holders(bits)], "list", True
-        )
-    if name == "state_dict":
-        rest: Value | None = None
-        for h in w.marks.holders(bits):
-            rest = join(rest, Data(base=attributes.parameter(w, h)))
-        return Dict({}, rest or Data())
-    if name == "load_state_dict":
-        source = labels(args[0]) if args else 0
-        for h in w.marks.holders(bits):
-            assign.write_parameters(w, h, source, w.site, strong=True)
-            w.restored.add(h.number)
-        sights_files.loaded(w, owner)
-        return Seq([Seq([]), Seq([])], "tuple")
-    if name in ("modules", "children"):
-        return Seq(_modules(owner, name == "children"), "kinds", True)
-    if name in ("named_modules", "named_children"):
-        return Seq(
-            [Seq([Data(text="{}"), m], "tuple") for m in _modules(owner, name == "named_children")], "kinds", True
-        )
-    if name in ("register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"):
-        if args and hasattr(owner, "hooks"):
-            hook = args[0]
-            if name == "register_forward_pre_hook":
-                hook = _pre(hook)
-            if name != "register_full_backward_hook":
-                owner.hooks.append(hook)
-                w.hooked += 1
-                w.version += 1
-                w.learned += 1
-        handle = LibObj("hook")
-        handle.attrs["@owner"] = owner
-        if args:
-            handle.attrs["@hook"] = hook
-        return handle
-    if (
-        name in ("register_buffer", "register_parameter", "add_module", "register_module", "__setattr__")
-        and len(args) > 1
-        and isinstance(args[0], Const)
-    ):
-        assign.set_attribute(w, owner, str(args[0].v), args[1])
-        return NONE
-    if name == "requires_grad_":
-        return owner
-    if name == "apply":
-        if args:
-            for m in _modules(owner, False)[:6]:
-                calls.call(w, args[0], [m], {}, n)
-        return owner
-    if name == "zero_grad":
-        for h in w.marks.holders(bits):
-            h.grad, h.grad_sites = 0, []
-        return NONE
-    if name in (
-        "train",
-        "eval",
-        "to",
-        "cuda",
-        "cpu",
-        "half",
-        "bfloat16",
-        "float",
-        "double",
-        "compile",
-        "share_memory",
-        "to_empty",
-    ):
-        return owner
-    if name == "no_sync":
-        return LibObj("context")
-    if name in ("reset_parameters",):
-        for h in w.marks.holders(bits):
-            h.lab = 0
-        return NONE
-    if name in ("get_submodule", "get_parameter", "__getattr__"):
-        return attributes.parameter(w, w.marks.holders(bits)[0]) if name == "get_parameter" and bits else owner
-    if name == "append" and isinstance(owner, LibObj) and args:
-        items = owner.attrs.get("@items")
-        if isinstance(items, Seq):
-            items.items.append(args[0])
-        return NONE
-    if isinstance(owner, LibObj) and name in ("forward", "__call__"):
-        return call_layer(w, owner, args, kw, n)
-    return Data(labels(owner) | all_labels(args, kw))
-
-
-def _pre(hook: Value) -> Value:
-    def run(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
-        return calls.call(w, hook, args[:2], {}, node)
-
-    return Native(run, "pre-hook")
-
-
-def _inner_holders(w: Walk, owner: Value, depth: int) -> int:
-    """Parameters of parts that were made elsewhere and put into a model."""
-    if depth > 3:
-        return 0
-    out = 0
-    values: list[Value] = []
-    if isinstance(owner, (Inst, LibObj)):
-        values = list(owner.attrs.values())
-    elif isinstance(owner, Seq):
-        values = owner.items
-    elif isinstance(owner, Dict):
-        values = [*owner.items.values(), *([owner.rest] if owner.rest is not None else [])]
-    for v in values:
-        if isinstance(v, Data):
-            h = v.root.holder
-            out |= h.bit if h is not None else 0
-        elif isinstance(v, (Inst, LibObj)):
-            if v.holder is not None:
-                out |= v.holder.bit
-            if (isinstance(v, Inst) and v.is_module) or isinstance(v, LibObj):
-                out |= _inner_holders(w, v, depth + 1)
-        elif isinstance(v, (Seq, Dict)):
-            out |= _inner_holders(w, v, depth + 1)
-    return out
-
-
-def _modules(owner: Value, direct: bool) -> list[Value]:
-    out: list[Value] = [] if direct else [owner]
-    seen = {id(owner)}
-    kinds: set[object] = set()
-
-    def add(v: Value, depth: int) -> None:
-        if (isinstance(v, Inst) and v.is_module) or (isinstance(v, LibObj) and v.path.startswith("torch.nn.")):
-            if id(v) not in seen and len(seen) < 200:
-                seen.add(id(v))
-                kind = id(v.cls) if isinstance(v, Inst) else v.path
-                if (kind not in kinds or direct) and len(out) < 16:
-                    kinds.add(kind)
-                    out.append(v)  # one of each kind stands for the others
-                if not direct and depth < 4:
-                    for x in list(v.attrs.values()):
-                        add(x, depth + 1)
-        elif isinstance(v, Seq) and v.kind in ("modules", "list"):
-            for x in v.items[:3]:
-                add(x, depth)
-        elif isinstance(v, Dict):
-            for x in list(v.items.values())[:6]:
-                add(x, depth)
-
-    for x in list(getattr(owner, "attrs", {}).values()):
-        add(x, 0)
-    if isinstance(owner, Seq):
-        for x in owner.items[:3]:
-            add(x, 0)
-    return out
 
 
 # Methods of tensors.
@@ -987,264 +689,4 @@ def snapshot(w: Walk, v: Value) -> Value:
     d.snapshot = v.root.holder or assign.snapshot_of(v)
     d.parts, d.shape = v.parts, v.shape
     d.sym, d.off = v.sym, v.off
-    return d
-
-
-def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    """A method of a tensor or array."""
-    if name in COPIES:
-        if name == "cpu" and owner.root.holder is None and owner.root.site is None:
-            return owner
-        v = snapshot(w, owner)
-        if name == "clone" and isinstance(v, Data):
-            v.lab |= labels(owner) & w.marks.mask[Mark.PARAMETER] if not w.no_grad else 0
-        return v
-    if name in SHAPE_ONLY:
-        return _shaped(w, owner, name, a, k)
-    if name in ("data_ptr", "data_as"):
-        return Data(base=owner, tag=owner.tag, tok=owner.tok)
-    if name == "backward":
-        optimisers.backward(w, owner)
-        return NONE
-    if name in ("size", "__len__") and (not a or name == "__len__"):
-        return attributes.get(w, owner, "shape", ast.Constant(None)) if name == "size" else count_of(w, owner)
-    if name in ("numel", "size", "nelement") and (name != "size"):
-        return count_of(w, owner)
-    if name == "size":
-        if a and isinstance(a[0], Const) and a[0].v == 0:
-            return count_of(w, owner)
-        if (
-            owner.shape
-            and a
-            and isinstance(a[0], Const)
-            and isinstance(a[0].v, int)
-            and -len(owner.shape) <= a[0].v < len(owner.shape)
-        ):
-            at = owner.shape[a[0].v]
-            if at is not None:
-                return Const(at)
-        return Data()
-    if name in (
-        "dim",
-        "ndimension",
-        "stride",
-        "element_size",
-        "is_floating_point",
-        "storage",
-        "get_device",
-        "is_cuda",
-        "nbytes",
-        "untyped_storage",
-    ):
-        return Data()
-    if name in ("gather", "take_along_dim", "take"):
-        return _gather(w, owner, a[-1] if a else k.get("index", NONE))
-    if name in ("index_select",):
-        return tokens.subscript(w, owner, a[-1] if a else k.get("index", NONE))
-    if name in ("scatter", "scatter_add", "index_add", "index_put", "index_fill", "put"):
-        target = Data(labels(owner), tag="lifted" if owner.tag in ("log-probabilities", "probabilities") else owner.tag)
-        target.site = w.site
-        write_at(w, target, a, k, name)
-        return target
-    if name in ACCUMULATES:
-        write_at(w, owner, a, k, name)
-        return owner
-    if name in RESETS:
-        if name == "fill_" and a and w.val_reads(labels(a[0])):
-            assign.write(w, owner, labels(a[0]))
-        else:
-            reset(w, owner)
-        return owner
-    if name == "copy_" and a:
-        assign.write(w, owner, labels(a[0]) & ~w.marks.mask[Mark.PARAMETER], value=a[0], index=None)
-        if isinstance(a[0], Data) and owner.root.tag == "" and owner.root.holder is None:
-            owner.root.tag = a[0].tag
-        return owner
-    if name == "set_" and a:
-        assign.write(w, owner, labels(a[0]), value=a[0])
-        return owner
-    if name.endswith("_") and not name.startswith("_"):
-        op: ast.operator = {"sub_": ast.Sub(), "mul_": ast.Mult(), "div_": ast.Div()}.get(name, ast.Add())
-        if a or k:
-            arg = Data(all_labels(a, k), tag=mixing.tag_of(a[0]) if a else "")
-            if owner.root.holder is None and name in ("add_", "sub_", "mul_", "div_"):
-                negative = (
-                    "alpha" in k
-                    and isinstance(k["alpha"], Const)
-                    and isinstance(k["alpha"].v, (int, float))
-                    and k["alpha"].v < 0
-                )
-                assign.in_place(w, owner, arg, ast.Sub() if negative else op)
-            else:
-                assign.write(w, owner, all_labels(a, k) & ~w.marks.mask[Mark.PARAMETER], accumulate=True)
-        return owner
-    if name == "entropy":
-        return Data(labels(owner), tag="entropy")
-    if name in ("min", "amin", "minimum", "fmin"):
-        return _minimum(w, owner, a, k)
-    if name in ("new_tensor",):
-        return w.fresh(all_labels(a, k))
-    if name in FRESH:
-        return fresh(w, name, a, k)
-    if name in ("register_hook", "register_post_accumulate_grad_hook"):
-        return LibObj("hook")
-    if name in ("nonzero", "argwhere", "flatnonzero"):
-        return Data(labels(owner), tag="subset")
-    if name in ("max", "amax") and owner.tag == "tokens" and not a:
-        return Data()  # how large the vocabulary is
-    if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
-        d = Data(labels(owner) | all_labels(a, k), tag="")
-        if name in ("topk", "sort") or (name == "max" and a):
-            return Seq([Data(d.lab, tag=owner.tag if owner.tag == "probabilities" else ""), Data(d.lab)], "tuple")
-        return d
-    if name in (
-        "split",
-        "decode",
-        "encode",
-        "strip",
-        "lower",
-        "startswith",
-        "endswith",
-        "replace",
-        "format",
-        "join",
-        "rsplit",
-        "group",
-        "groups",
-    ):
-        return Data(labels(owner) | all_labels(a, k), text=owner.text if name in ("strip", "replace") else "")
-    if name in ("matmul", "mm", "bmm") and owner.tag == "probabilities" and not w.forward_depth:
-        return Data(labels(owner) | all_labels(a, k), tag="byte row")
-    if name == "matmul" or name == "mm" or name == "bmm" or name == "einsum" or name == "outer":
-        return Data(labels(owner) | all_labels(a, k), tag="activations" if owner.tag == "activations" else "")
-    if (
-        name in WHOLE
-        and owner.tag == "entropy"
-        and not a
-        and not k
-        and w.val_reads(labels(owner))
-        and not w.forward_depth
-    ):
-        reads = w.val_reads(labels(owner))
-        return Data(
-            labels(owner)
-            | sights_mixing.leak(
-                w,
-                Sight.FUTURE_STATISTICS,
-                "a statistic of all positions of the window, those still to come among them",
-                reads,
-            ),
-            tag="entropy",
-        )
-    handler = _BY_NAME.get(name)
-    if handler is not None and name not in ("array", "tensor", "Parameter", "at", "cat", "stack"):
-        return handler(w, name, [owner, *a], k, n)
-    if name in ("append", "extend", "add", "update", "insert"):
-        owner.root.lab |= all_labels(a, k)
-        return NONE
-    if name in ("put", "write"):
-        return NONE
-    if w.score_marks(labels(owner)) and name in REDUCE:
-        whole = name in ("mean", "sum", "average") and not a and not {"dim", "axis"} & set(k) and owner.tag in AT_TARGET
-        return Data(labels(owner) | all_labels(a, k), tag="total" if whole else owner.tag)
-    if owner.tag in TOKENISH and name in ("__xor__", "__and__", "__mod__", "bitwise_xor"):
-        return Data(labels(owner) | all_labels(a, k), tag="hash")
-    d = Data(
-        labels(owner) | all_labels(a, k),
-        tag=owner.tag
-        if name in ("mean", "cumsum", "abs", "neg", "negative")
-        and owner.tag in (*AT_TARGET, "entropy", "activations", "probabilities")
-        else "",
-    )
-    d.parts = owner.parts
-    return d
-
-
-def _minimum(w: Walk, owner: Data, a: Args, k: Kw) -> Value:
-    lab = labels(owner)
-    if a and not isinstance(a[0], Const):
-        found = mixing.smaller(w, [owner, *a])
-        if found is not None:
-            return found
-    elif owner.tag in AT_TARGET and w.score_marks(lab) and (a or "dim" in k or "axis" in k):
-        several = w.marks.numbers(lab, Mark.SCORE)
-        if len(several) > 1:
-            runs = [w.scores[s].targets for s in several]
-            if any(mixing.overlap(w, x, y) for i, x in enumerate(runs) for y in runs[i + 1 :]):
-                w.see(Sight.ORACLE, w.site, "the smallest of several losses of the same token is kept", lab)
-        out = Data(lab, tag=owner.tag)
-        return Seq([out, Data(lab)], "tuple") if "dim" in k or a else out
-    d = Data(lab | all_labels(a, k), tag=owner.tag)
-    return Seq([d, Data(lab)], "tuple") if a and isinstance(a[0], Const) else d
-
-
-def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
-    """scatter_add_(dim, index, source) and its kin."""
-    index = k.get("index") or (
-        a[1] if len(a) > 1 and not name.startswith("index_put") and not name.startswith("put") else a[0] if a else NONE
-    )
-    source = (
-        k.get("src") or k.get("source") or k.get("values") or (a[2] if len(a) > 2 else a[1] if len(a) > 1 else NONE)
-    )
-    if name.startswith("index_put"):
-        source = a[1] if len(a) > 1 else source
-    add = (name != "scatter_" and name != "scatter") or "reduce" in k
-    if not add and w.val_reads(labels(index)) and w.score_marks(labels(source)):
-        owner.root.lab |= labels(source)
-        owner.root.tag = "scattered"
-        w.see(
-            Sight.UNNORMALISED,
-            w.site,
-            "a probability is written at the place of the scored token only",
-            labels(source) | labels(index),
-        )
-        return
-    if add and isinstance(source, Data) and source.tag == "probabilities" and not w.val_reads(labels(index)):
-        owner.root.tag = "byte row"
-        owner.tag = "byte row"
-    assign.write(
-        w, owner, labels(source), index=index, accumulate=True, value=source if isinstance(source, Data) else None
-    )
-
-
-def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
-    lab = 0
-    for x in [*a, *k.values()]:
-        lab |= labels(x) & ~w.marks.mask[Mark.TURN]
-    if name in SEVERAL:
-        if isinstance(owner.tok, Read):
-            r0: Read = owner.tok
-            piece = Read(r0.split, r0.at, r0.turns, r0.base, None, None, r0.parts, r0.sidecar)
-            part = Seq([tokens.narrow(w, owner, piece, 0)], "tuple", True)
-            part.loose = True
-            return part
-        v = Data(lab, base=owner, tag=owner.tag)
-        return Seq([v, v], "tuple", True)
-    if name == "masked_fill" or name == "masked_select":
-        lab |= all_labels(a, k)
-    if name == "narrow" and owner.tok is not None and len(a) > 2:
-        stop = (
-            mixing.combine(w, ast.Add(), a[1], a[2])
-            if not (isinstance(a[1], Const) and isinstance(a[2], Const))
-            else Const(a[1].v + a[2].v)
-        )
-        return tokens.subscript(w, owner, Seq([a[1], stop, NONE], "slice"))
-    if name == "requires_grad_":
-        if not a or (isinstance(a[0], Const) and a[0].v):
-            assign.make_trainable(w, owner)
-        return owner
-    if name == "flip" and owner.tok is not None:
-        r: Read = owner.tok
-        return tokens.narrow(w, owner, Read(r.split, r.at, r.turns, r.base, None, None, r.parts, r.sidecar), 0)
-    if name in ("detach", "item", "tolist", "numpy"):
-        d = Data(lab, base=owner, tag=owner.tag, tok=owner.tok)
-        if owner.root.holder is None and owner.root.site is None:
-            d = Data((labels(owner) | lab) & ~w.marks.mask[Mark.PARAMETER], tag=owner.tag, tok=owner.tok)
-    else:
-        d = Data(lab, base=owner, tag=owner.tag, tok=owner.tok)
-    d.sym, d.off, d.parts = owner.sym, owner.off, owner.parts
-    if name in ("view", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "repeat", "transpose", "permute"):
-        d.shape = None
-    else:
-        d.shape = owner.shape
     return d
