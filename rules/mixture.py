@@ -96,6 +96,8 @@ def judged(
 def _reservation(o: Observation, p: Program, status: Status) -> str:
     if status is Status.NEEDS_HUMAN and not order.counts(o, p):
         return "; the number that the claim rests on was not seen to contain it, another printed number does"
+    if o["form"] == "product":
+        return "; whether the products add up to 1 over all tokens could not be decided by reading"
     if not o.certain:
         return "; a condition around it could not be decided by reading"
     if o["live"] == "unknown":

@@ -221,7 +221,13 @@ def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
             labels(source) | labels(index),
         )
         return
-    if add and isinstance(source, Data) and source.tag == "probabilities" and not w.val_reads(labels(index)):
+    spelling = labels(index) & w.marks.mask[Mark.TEXT_BYTES]  # by the next byte of every token that is still possible
+    if (
+        add
+        and isinstance(source, Data)
+        and source.tag == "probabilities"
+        and (spelling or not w.val_reads(labels(index)))
+    ):
         owner.root.tag = "byte row"
         owner.tag = "byte row"
     assign.write(

@@ -54,6 +54,14 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         out.tag = "byte row"
     elif isinstance(op, ast.Mult) and {ta, tb} == {"log-probabilities", "probabilities"}:
         out.tag = "p log p"
+    elif isinstance(op, ast.Mult) and (
+        "byte product" in (ta, tb)
+        or (
+            "at byte" in (ta, tb)
+            and any(isinstance(v, Const) and type(v.v) in (int, float) and v.v == 1 for v in (a, b))
+        )
+    ):
+        out.tag = "byte product"
     elif (
         "entropy" in (ta, tb) and isinstance(op, (ast.Mult, ast.Div)) and (isinstance(a, Const) or isinstance(b, Const))
     ):
@@ -160,6 +168,8 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
                 "the token's loss, divided evenly over its bytes, is mixed as if it were the probability of each byte",
                 scores,
             )
+    elif ot == "byte product" and tag == "target probability" and isinstance(op, ast.Add):
+        scores = sights_mixing.multiplied(w, scores)
     if (extra and not divisor) or extra & m[Mark.LOOKUP]:
         if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
             scores = w.derive(scores, extra | (w.val_reads(other) if extra & m[Mark.LOOKUP] else 0), w.site)

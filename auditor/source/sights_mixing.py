@@ -165,6 +165,16 @@ def retagged(w: Walk, scores: int, tagged: str) -> int:
     return out
 
 
+def multiplied(w: Walk, scores: int) -> int:
+    """A token's probability is mixed with the product of what a model of bytes gives for its bytes."""
+    scores = retagged(w, scores, "spread bytes")
+    w.guards.append("normalised?")  # with an end of the token in the product it might be
+    what = "the token's probability is mixed with a product over its bytes, which gives 'a' all that 'ab' has"
+    w.see(Sight.SPREAD_BYTES, w.site, what, scores, detail=(("form", "product"),))
+    w.guards.pop()
+    return scores
+
+
 def tilt(w: Walk, scores: int, ot: str, other: int) -> int:
     """A score in the log domain takes something in: the lift of a hint, or the normaliser of that lift."""
     tags = {w.scores[s].tagged for s in w.marks.numbers(scores, Mark.SCORE)}

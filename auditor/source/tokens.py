@@ -115,6 +115,8 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         d.parts = owner.parts | bounds
         return d
     d = Data(new & ~own | lab, base=owner, tag=owner.tag)
+    if not owner.tag and reads and lab & w.marks.mask[Mark.TEXT_BYTES] and not isinstance(key, Seq):
+        d.tag = "at byte"  # under one of the bytes that spell a token
     d.parts = owner.parts | bounds
     d.holder = None
     sights_tokens.shifted(w, d, bounds)
@@ -135,7 +137,13 @@ def _at_the_end(owner: Data, bound: str) -> bool:
     shape = owner.root.shape
     length = shape[-1] if shape else None
     sym, _, off = bound[:-1].partition(":")
-    return bound.endswith("<") and sym == "0" and length is not None and off.lstrip("-").isdigit() and int(off) >= length - 2
+    return (
+        bound.endswith("<")
+        and sym == "0"
+        and length is not None
+        and off.lstrip("-").isdigit()
+        and int(off) >= length - 2
+    )
 
 
 def _is_row(key: Value) -> bool:
