@@ -14,9 +14,9 @@ from auditor.source import (
     environment,
     imports,
     loops,
+    probabilities,
     sights_files,
     sights_tokens,
-    tensors,
 )
 from auditor.source.labels import Mark
 from auditor.source.tokens import tokens_value
@@ -411,7 +411,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
     if name == "entropy":
         return Data(labels(o) | lab, tag="entropy")
     if name == "log_prob" and args:
-        return tensors.scored(w, labels(o), args[0], "nll")
+        return probabilities.scored(w, labels(o), args[0], "nll")
     if name == "sample":
         return Data(labels(o) | lab | w.marks.make(Mark.GENERATED, 0), tag="generated")
     return Data(labels(o) | lab)

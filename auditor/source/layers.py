@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, attributes, calls, loops, sights_files, sights_tokens, tensors
+from auditor.source import assign, attributes, calls, loops, probabilities, sights_files, sights_tokens, tensors
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -88,9 +88,9 @@ def make_layer(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     name = o.path.rsplit(".", 1)[-1]
     if name in ("CrossEntropyLoss", "NLLLoss"):
-        return tensors.cross_entropy(w, o.path, args, kw, n)
+        return probabilities.cross_entropy(w, o.path, args, kw, n)
     if name in ("Softmax", "LogSoftmax"):
-        return tensors.softmax(w, "log_softmax" if name == "LogSoftmax" else "softmax", args, kw, n)
+        return probabilities.softmax(w, "log_softmax" if name == "LogSoftmax" else "softmax", args, kw, n)
     if name == "Sequential":
         items = o.attrs["@items"]
         v: Value = args[0] if args else NONE

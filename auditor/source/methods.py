@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, attributes, mixing, operations, optimisers, sights_mixing, tensors, tokens
+from auditor.source import (
+    assign,
+    attributes,
+    mixing,
+    operations,
+    optimisers,
+    probabilities,
+    sights_mixing,
+    tensors,
+    tokens,
+)
 from auditor.source.labels import Mark, Read
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
@@ -60,7 +70,7 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     ):
         return Data()
     if name in ("gather", "take_along_dim", "take"):
-        return tensors.gather(w, owner, a[-1] if a else k.get("index", NONE))
+        return probabilities.gather(w, owner, a[-1] if a else k.get("index", NONE))
     if name in ("index_select",):
         return tokens.subscript(w, owner, a[-1] if a else k.get("index", NONE))
     if name in ("scatter", "scatter_add", "index_add", "index_put", "index_fill", "put"):
