@@ -186,9 +186,17 @@ def counted_twice(p: Program) -> tuple[Event, Event] | None:
             continue
         walks = {loop for x in s.slices for loop, _ in x.turns}
         turned = dict(other.turns)
-        if any(loop in turned and turned[loop] != k and loop not in walks for loop, k in s.turns):
+        if any(loop in turned and turned[loop] != k and loop not in walks for loop, k in _rounds(s, walks)):
             return other, s
     return None
+
+
+def _rounds(s: Event, walks: set[int]) -> tuple[tuple[int, int], ...]:
+    """The turns that may be rounds: not those over the bytes of one token, whose scores are factors of one."""
+    if s.name != "next byte":
+        return s.turns
+    inner = max((n for n, (loop, _) in enumerate(s.turns) if loop in walks), default=len(s.turns))
+    return s.turns[:inner]
 
 
 def adapts(p: Program) -> bool:

@@ -442,10 +442,15 @@ def launched(w: Walk, args: list[Value]) -> Data:
     return Data(lab)
 
 
+NEXT_BYTE = "next byte"  # the score of a part of a token
+
+
 def in_byte_row(w: Walk, owner: Data, reads: int) -> Data:
     """The entry of a row that was made by summing token probabilities, at what a token is spelled with: a score."""
     lab = labels(owner)
-    bit = w.score(w.site, reads, lab, "target probability")  # the bytes before of the same token are known by then
+    if lab & w.marks.mask[Mark.TEXT_BYTES]:
+        lab &= ~reads  # the bytes before of the same token are known by then
+    bit = w.score(w.site, reads, lab, NEXT_BYTE)
     out = Data(bit | lab & w.marks.mask[Mark.PARAMETER], tag="target probability")
     w.see(
         Sight.BYTE_MARGINAL,
