@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from auditor.source import (
     attributes,
-    builtins_,
     calls,
     environment,
     imports,
@@ -17,6 +16,7 @@ from auditor.source import (
     probabilities,
     sights_files,
     sights_tokens,
+    texts,
 )
 from auditor.source.labels import Mark
 from auditor.source.tokens import tokens_value
@@ -87,12 +87,12 @@ def load_tokens(w: Walk, source: Value, kw: Kw) -> Value | None:
 
 def text_of_path(v: Value) -> str:
     if isinstance(v, LibObj) and "text" in v.attrs:
-        return builtins_.text_of(v.attrs["text"])
+        return texts.text_of(v.attrs["text"])
     if isinstance(v, LibObj) and v.path == "file":
         return text_of_path(v.attrs.get("path", NONE))
     if isinstance(v, Seq):
         return text_of_path(v.items[0]) if v.items else ""
-    return builtins_.text_of(v)
+    return texts.text_of(v)
 
 
 def stored_value(w: Walk, source: Value) -> Value | None:
@@ -146,7 +146,7 @@ def _save(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v, target = (a[1], a[0]) if p.startswith("numpy.") else (a[0], a[1])
     store(w, target, v)
     if w.score_marks(labels(v)) and p.startswith("json"):
-        w.report(w.site, builtins_.text_of(v)[:400], labels(v))
+        w.report(w.site, texts.text_of(v)[:400], labels(v))
     return NONE
 
 
@@ -351,7 +351,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             return found if found is not None else Data(labels(o) | sights_files.unknown(w))
         if name in WRITES:
             if w.score_marks(lab):
-                w.report(w.site, " ".join(builtins_.text_of(a) for a in args)[:400], lab)
+                w.report(w.site, " ".join(texts.text_of(a) for a in args)[:400], lab)
             elif args:
                 store(w, o.attrs.get("path", NONE), args[0])
             return NONE
@@ -404,7 +404,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
         return o.attrs["@content"]
     if name in WRITES:
         if w.score_marks(lab):
-            w.report(w.site, " ".join(builtins_.text_of(a) for a in args)[:400], lab)
+            w.report(w.site, " ".join(texts.text_of(a) for a in args)[:400], lab)
         return NONE
     if o.path in ("namespace", "object") and name.startswith("__"):
         return NONE
@@ -420,7 +420,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
 def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
     text = text_of_path(o)
     if name in ("glob", "rglob"):
-        return listing(w, f"{text}/{builtins_.text_of(args[0]) if args else '*'}", labels(o))
+        return listing(w, f"{text}/{texts.text_of(args[0]) if args else '*'}", labels(o))
     if name in ("resolve", "expanduser", "absolute", "with_suffix", "with_name"):
         return o
     if name == "joinpath":
@@ -435,7 +435,7 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
     if name in ("write_bytes", "write_text"):
         if args:
             if w.score_marks(labels(args[0])):
-                w.report(w.site, builtins_.text_of(args[0])[:400], labels(args[0]))
+                w.report(w.site, texts.text_of(args[0])[:400], labels(args[0]))
             store(w, o, args[0])
         return NONE
     if name == "iterdir":
@@ -448,12 +448,12 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
 def _log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     lab = all_labels(a, k)
     if w.score_marks(lab):
-        w.report(w.site, " ".join(builtins_.text_of(v) for v in a)[:400], lab)
+        w.report(w.site, " ".join(texts.text_of(v) for v in a)[:400], lab)
     return NONE
 
 
 def _dumps(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(all_labels(a, k), text=builtins_.text_of(a[0])[:400] if a else "")
+    return Data(all_labels(a, k), text=texts.text_of(a[0])[:400] if a else "")
 
 
 def _logger(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

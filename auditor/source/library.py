@@ -11,12 +11,15 @@ from auditor.source import (
     builtins_,
     calls,
     containers,
+    copies,
     files,
+    iteration,
     layers,
     methods,
     optimisers,
     sights_native,
     tensors,
+    texts,
 )
 from auditor.source.values import (
     NONE,
@@ -143,7 +146,7 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
     if isinstance(owner, (Seq, Dict)):
         return containers.method(w, owner, name, args, kw, n)
     if isinstance(owner, Const):
-        return builtins_.constant_method(w, owner, name, args, kw)
+        return texts.constant_method(w, owner, name, args, kw)
     if isinstance(owner, Alt):
         out: Value | None = None
         for x in owner.values:
@@ -171,7 +174,8 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
 @cache
 def _exact() -> dict[str, Handler]:
     """Handlers by full name, put together at the first call: the modules that hold them import this one."""
-    return {**builtins_.FUNCTIONS, **files.FUNCTIONS, **tensors.FUNCTIONS, **optimisers.FUNCTIONS}
+    tables = (builtins_, copies, files, iteration, optimisers, tensors)
+    return {name: handler for module in tables for name, handler in module.FUNCTIONS.items()}
 
 
 @cache

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from auditor.source import (
     assign,
-    builtins_,
     calls,
+    iteration,
     methods,
     mixing,
     operations,
@@ -237,7 +237,7 @@ def _arange(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else NONE
     if isinstance(v, Seq):
-        return builtins_.total(w, p, a, k, n)
+        return iteration.total(w, p, a, k, n)
     tag = mixing.tag_of(v)
     if tag == "p log p":
         return Data(labels(v), tag="entropy")
