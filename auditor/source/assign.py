@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import attributes, calls, expressions, loops, mixing, sights_mixing, sights_tokens, tokens
+from auditor.source import (
+    attributes,
+    calls,
+    expressions,
+    loops,
+    mixing,
+    operators,
+    sights_mixing,
+    sights_tokens,
+    subscripts,
+    tokens,
+)
 from auditor.source.labels import Mark, Read
 from auditor.source.sights_end import CALIBRATED
 from auditor.source.tokens import number
@@ -372,7 +383,7 @@ def write(
             mixing.gated(w, w.score_marks(kept), found)
     if not accumulate:
         root.lab &= ~stale(w, root.lab)
-        if index is None or expressions.is_whole(index):
+        if index is None or subscripts.is_whole(index):
             root.lab = 0
     if index is not None and isinstance(value, Const) and value.v and not kept:
         root.parts = tokens.edges(w, index) or root.parts  # a mask that is set from or up to a place
@@ -433,11 +444,11 @@ def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
         if isinstance(owner, Data):
             write(w, owner, labels(v), index=key, accumulate=True, value=v)
             return
-        old = expressions.item(w, owner, key, n)
+        old = subscripts.item(w, owner, key, n)
         if isinstance(old, Data) and (old.root.site is not None or old.root.holder is not None):
             in_place(w, old, v, n.op)
             return
-        new = expressions.binary(w, n.op, old, v, n, f)
+        new = operators.binary(w, n.op, old, v, n, f)
         set_item(w, owner, key, new, accumulate=True)
         return
     if isinstance(t, ast.Attribute):
@@ -447,7 +458,7 @@ def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
         if isinstance(old, Data) and old.root.site is not None:
             in_place(w, old, v, n.op)
             return
-        new = expressions.binary(w, n.op, old, v, n, f)
+        new = operators.binary(w, n.op, old, v, n, f)
         if w.turns and isinstance(new, (Const, Data)) and not w.score_marks(labels(new)):
             loop, k = w.turns[-1]
             bit = w.marks.make(Mark.TURN, (loop, k))
@@ -466,7 +477,7 @@ def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
                 add_item(old, x)
             old.more = old.more or (isinstance(v, Seq) and v.more)
             return
-        set_name(f, t.id, expressions.binary(w, n.op, old, v, n, f))
+        set_name(f, t.id, operators.binary(w, n.op, old, v, n, f))
 
 
 def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:

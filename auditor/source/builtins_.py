@@ -10,6 +10,8 @@ from auditor.source import (
     calls,
     expressions,
     mixing,
+    operators,
+    subscripts,
     texts,
 )
 from auditor.source.values import (
@@ -235,7 +237,7 @@ def _getter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
                 for part in str(name).split("."):
                     v = attributes.get(w, v, part, node)
             else:
-                v = expressions.item(w, v, Const(name), node)
+                v = subscripts.item(w, v, Const(name), node)
             out.append(v)
         return out[0] if len(out) == 1 else Seq(out, "tuple")
 
@@ -261,9 +263,9 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         "rshift": ast.RShift(),
     }
     if name in ops and len(a) == 2:
-        return expressions.binary(w, ops[name], a[0], a[1], n or ast.Constant(None), None)
+        return operators.binary(w, ops[name], a[0], a[1], n or ast.Constant(None), None)
     if name == "getitem" and len(a) == 2:
-        return expressions.item(w, a[0], a[1], n or ast.Constant(None))
+        return subscripts.item(w, a[0], a[1], n or ast.Constant(None))
     if name == "setitem" and len(a) == 3:
         assign.set_item(w, a[0], a[1], a[2], accumulate=False)
         return NONE
@@ -273,7 +275,7 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         cmp = {"eq": ast.Eq(), "ne": ast.NotEq(), "lt": ast.Lt(), "le": ast.LtE(), "gt": ast.Gt(), "ge": ast.GtE()}[
             name
         ]
-        return expressions.compare_two(
+        return operators.compare_two(
             w, cmp, a[0], a[1], n or ast.Constant(None), Frame(ModuleValue("", w.site.path, None))
         )
     return Data(all_labels(a, k))

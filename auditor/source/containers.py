@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, calls, expressions, layers, loops
+from auditor.source import assign, calls, expressions, layers, loops, subscripts
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
@@ -129,7 +129,7 @@ def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) ->
                 assign.set_in_dict(w, d, args[0], default)
             return default
         if d.rest is not None or d.key_lab or k is assign.NO_KEY:
-            found = expressions.item(w, d, args[0], node)
+            found = subscripts.item(w, d, args[0], node)
             if isinstance(found, Data) and not isinstance(default, Const):
                 return join(found, default)
             return found if not (isinstance(default, Const) and default.v is None) else _maybe(found)
