@@ -378,6 +378,11 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
     m = w.marks.mask
     la, lb, lt = labels(a), labels(b), labels(test)
     if not ((la | lb) & m[Mark.SCORE]):
+        run = a if isinstance(b, Const) and b.v is not None else b if isinstance(a, Const) and a.v is not None else None
+        if isinstance(run, Data) and run.tag == "tokens":  # tokens, with a filling where there are none
+            d = Data(la | lb | lt & ~w.marks.mask[Mark.READ], tag="tokens")
+            d.parts = run.parts
+            return d
         out = sights_tokens.masked(w, lt, join(a, b), la | lb, "tokens" in (tag_of(a), tag_of(b)))
         if isinstance(out, Data) and lt & ~labels(out):
             d = Data(labels(out) | lt, tag=out.tag if out.tag not in ("", "tokens") or tag_of(a) == tag_of(b) else "")
