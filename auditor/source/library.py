@@ -16,6 +16,7 @@ from auditor.source import (
     iteration,
     layers,
     methods,
+    objects,
     optimisers,
     sights_native,
     tensors,
@@ -142,7 +143,7 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
             return optimisers.method(w, owner, name, args, kw)
         if owner.path.startswith("torch.nn.") or owner.path.endswith("DistributedDataParallel"):
             return layers.module_method(w, owner, name, args, kw, n)
-        return files.object_method(w, owner, name, args, kw, n)
+        return objects.object_method(w, owner, name, args, kw, n)
     if isinstance(owner, (Seq, Dict)):
         return containers.method(w, owner, name, args, kw, n)
     if isinstance(owner, Const):
