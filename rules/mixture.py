@@ -32,6 +32,8 @@ def seen(p: Program, *sights: Sight) -> tuple[Observation, ...]:
 
 def grade(o: Observation, p: Program) -> Status:
     """How much a sight weighs, before the rule's own authority is asked."""
+    if switched_off(o, p):
+        return Status.NEEDS_HUMAN
     if o["live"] == "unknown" or o["form"] == "found":  # only where tables are mixed in asks about the token
         return Status.LIKELY if o["live"] == "unknown" or order.counts(o, p) else Status.NOT_APPLICABLE
     if order.counts(o, p) or o["live"] == "yes":
@@ -42,6 +44,24 @@ def grade(o: Observation, p: Program) -> Status:
     ):  # a perfect choice, a look at bytes may be printed beside the result
         return Status.LIKELY if not p.headline else Status.NEEDS_HUMAN
     return Status.NOT_APPLICABLE
+
+
+def switched_off(o: Observation, p: Program) -> str:
+    """The setting that multiplies what a native function fills by zero, as far as its name tells; "" if there is none.
+
+    A name proves nothing, so it never clears a submission; but a factor of zero in the claimed run asks for a look.
+    """
+    channel = o["name"].split("_")[0].lower()
+    if not o["function"] or len(channel) < 4:
+        return ""
+    for s in p.settings:
+        try:
+            zero = float(s.value) == 0
+        except ValueError:
+            continue
+        if zero and s.origin in ("command", "log") and channel in s.name.lower():
+            return f"{s.name}={s.value}"
+    return ""
 
 
 def reported(o: Observation, p: Program) -> bool:
@@ -94,6 +114,8 @@ def judged(
 
 
 def _reservation(o: Observation, p: Program, status: Status) -> str:
+    if off := switched_off(o, p):
+        return f"; the claimed run had {off}, which may leave it without effect"
     if status is Status.NEEDS_HUMAN and not order.counts(o, p):
         return "; the number that the claim rests on was not seen to contain it, another printed number does"
     if o["form"] == "product":

@@ -30,13 +30,6 @@ from auditor.source.values import (
 )
 from auditor.source.walk import Walk
 
-ALIASES = {
-    "np": "numpy",
-    "torch.Tensor": "torch.Tensor",
-    "torch.nn.functional": "torch.nn.functional",
-    "os.path": "os.path",
-}
-
 
 def get(w: Walk, owner: Value, name: str, n: ast.AST) -> Value:
     if isinstance(owner, Inst):

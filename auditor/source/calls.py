@@ -200,22 +200,6 @@ def _has_yield(n: Any) -> bool:
     return answer
 
 
-_PASS_THROUGH = (
-    "torch.",
-    "numba.",
-    "functools.lru_cache",
-    "functools.cache",
-    "functools.wraps",
-    "contextlib.",
-    "abc.",
-    "typing.",
-    "triton.",
-    "functools.singledispatch",
-    "tilelang",
-    "atexit",
-)
-
-
 def _decorate(w: Walk, d: Value, fn: Value, n: ast.AST) -> Value:
     path = d.path if isinstance(d, (Lib, LibObj)) else ""
     if isinstance(fn, Func):

@@ -8,11 +8,6 @@ from auditor.source import attributes, statements
 from auditor.source.values import Const, Frame, Lib, ModuleValue, Value
 from auditor.source.walk import Walk
 
-RENAMED = {
-    "torch.utils.checkpoint": "torch.utils.checkpoint",
-    "sentencepiece": "sentencepiece",
-}
-
 
 def do_import(w: Walk, n: ast.Import | ast.ImportFrom, f: Frame) -> str | None:
     if isinstance(n, ast.Import):

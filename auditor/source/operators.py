@@ -13,9 +13,6 @@ from auditor.source.values import NONE, Alt, Const, Data, Dict, Frame, Inst, Lib
 from auditor.source.walk import Walk
 
 MAX_STRING = 200_000
-MAX_POWER = 10_000
-
-
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,

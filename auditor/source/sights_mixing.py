@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from auditor.source.walk import Site, Walk
 
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
-LOG = frozenset(("nll", TILTED, PAID))
 
 
 @dataclass(frozen=True)

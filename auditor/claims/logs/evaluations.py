@@ -230,11 +230,6 @@ def _line(e: Evaluation) -> int:
     return (number.at.line if number else None) or 0
 
 
-def is_diagnostic(e: Evaluation) -> bool:
-    """Whether the name says that the submitted artifact is not what was measured."""
-    return bool(_DIAGNOSTIC.search(e.name))
-
-
 def _digits(e: Evaluation) -> tuple[float, float]:
     """Last written digit of bpb and loss: the smaller, the more exact the line."""
     return (e.val_bpb.step if e.val_bpb else math.inf, e.val_loss.step if e.val_loss else math.inf)
