@@ -199,12 +199,6 @@ def _rounds(s: Event, walks: set[int]) -> tuple[tuple[int, int], ...]:
     return s.turns[:inner]
 
 
-def adapts(p: Program) -> bool:
-    """Whether the headline was scored from a state that had learned from validation tokens at all."""
-    by_id = {e.id: e for e in p.events}
-    return any(by_id[s].after for r in order.headlines(p) for s in r.scores if s in by_id)
-
-
 def was_scored(p: Program) -> bool:
     """Whether a reported number could be traced back to scores."""
     return any(r.scores for r in order.headlines(p))
