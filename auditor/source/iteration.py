@@ -12,6 +12,8 @@ from auditor.source.tokens import number
 from auditor.source.values import NONE, Args, Const, Data, Dict, Inst, Kw, LibObj, Seq, Value, all_labels, join, labels
 from auditor.source.walk import Walk
 
+MAX_ITEMS = 100_000  # of a known range or text whose extreme is looked for
+
 
 def _range(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if all(isinstance(x, Const) and isinstance(x.v, int) for x in a) and a:
@@ -86,6 +88,8 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         try:
             f = min if p == "min" else max
             known = [v.v for v in values if isinstance(v, Const)]
+            if len(known) == 1 and len(known[0]) > MAX_ITEMS:
+                return Data(all_labels(values, {}))
             return Const(f(known if len(known) > 1 else list(known[0])), all_labels(values, {}))
         except Exception:
             return Data(all_labels(values, {}))

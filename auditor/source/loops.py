@@ -44,10 +44,15 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
 def run_while(w: Walk, n: ast.While, f: Frame) -> str | None:
     loop = w.loop(n, w.here(n, f))
     names = carried(n)
+    before: dict[str, Value] = {}
     for k in (0, 1):
         entry = {name: f.locals[name] for name in names if name in f.locals}
+        counted = _last_turn(w, n, f, before) if k else {}
+        before = entry
         with w.turn(loop, k) as bit:
             _renew(w, f, entry, bit, loop, widen=k > 0, numbers=True)
+            for name, value in counted.items():
+                f.locals[name] = Const(value, bit)
             test = expressions.evaluate(w, n.test, f)
             sights_branches.while_test(w, n, labels(test), f)
             if expressions.decide(w, test) is False:
@@ -58,6 +63,31 @@ def run_while(w: Walk, n: ast.While, f: Frame) -> str | None:
         if signal == "break":
             return None
     return statements.block(w, n.orelse, f) if n.orelse else None
+
+
+def _last_turn(w: Walk, n: ast.While, f: Frame, before: dict[str, Value]) -> dict[str, int]:
+    """The counters of `while i < limit` as they are in the last turn, where step and limit are known."""
+    t = n.test
+    if not (
+        isinstance(t, ast.Compare)
+        and len(t.ops) == 1
+        and isinstance(t.ops[0], (ast.Lt, ast.LtE, ast.NotEq))
+        and isinstance(t.left, ast.Name)
+    ):
+        return {}
+    limit = expressions.evaluate(w, t.comparators[0], f)
+    steps: dict[str, tuple[int, int]] = {}
+    for name, was in before.items():
+        now = f.locals.get(name)
+        if isinstance(was, Const) and isinstance(now, Const) and type(was.v) is int and type(now.v) is int and now.v > was.v:
+            steps[name] = (was.v, now.v - was.v)
+    if t.left.id not in steps or not isinstance(limit, Const) or type(limit.v) is not int:
+        return {}
+    first, step = steps[t.left.id]
+    turns_left = (limit.v - first + step - 1) // step if not isinstance(t.ops[0], ast.LtE) else (limit.v - first) // step + 1
+    if turns_left <= 1:  # the first turn was the only one: the test says so by itself
+        return {name: a + s for name, (a, s) in steps.items()}
+    return {name: a + s * (turns_left - 1) for name, (a, s) in steps.items()}
 
 
 def carried(n: ast.For | ast.While) -> frozenset[str]:

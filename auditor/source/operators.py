@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, calls, environment, expressions, mixing
+from auditor.source import attributes, calls, environment, expressions, mixing, texts
 from auditor.source.values import NONE, Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 
@@ -97,7 +97,7 @@ def fold(op: type[ast.operator], a: Any, b: Any) -> tuple[Any] | None:
             if size and size * abs(a if isinstance(a, int) else b) > MAX_STRING:
                 return None
         if op is ast.Mod and isinstance(a, (str, bytes)):
-            return None if len(a) > 2000 else (a % b,)
+            return None if texts.grows(a) else (a % b,)
         out = do(a, b)
         if isinstance(out, int) and out.bit_length() > 4096:
             return None

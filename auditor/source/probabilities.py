@@ -6,6 +6,7 @@ Here a row of logits becomes a score, so here it is seen when a probability is t
 from __future__ import annotations
 
 import ast
+import math
 
 from auditor.source import mixing, sights_mixing, tokens
 from auditor.source.labels import Mark
@@ -148,8 +149,6 @@ def exp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def fold(p: str, v: Const) -> Value:
-    import math
-
     f = getattr(math, p.rsplit(".", 1)[-1], None)
     try:
         return Const(f(v.v), v.lab) if f else Data(v.lab)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable
 
 from auditor.source import (
@@ -38,6 +39,8 @@ from auditor.source.values import (
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
 
+_COSTLY = frozenset(["factorial", "comb", "perm", "prod", "lcm", "sumprod"])  # small numbers can ask for hours of work
+
 
 def count_of(w: Walk, d: Data) -> Value:
     """The number of items, known for a whole run of tokens."""
@@ -63,9 +66,7 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return handler(w, path, a, k, n)
     if name in operations.FRESH:
         return fresh(w, name, a, k)
-    if path.startswith("math.") and a and all(isinstance(x, Const) for x in a):
-        import math
-
+    if path.startswith("math.") and a and name not in _COSTLY and all(isinstance(x, Const) for x in a):
         f = getattr(math, name, None)
         if callable(f):
             try:

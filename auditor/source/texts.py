@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from auditor.source.values import Args, Const, Data, Dict, Kw, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
 
 MAX_TEXT = 100_000
+MAX_TEMPLATE = 2000
+# A width of five digits, or one that is given as an argument, would make a huge text of a small one.
+_WIDE = re.compile(r"%(?:\([^)]*\))?[^%a-zA-Z]*(?:\d{5}|\*)|:[^{}]*(?:\d{5}|\{)")
 
 
 def text_of(v: Value) -> str:
@@ -34,10 +38,30 @@ _SAFE = frozenset(
 )  # fmt: skip
 
 
+def grows(template: str | bytes) -> bool:
+    """Whether filling in a template could give a text far longer than the template and what is filled in."""
+    text = template if isinstance(template, str) else template.decode("latin-1")
+    return len(text) > MAX_TEMPLATE or _WIDE.search(text) is not None
+
+
+def _too_long(owner: Any, name: str, args: list[Any]) -> bool:
+    """Whether the result of a method would be longer than any text that is kept."""
+    if not isinstance(owner, (str, bytes)):
+        return False
+    sizes = [len(x) for x in args if isinstance(x, (str, bytes, tuple, range))]
+    if name == "format":
+        return grows(owner) or owner.count("{") * max([100, *sizes]) > MAX_TEXT  # type: ignore[arg-type]
+    if name == "join":
+        return any(n * (len(owner) + 1) > MAX_TEXT for n in sizes)
+    if name == "replace" and len(sizes) == 2:
+        return len(owner) > MAX_TEXT or (len(owner) + 1) * (sizes[1] + 1) > 10 * MAX_TEXT
+    return False
+
+
 def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Value:
     if name == "join" and args and isinstance(args[0], Seq):
         items = args[0].items
-        if not args[0].more and all(isinstance(i, Const) for i in items):
+        if not args[0].more and all(isinstance(i, Const) for i in items) and len(items) * len(owner.v) <= MAX_TEXT:
             try:
                 return Const(owner.v.join(i.v for i in items), labels(args[0]))  # type: ignore[attr-defined]
             except Exception:
@@ -47,6 +71,7 @@ def constant_method(w: Walk, owner: Const, name: str, args: Args, kw: Kw) -> Val
         name in _SAFE
         and all(isinstance(a, Const) for a in [*args, *kw.values()])
         and name not in ("ljust", "rjust", "center", "zfill")
+        and not _too_long(owner.v, name, [a.v for a in [*args, *kw.values()] if isinstance(a, Const)])
     ):
         try:
             out = getattr(owner.v, name)(*(a.v for a in args), **{k: v.v for k, v in kw.items()})  # type: ignore[attr-defined]
