@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 
 from auditor.source import (
     assign,
@@ -281,6 +282,20 @@ def _operator(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data(all_labels(a, k))
 
 
+def _pure(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    """A function of Python that only computes: folded when its arguments are known."""
+    if a and not k and all(isinstance(x, Const) for x in a):
+        values = [x.v for x in a if isinstance(x, Const)]
+        if p == "pow" and (len(values) > 2 or not all(isinstance(v, (int, float)) and abs(v) < 1000 for v in values)):
+            return Data(all_labels(a, k))
+        try:
+            return Const(getattr(builtins, p)(*values), all_labels(a, k))
+        except Exception:
+            return Data(all_labels(a, k))
+    tag = mixing.tag_of(a[0]) if a and p in ("abs", "round") else ""
+    return Data(all_labels(a, k), tag=tag)
+
+
 def _slice_of(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     parts: list[Value] = [NONE, a[0], NONE] if len(a) == 1 else [*a, NONE, NONE][:3]
     return Seq(parts, "slice")
@@ -326,6 +341,13 @@ FUNCTIONS = {
     "print": _print,
     "functools.partial": _partial,
     "slice": _slice_of,
+    "chr": _pure,
+    "ord": _pure,
+    "abs": _pure,
+    "round": _pure,
+    "hex": _pure,
+    "pow": _pure,
+    "divmod": _pure,
     "type": _type,
     "types.SimpleNamespace": _namespace,
     "callable": lambda w, p, a, k, n: Const(isinstance(a[0], (Func, Bound, Cls, Lib, Native, Method)) if a else False),

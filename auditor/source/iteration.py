@@ -9,7 +9,22 @@ from auditor.source import attributes, calls, containers, expressions, loops, mi
 from auditor.source.labels import Mark
 from auditor.source.sights_end import BOUND_PICKED
 from auditor.source.tokens import number
-from auditor.source.values import NONE, Args, Const, Data, Dict, Inst, Kw, LibObj, Seq, Value, all_labels, join, labels
+from auditor.source.values import (
+    NONE,
+    Args,
+    Const,
+    Data,
+    Dict,
+    Inst,
+    Kw,
+    Lib,
+    LibObj,
+    Seq,
+    Value,
+    all_labels,
+    join,
+    labels,
+)
 from auditor.source.walk import Walk
 
 MAX_ITEMS = 100_000  # of a known range or text whose extreme is looked for
@@ -193,6 +208,13 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _map(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if len(a) < 2:
         return Seq([])
+    if (
+        isinstance(a[0], Lib)
+        and isinstance(a[1], Seq)
+        and not a[1].more
+        and all(isinstance(i, Const) for i in a[1].items)
+    ):
+        return Seq([calls.call(w, a[0], [i], {}, n) for i in a[1].items], "list")  # known values, known function
     items, more = loops.sample(w, a[1])
     out: list[Value] = []
     loop = w.loop(n or ast.Constant(None), w.site)

@@ -79,12 +79,20 @@ def _last_turn(w: Walk, n: ast.While, f: Frame, before: dict[str, Value]) -> dic
     steps: dict[str, tuple[int, int]] = {}
     for name, was in before.items():
         now = f.locals.get(name)
-        if isinstance(was, Const) and isinstance(now, Const) and type(was.v) is int and type(now.v) is int and now.v > was.v:
+        if (
+            isinstance(was, Const)
+            and isinstance(now, Const)
+            and type(was.v) is int
+            and type(now.v) is int
+            and now.v > was.v
+        ):
             steps[name] = (was.v, now.v - was.v)
     if t.left.id not in steps or not isinstance(limit, Const) or type(limit.v) is not int:
         return {}
     first, step = steps[t.left.id]
-    turns_left = (limit.v - first + step - 1) // step if not isinstance(t.ops[0], ast.LtE) else (limit.v - first) // step + 1
+    turns_left = (
+        (limit.v - first + step - 1) // step if not isinstance(t.ops[0], ast.LtE) else (limit.v - first) // step + 1
+    )
     if turns_left <= 1:  # the first turn was the only one: the test says so by itself
         return {name: a + s for name, (a, s) in steps.items()}
     return {name: a + s * (turns_left - 1) for name, (a, s) in steps.items()}

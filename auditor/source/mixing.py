@@ -382,7 +382,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
         if isinstance(run, Data) and run.tag == "tokens":  # tokens, with a filling where there are none
             d = Data(la | lb | lt & ~w.marks.mask[Mark.READ], tag="tokens")
             d.parts = run.parts
-            return d
+            return sights_tokens.masked(w, lt, d, la | lb, True)
         out = sights_tokens.masked(w, lt, join(a, b), la | lb, "tokens" in (tag_of(a), tag_of(b)))
         if isinstance(out, Data) and lt & ~labels(out):
             d = Data(labels(out) | lt, tag=out.tag if out.tag not in ("", "tokens") or tag_of(a) == tag_of(b) else "")

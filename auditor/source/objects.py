@@ -110,6 +110,8 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
                 w.turns and not known and not files.text_of_path(o).endswith(".py")
             ):  # a counter shared by processes: another value each time
                 return Data(files.turns_now(w))
+            if found is None and files.text_of_path(o).endswith(".py"):
+                return Data(labels(o), text=f"file {files.text_of_path(o)}")
             return found if found is not None else Data(labels(o) | sights_files.unknown(w))
         if name in WRITES:
             if w.score_marks(lab):

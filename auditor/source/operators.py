@@ -36,6 +36,10 @@ def binary(w: Walk, op: ast.operator, a: Value, b: Value, n: ast.AST, f: Frame |
         if folded is not None:
             return Const(folded[0], a.lab | b.lab)
         return Data(a.lab | b.lab)
+    if isinstance(op, ast.Mod) and isinstance(a, Const) and isinstance(a.v, str) and isinstance(b, Seq):
+        known = [i.v for i in b.items if isinstance(i, Const)]
+        if len(known) == len(b.items) and (filled := fold(ast.Mod, a.v, tuple(known))) is not None:
+            return Const(filled[0], a.lab | labels(b))
     if isinstance(a, Seq) or isinstance(b, Seq):
         found = _sequence_op(w, op, a, b)
         if found is not None:
@@ -216,6 +220,8 @@ def contains(w: Walk, a: Value, b: Value) -> bool | None:
         return environment.known(w, str(a.v))
     if isinstance(a, Const):
         if isinstance(b, Const):
+            if isinstance(b.v, range) and type(a.v) is not int:
+                return None  # would be looked for number by number
             try:
                 return a.v in b.v
             except Exception:
