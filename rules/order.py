@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rules.events import Event, EventKind, Observation, Program, Slice, Split, Step
+from rules.events import Event, EventKind, Observation, Program, Scope, Slice, Split, Step
 
 _RESULT = re.compile(r"(?i)bpb|val[_ ]?loss|score")
 
@@ -112,6 +112,9 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
                 ),
                 None,
             )
+            beside = hit is None and _same_window(update, score)
+            if hit is None and beside and score.slices:
+                hit = score.slices[0]
             if hit is None or hit.split is not Split.VALIDATION:
                 continue
             yield Conflict(
@@ -120,10 +123,18 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
                 report,
                 _repeats(update, score),
                 _before(update, hit, p),
-                opposite(update.parts, score.parts)
+                beside
+                or opposite(update.parts, score.parts)
                 or all(opposite(t.parts, u.parts) for t in score.slices for u in update.slices),
                 not undecided(update, report) and not undecided(score, report) and update.logged is not False,
             )
+
+
+def _same_window(update: Event, score: Event) -> bool:
+    """Whether values made for the tokens at hand were fitted to other tokens of the same turn."""
+    turned = dict(score.turns)
+    shared = [turned[loop] == k for loop, k in update.turns if loop in turned]
+    return update.scope is Scope.WINDOW and bool(shared) and all(shared)
 
 
 def _repeats(update: Event, score: Event) -> bool:
