@@ -242,5 +242,7 @@ def compare(budget: Budget, op: str, a: Any, b: Any) -> bool:
     if op in ("is", "is not"):
         raise TypeError("identity is not followed")
     if op in ("in", "not in"):
+        if isinstance(b, range) and type(a) is not int:
+            raise TypeError("a range would be searched number by number")
         budget.work(1 + size_of(b) // 64)
     return bool(_OPERATORS[op](a, b))
