@@ -11,7 +11,6 @@ LN2 = math.log(2.0)
 ARTIFACT_CAP = 16_000_000
 TRAIN_CAP = 600.0
 EVAL_CAP = 600.0
-VAL_DOCUMENTS = 50_000
 
 # README, 2026-03-18: 0.005 nats at p < 0.01. Applied from 2026-04-28 on: p < 0.25 along the
 # chronological frontier (#1899, #1900, #1902, #2146).

@@ -148,7 +148,6 @@ class Sight(StrEnum):
     STORED_TARGETS = "stored-targets"  # validation tokens kept and compared with the ones to be scored
     TRAIN_DATA_AT_EVAL = "train-data-at-eval"
     TABLE_FROM_TRAIN = "table-from-train"  # a count table filled from training tokens
-    SUBSET = "subset"  # only a part of the validation tokens is scored
     TIME_BREAK = "time-break"  # scoring stops when a clock says so
     NETWORK = "network"
     CASEFOLD = "casefold"  # text changed by a rule that cannot be undone
@@ -161,9 +160,6 @@ class Sight(StrEnum):
     WARMUP = "warmup"  # steps on validation tokens whose state is thrown away
     EXTERNAL_WEIGHTS = "external-weights"
     BOUND = "bound"  # the reported number is a bound, not an exact likelihood
-    LOCAL_SOLVE = "local-solve"  # closed-form fit on the tokens at hand
-    WALLCLOCK_CAP = "wallclock-cap"
-    TRAIN_IS_VAL = "train-is-val"
     DOCS_DEFAULT = "docs-default"  # data preparation with fewer validation documents than the challenge has
 
 

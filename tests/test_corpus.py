@@ -91,3 +91,19 @@ def merged(clone: Repo, only: frozenset[str] = frozenset()) -> Iterator[Audit]:
 
 def test_every_rule_answers_on_a_real_submission(clone: Repo) -> None:
     assert {f.rule for f in audit(clone, 745).findings} == {r.id for r in all_rules()}
+
+
+@pytest.mark.parametrize("pr", [398, 462, 518])
+def test_adaptation_before_the_score(clone: Repo, pr: int) -> None:
+    (f,) = said(audit(clone, pr), "TTT1")
+    assert f.status is Status.VIOLATION
+    assert "step()" in str(f.locations[0].text)
+    assert any("the same tokens are scored" in e.value for e in f.evidence)
+
+
+def test_745_scores_first_but_mixes_an_entropy(clone: Repo) -> None:
+    a = audit(clone, 745)
+    assert {f.status for f in said(a, "TTT1") + said(a, "C3")} == {Status.OK}
+    (f,) = said(a, "NG5")
+    assert f.status is Status.LIKELY
+    assert "entropy" in str(f.locations[0].text)

@@ -75,7 +75,7 @@ def _copied_holder(w: Walk, h: Holder, done: dict[int, Any]) -> Holder:
     new = w.holder(h.name, w.site)
     new.lab = h.lab
     sights_files.copied(w, h, new)
-    new.trained, new.adapted, new.external = h.trained, h.adapted, h.external
+    new.trained, new.adapted = h.trained, h.adapted
     done[id(h)] = new
     return new
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from auditor.source.labels import Mark
 from auditor.source.values import NONE, Const, Data, Value, labels
 from auditor.source.walk import Site, Walk
 from rules.events import Setting
 from rules.place import Location
 
-ASSUMED = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500", "LOCAL_WORLD_SIZE": "8"}
+ASSUMED = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
+
+RANKS = ("WORLD_SIZE", "LOCAL_WORLD_SIZE")  # one host
 
 
 def environment(w: Walk, key: Value, default: Value | None, site: Site) -> Value:
@@ -25,11 +28,13 @@ def environment(w: Walk, key: Value, default: Value | None, site: Site) -> Value
     if given is not None:
         w.settings.setdefault(name, given)
         return Const(given.value)
-    if name == "WORLD_SIZE":
+    if name in RANKS:
         w.settings.setdefault(name, Setting(name, str(w.config.world_size), "assumed", at))
         return Const(str(w.config.world_size))
     if name in ASSUMED:
         return Const(ASSUMED[name])
+    if name.lower() in w.config.unsure:  # the documented commands differ on it, and no log decides
+        return Data(w.marks.make(Mark.ENVIRONMENT, name))
     if default is None:
         return NONE
     if isinstance(default, Const) and default.v is not None:
@@ -38,7 +43,7 @@ def environment(w: Walk, key: Value, default: Value | None, site: Site) -> Value
 
 
 def known(w: Walk, name: str) -> bool:
-    return name in w.env or name in w.config.env or name in ASSUMED or name == "WORLD_SIZE"
+    return name in w.env or name in w.config.env or name in ASSUMED or name in RANKS
 
 
 def configured(w: Walk, name: str, v: Value, site: Site, from_env: bool) -> Value:

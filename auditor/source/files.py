@@ -32,9 +32,9 @@ from auditor.source.values import (
     labels,
 )
 from auditor.source.walk import Walk
+from rules.constants import VAL_TOKENS
 from rules.events import Sight, Split
 
-VAL_TOKENS = 62_021_632
 _VAL = re.compile(r"(?:^|[^a-z])val(?:id|idation)?(?:[^a-z]|$)")
 _TRAIN = re.compile(r"(?:^|[^a-z])train(?:ing)?(?:[^a-z]|$)|docs_selected")
 _SIDECAR = re.compile(r"byte|side_?car")
@@ -73,7 +73,7 @@ def load_tokens(w: Walk, source: Value, kw: Kw) -> Value | None:
         return Data(text="header")
     if isinstance(dtype, Const) and str(dtype.v) in ("<i4", "int32", "i4") and count is not None:
         return Data(text="header")
-    stop = (w.config.val_tokens or VAL_TOKENS) + 1 if split is Split.VALIDATION else None
+    stop = (w.config.val_tokens or VAL_TOKENS["sp1024"][0]) + 1 if split is Split.VALIDATION else None
     return tokens_value(w, split, w.site.path, w.site.line, stop, sidecar=side)
 
 

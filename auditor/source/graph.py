@@ -64,7 +64,7 @@ def warmups(w: Walk) -> None:
             continue
         for r in w.reports:
             scores = w.marks.numbers(r.scores, Mark.SCORE)
-            if not scores or min(scores) < u.id or any(t in w.trained_loops for t, _ in r.turns):
+            if not scores or min(scores) < u.id or w.in_training(r.turns):
                 continue
             bit = w.marks.make(Mark.UPDATE, u.id)
             if any(w.scores[s].inputs & bit for s in scores):
@@ -108,7 +108,6 @@ class _Maker:
         self.lines = {p: s.text.splitlines() for p, s in scripts.items()}
         self.layer = {p: len(s.layers) for p, s in scripts.items()}
         self.payloads = {p: payload(s) for p, s in scripts.items() if s.layers}
-        self.trained = w.trained_loops
 
     def place(self, s: Site | Location) -> Location:
         path = s.path if isinstance(s, Site) else s.file
@@ -145,9 +144,6 @@ class _Maker:
     def stack(self, stack: tuple[Site, ...]) -> tuple[Step, ...]:
         return tuple(self.step(s, f"calls {s.func}") for s in stack if s.line)
 
-    def in_training(self, turns: tuple[tuple[int, int], ...]) -> bool:
-        return any(loop in self.trained for loop, _ in turns)
-
     def score(self, s: Scored) -> Event:
         m = self.w.marks
         return Event(
@@ -163,7 +159,7 @@ class _Maker:
             self.made_of(s),
             path=self.stack(s.stack),
             parts=tuple(sorted(s.parts)),
-            training=self.in_training(s.turns),
+            training=self.w.in_training(s.turns),
             told=tuple(m.numbers(s.told, Mark.SCORE)),
         )
 
@@ -197,7 +193,7 @@ class _Maker:
             path=(*self.stack(u.stack), *steps),
             parts=tuple(sorted(u.parts)),
             shared=u.shared,
-            training=self.in_training(u.turns),
+            training=self.w.in_training(u.turns),
             logged=logged,
         )
 
@@ -214,7 +210,7 @@ class _Maker:
             r.guards,
             scores=tuple(self.w.marks.numbers(r.scores, Mark.SCORE)),
             path=self.stack(r.stack),
-            training=self.in_training(r.turns),
+            training=self.w.in_training(r.turns),
         )
 
     def observation(self, s: Seen) -> Observation:

@@ -30,15 +30,14 @@ class Mark(IntEnum):
     TEXT_BYTES = 9  # lengths of tokens in bytes
     NETWORK = 10
     ENVIRONMENT = 11  # a setting that nobody knows
-    ENTROPY = 12
-    ACTIVATION = 13  # inside a model, at some positions
-    RANDOM = 14  # drawn at random
-    BOUNDARY = 15  # where tokens equal a fixed one, e.g. the start of a document
-    STORED = 16  # validation tokens that came back out of the artifact
-    WEIGHTS = 17  # packed together with parameters
-    GRADIENT = 18
-    ARGUMENT = 19  # stands for the marks of an argument while a part of a model is summarised
-    LEAK = 20  # knows more than a prediction may, see `sights_mixing.py`
+    ACTIVATION = 12  # inside a model, at some positions
+    RANDOM = 13  # drawn at random
+    BOUNDARY = 14  # where tokens equal a fixed one, e.g. the start of a document
+    STORED = 15  # validation tokens that came back out of the artifact
+    WEIGHTS = 16  # packed together with parameters
+    GRADIENT = 17
+    ARGUMENT = 18  # stands for the marks of an argument while a part of a model is summarised
+    LEAK = 19  # knows more than a prediction may, see `sights_mixing.py`
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     m = w.marks.mask
     la, lb = settled(w, la), settled(w, lb)
     sa, sb = la & m[Mark.SCORE], lb & m[Mark.SCORE]
-    drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.ENTROPY] | m[Mark.READ] | m[Mark.SCORE]
+    drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]
     scores = sa | sb
     tag = ta if sa else tb
     if sa and sb and ta != tb:
@@ -141,7 +141,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     divisor = isinstance(op, ast.Div) and sa and not sb
     if divisor and lb & m[Mark.RANDOM]:
         w.note(BOUND_WEIGHTED, w.site, sa)
-    extra = other & (m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.ENTROPY])
+    extra = other & (m[Mark.UPDATE] | m[Mark.LOOKUP])
     value = b if sa else a
     if sa and sb and "weights" in (ta, tb) and ta != tb:
         tag = tb if ta == "weights" else ta

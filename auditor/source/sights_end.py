@@ -54,9 +54,8 @@ def finish(w: Walk) -> None:
 def _see(
     w: Walk, sight: Sight, n: Note, what: str, marks: int, detail: tuple[tuple[str, str], ...] = (), ok: bool = False
 ) -> None:
-    seen = Seen(
-        sight, n.site, what, marks, detail, all(g.startswith("~") for g in n.guards), ok, (), n.guards, False, n.stack
-    )
+    sure = all(g.startswith("~") for g in n.guards)
+    seen = Seen(sight, n.site, what, marks, detail, sure, ok, (), n.guards, n.stack)
     if not any(s.sight is sight and s.site == n.site and s.marks == marks and s.detail == detail for s in w.seen):
         w.seen.append(seen)
 
@@ -72,7 +71,7 @@ def _left_by_clock(w: Walk, n: Note) -> None:
     loop = n.turns[-1][0]
     if loop in w.trained_loops:
         return
-    inside = [s for s in w.scores.values() if any(t[0] == loop for t in s.turns) and not s.training]
+    inside = [s for s in w.scores.values() if any(t[0] == loop for t in s.turns) and not w.in_training(s.turns)]
     if inside:
         _see(w, Sight.TIME_BREAK, n, "scoring stops when a clock says so", _of(w, inside))
 
@@ -97,7 +96,7 @@ def _stored(w: Walk) -> None:
 
 def _train_data(w: Walk) -> None:
     """Training tokens that reached a prediction by another way than the weights."""
-    reached = [s for s in w.scores.values() if w.train_reads(s.inputs) and not s.training]
+    reached = [s for s in w.scores.values() if w.train_reads(s.inputs) and not w.in_training(s.turns)]
     for site in dict.fromkeys(s.site for s in reached):
         here = [s for s in reached if s.site == site]
         reads = 0
@@ -116,7 +115,7 @@ def _train_data(w: Walk) -> None:
 def _fetched(w: Walk) -> None:
     """What came from the network and reached a score."""
     bit = w.marks.mask[Mark.NETWORK]
-    reached = [s for s in w.scores.values() if s.inputs & bit and not s.training] if bit else []
+    reached = [s for s in w.scores.values() if s.inputs & bit and not w.in_training(s.turns)] if bit else []
     for site in dict.fromkeys(s.site for s in reached):
         what = "what was fetched over the network is used for the prediction"
         w.seen.append(_seen(w, Sight.NETWORK, site, what, _of(w, (s for s in reached if s.site == site))))
@@ -135,7 +134,7 @@ def _sidecars(w: Walk) -> None:
         if r.marks & bit and r.scores:
             what = "the printed number is made with byte counts from a file beside the tokens"
             w.seen.append(_seen(w, Sight.SIDECAR, r.site, what, r.scores))
-    reached = [s for s in w.scores.values() if s.inputs & bit and not s.training]
+    reached = [s for s in w.scores.values() if s.inputs & bit and not w.in_training(s.turns)]
     for site in dict.fromkeys(s.site for s in reached):
         what = "byte counts from a file beside the tokens reach the prediction"
         w.seen.append(_seen(w, Sight.SIDECAR_INPUT, site, what, _of(w, (s for s in reached if s.site == site))))
@@ -149,7 +148,11 @@ def _untouched_file(w: Walk) -> None:
     by_site: dict[Site, int] = {}
     for s in w.scores.values():
         held = w.marks.holders(s.inputs)
-        if held and not s.training and all(h.number not in w.written | w.restored and h.name in names for h in held):
+        if (
+            held
+            and not w.in_training(s.turns)
+            and all(h.number not in w.written | w.restored and h.name in names for h in held)
+        ):
             by_site[s.site] = by_site.get(s.site, 0) | _of(w, [s])
     for site, marks in by_site.items():
         what = "the weights that are scored are others than those that were written to the artifact and read back"
@@ -158,7 +161,7 @@ def _untouched_file(w: Walk) -> None:
 
 def _bounds(w: Walk) -> None:
     masked = w.marks.make(Mark.RANDOM, MASKED)
-    hit = [s for s in w.scores.values() if s.inputs & masked and not s.training]
+    hit = [s for s in w.scores.values() if s.inputs & masked and not w.in_training(s.turns)]
     if not hit:
         return
     picked = _noted(w, BOUND_PICKED)

@@ -41,8 +41,6 @@ def leak(w: Walk, sight: Sight, what: str, reads: int = 0) -> int:
 
 def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
     """Look at what reached a prediction when it is scored."""
-    if w.training:
-        return
     leaks(w, bit, targets, inputs)
     same = inputs & targets
     for r in w.marks.reads(same):

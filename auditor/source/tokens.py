@@ -71,8 +71,6 @@ def tokens_value(w: Walk, split: Split, site_path: str, line: int, stop: int | N
     d = Data(w.read(r), tag="bytes" if sidecar else "tokens", tok=r)
     if sidecar:
         d.lab |= w.marks.make(Mark.SIDECAR, 0)
-    if split is Split.TRAIN:
-        w.train_read |= d.lab
     return d
 
 

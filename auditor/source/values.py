@@ -94,7 +94,6 @@ class Holder:
         "adapted",
         "bit",
         "born",
-        "external",
         "grad",
         "grad_sites",
         "lab",
@@ -116,7 +115,6 @@ class Holder:
         self.bit = 0
         self.trained = False  # on training tokens
         self.adapted = False  # made for the evaluation
-        self.external = False
         self.shared = False
 
 

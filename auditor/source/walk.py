@@ -66,7 +66,6 @@ class Scored:
     inputs: int  # marks that reached the prediction
     parts: frozenset[str] = frozenset()
     stack: tuple[Site, ...] = ()
-    training: bool = False
     derived: bool = False
     name: str = ""
     tagged: str = "nll"
@@ -89,7 +88,6 @@ class Updated:
     stack: tuple[Site, ...] = ()
     backward: tuple[Site, ...] = ()
     parts: frozenset[str] = frozenset()
-    training: bool = False
     shared: bool = False
     optimiser: tuple[int, int] = (0, 0)  # which object took the step, and how often its state was set anew
 
@@ -104,7 +102,6 @@ class Reported:
     scores: int
     marks: int
     stack: tuple[Site, ...] = ()
-    training: bool = False
     bpb: bool = False
 
 
@@ -119,7 +116,6 @@ class Seen:
     ok: bool = False
     path: tuple[tuple[Site, str], ...] = ()
     guards: tuple[str, ...] = ()
-    training: bool = False
     stack: tuple[Site, ...] = ()
 
 
@@ -171,13 +167,10 @@ class Walk:
     next_id: int = 0
     no_grad: int = 0
     trying: int = 0  # inside a try statement
-    training: int = 0  # inside a loop that has taken a step on training tokens
     env_reads: int = 0
     active: list[Func] = field(default_factory=list)
-    train_read: int = 0
     trained_loops: set[int] = field(default_factory=set)
     lookups_seen: set[object] = field(default_factory=set)
-    artifact_written: bool = False
     forward_depth: int = 0
     objects: int = 0
     derived: dict[object, int] = field(default_factory=dict)
@@ -338,6 +331,10 @@ class Walk:
         found = [self.scores[s].parts for s in self.marks.numbers(marks, Mark.SCORE)]
         return frozenset.intersection(*found) if found else frozenset()
 
+    def in_training(self, turns: tuple[Turn, ...]) -> bool:
+        """Whether these are turns of a loop that has taken steps on training tokens."""
+        return any(loop in self.trained_loops for loop, _ in turns)
+
     def scored_reads(self, marks: int) -> int:
         """READ marks of validation tokens behind the SCORE marks: what a gradient of these losses takes in."""
         out = 0
@@ -371,7 +368,6 @@ class Walk:
             inputs & ~self.marks.mask[Mark.SCORE],
             parts,
             tuple(self.stack),
-            bool(self.training),
             tagged=tagged,
             name=name,
             grad=not self.no_grad,
@@ -403,7 +399,6 @@ class Walk:
                     new,
                     old.parts,
                     tuple(self.stack),
-                    bool(self.training),
                     True,
                     old.name,
                     old.tagged,
@@ -443,7 +438,6 @@ class Walk:
             tuple(self.stack),
             backward,
             parts,
-            bool(self.training),
             shared,
             self.stepping,
         )
@@ -469,7 +463,6 @@ class Walk:
                 self.score_marks(marks),
                 marks,
                 tuple(self.stack),
-                bool(self.training),
             )
         )
 
@@ -501,7 +494,6 @@ class Walk:
                     ok,
                     path,
                     tuple(self.guards),
-                    bool(self.training),
                     tuple(self.stack),
                 )
             )
