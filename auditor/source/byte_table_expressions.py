@@ -6,6 +6,7 @@ What is not known becomes `UNKNOWN` and stays so; a number of steps bounds the w
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +71,7 @@ class Known:
     imports: Mapping[str, str]
 
 
-class Expressions:
+class Expressions(ABC):
     """The half of the machine that has values; the other half has statements.
 
     `forced` gives the values of index expressions, by their dump; `attributes` those of any `x.name`.
@@ -90,13 +91,13 @@ class Expressions:
         self.trying = 0
         self.resolving: set[str] = set()
 
+    @abstractmethod
     def assign(self, target: ast.expr, value: Value, scope: Scope) -> None:
         """Store a value under a name, in an attribute or in a table."""
-        raise NotImplementedError
 
+    @abstractmethod
     def body(self, statements: list[ast.stmt], scope: Scope) -> Value:
         """What the body of a function returns."""
-        raise NotImplementedError
 
     def items(self, value: Value) -> list[Value] | None:
         """The items of a value, None if they are not known."""

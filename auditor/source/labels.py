@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rules.events import Split
 from rules.place import Location
@@ -96,10 +96,10 @@ class Marks:
     def only(self, marks: int, kind: Mark) -> int:
         return marks & self.mask[kind]
 
-    def each(self, marks: int, kind: Mark) -> list[object]:
+    def each(self, marks: int, kind: Mark) -> list[Any]:
         """What the marks of one kind stand for, in the order in which they were made."""
         marks &= self.mask[kind]
-        out: list[object] = []
+        out: list[Any] = []
         while marks:
             low = marks & -marks
             out.append(self.of[low.bit_length() - 1][1])
@@ -107,16 +107,16 @@ class Marks:
         return out
 
     def reads(self, marks: int) -> list[Read]:
-        return self.each(marks, Mark.READ)  # type: ignore[return-value]
+        return self.each(marks, Mark.READ)
 
     def lookups(self, marks: int) -> list[Lookup]:
-        return self.each(marks, Mark.LOOKUP)  # type: ignore[return-value]
+        return self.each(marks, Mark.LOOKUP)
 
     def holders(self, marks: int) -> list[Holder]:
-        return self.each(marks, Mark.PARAMETER)  # type: ignore[return-value]
+        return self.each(marks, Mark.PARAMETER)
 
     def numbers(self, marks: int, kind: Mark) -> list[int]:
-        return self.each(marks, kind)  # type: ignore[return-value]
+        return self.each(marks, kind)
 
     def turns(self, marks: int) -> frozenset[tuple[int, int]]:
-        return frozenset(self.each(marks, Mark.TURN))  # type: ignore[arg-type]
+        return frozenset(self.each(marks, Mark.TURN))

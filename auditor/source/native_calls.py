@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from dataclasses import replace
 
 from auditor.source.native_expr import Expressions, Place, shares_mixed
@@ -30,11 +31,11 @@ class Calls(Expressions):
         super().__init__(unit, memory)
         self.calls = 0
 
-    def enter(self, function: Function, arguments: list[Node], this: str, site: int) -> Value | None:
-        raise NotImplementedError
+    @abstractmethod
+    def enter(self, function: Function, arguments: list[Node], this: str, site: int) -> Value | None: ...
 
-    def enter_lambda(self, node: Node, arguments: list[Node]) -> Value:
-        raise NotImplementedError
+    @abstractmethod
+    def enter_lambda(self, node: Node, arguments: list[Node]) -> Value: ...
 
     def call(self, node: Node) -> Value:
         function, given = node.get("function"), node.get("arguments")
@@ -67,8 +68,8 @@ class Calls(Expressions):
     def _arity(self, function: Function) -> int:
         return len(self.parameters(function.node))
 
-    def parameters(self, function: Node) -> list[tuple[str, Node]]:
-        raise NotImplementedError
+    @abstractmethod
+    def parameters(self, function: Node) -> list[tuple[str, Node]]: ...
 
     def method(self, node: Node, function: Node, arguments: list[Node]) -> Value:
         m = self.memory

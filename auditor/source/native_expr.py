@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class Place:
     index: Value = NOTHING
 
 
-class Expressions:
+class Expressions(ABC):
     """Evaluates expressions over a `Memory`; calls are in `native_calls`, statements in `native_walk`."""
 
     def __init__(self, unit: Unit, memory: Memory) -> None:
@@ -260,8 +261,8 @@ class Expressions:
         names = [n for n in node.walk() if n.kind == "identifier"]
         return self.value(names[0]) if names else NOTHING
 
-    def declaration(self, node: Node) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def declaration(self, node: Node) -> None: ...
 
     def variable(self, node: Node) -> Value:
         return self.array_or_value(self.named(node.text.rpartition("::")[2]), node.line)
@@ -417,8 +418,8 @@ class Expressions:
             parts.append(_ways(one, COPY, mode))
         return replace(self.computed(*parts), knobs=frozenset())
 
-    def call(self, node: Node) -> Value:
-        raise NotImplementedError
+    @abstractmethod
+    def call(self, node: Node) -> Value: ...
 
 
 def shares_mixed(a: Value, b: Value, kind: str = "share exp") -> frozenset[Mark]:

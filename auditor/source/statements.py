@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from auditor.source import assign, calls, expressions, imports, loops, sights_branches
 from auditor.source.environment import configured
@@ -249,32 +250,32 @@ def _import(w: Walk, n: ast.Import | ast.ImportFrom, f: Frame) -> Signal:
     return imports.do_import(w, n, f)
 
 
-_RUN: dict[type[ast.AST], Callable[[Walk, ast.AST, Frame], Signal]] = {
-    ast.If: _if,  # type: ignore[dict-item]
-    ast.Expr: _expr,  # type: ignore[dict-item]
-    ast.Assign: _assign,  # type: ignore[dict-item]
-    ast.AnnAssign: _ann_assign,  # type: ignore[dict-item]
-    ast.AugAssign: _aug_assign,  # type: ignore[dict-item]
-    ast.Return: _return,  # type: ignore[dict-item]
-    ast.With: _with,  # type: ignore[dict-item]
-    ast.AsyncWith: _with,  # type: ignore[dict-item]
-    ast.Try: _try,  # type: ignore[dict-item]
-    ast.TryStar: _try,  # type: ignore[dict-item]
-    ast.FunctionDef: _def,  # type: ignore[dict-item]
-    ast.AsyncFunctionDef: _def,  # type: ignore[dict-item]
-    ast.ClassDef: _class,  # type: ignore[dict-item]
-    ast.For: _for,  # type: ignore[dict-item]
-    ast.AsyncFor: _for,  # type: ignore[dict-item]
-    ast.While: _while,  # type: ignore[dict-item]
-    ast.Global: _global,  # type: ignore[dict-item]
-    ast.Nonlocal: _global,  # type: ignore[dict-item]
-    ast.Delete: _delete,  # type: ignore[dict-item]
-    ast.Raise: _raise,  # type: ignore[dict-item]
-    ast.Assert: _assert,  # type: ignore[dict-item]
-    ast.Pass: _nothing,  # type: ignore[dict-item]
-    ast.Import: _import,  # type: ignore[dict-item]
-    ast.ImportFrom: _import,  # type: ignore[dict-item]
+_RUN: dict[type[ast.AST], Callable[[Walk, Any, Frame], Signal]] = {
+    ast.If: _if,
+    ast.Expr: _expr,
+    ast.Assign: _assign,
+    ast.AnnAssign: _ann_assign,
+    ast.AugAssign: _aug_assign,
+    ast.Return: _return,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Try: _try,
+    ast.TryStar: _try,
+    ast.FunctionDef: _def,
+    ast.AsyncFunctionDef: _def,
+    ast.ClassDef: _class,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.Global: _global,
+    ast.Nonlocal: _global,
+    ast.Delete: _delete,
+    ast.Raise: _raise,
+    ast.Assert: _assert,
+    ast.Pass: _nothing,
+    ast.Import: _import,
+    ast.ImportFrom: _import,
     ast.Break: lambda w, n, f: "break",
     ast.Continue: lambda w, n, f: "continue",
-    ast.Match: _match,  # type: ignore[dict-item]
+    ast.Match: _match,
 }
