@@ -95,7 +95,7 @@ def parts(w: Walk, v: Value, count: int) -> list[Value]:
         joined = v.items[-1] if v.items else Data(v.lab)
         return [*v.items, *[joined] * (count - len(v.items))]
     if isinstance(v, Const) and isinstance(v.v, (tuple, str, range, bytes)):
-        return [Const(i, v.lab) for i in list(v.v)[:1000]]
+        return [Const(i, v.lab) for i in v.v[:1000]]
     if isinstance(v, Alt):
         columns = [parts(w, x, count) for x in v.values if not (isinstance(x, Const) and x.v is None)]
         columns = [c for c in columns if len(c) >= count]
