@@ -22,15 +22,19 @@ from auditor.source.tokens import number
 from auditor.source.values import (
     NONE,
     Alt,
+    Bound,
     Cls,
     Const,
     Data,
     Dict,
     Frame,
+    Func,
     Holder,
     Inst,
+    Lib,
     LibObj,
     ModuleValue,
+    Native,
     Seq,
     Value,
     join,
@@ -143,6 +147,10 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
             if isinstance(v, Data) and v.holder is None:
                 return
         owner.attrs[name] = v
+    elif isinstance(owner, Lib):
+        if isinstance(v, (Func, Bound, Native)):
+            full = f"{owner.path}.{name}"
+            w.patched[full] = join(w.patched.get(full, Lib(full)), v) if w.guards else v
     elif isinstance(owner, Alt):
         for x in owner.values:
             set_attribute(w, x, name, v)

@@ -191,6 +191,12 @@ class Walk:
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
     renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
+    grad_hooks: dict[int, list[tuple[Value, bool]]] = field(
+        default_factory=dict
+    )  # by holder: what runs when its gradient is ready, and whether it is given the gradient
+    patched: dict[str, Value] = field(
+        default_factory=dict
+    )  # functions of libraries that the code put its own in place of
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
