@@ -25,6 +25,8 @@ def unpack_file(
                 return clone.read_path(name, p)
 
             return _show(path, read, layers)
+    if Path(path).is_dir():
+        raise UsageError(f"{path} is a folder: name the script in it")
     folder = Path(path).resolve().parent
 
     def read_near(p: str) -> bytes | None:

@@ -121,7 +121,13 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
             INSTEAD,
         )
     )
-    yield from found or adaptation.clear(RULE, e.program, "scores come first, training on the same tokens after them")
+    if found or not adaptation.cases(e.program):
+        yield from found or adaptation.clear(
+            RULE, e.program, "scores come first, training on the same tokens after them"
+        )
+    else:  # another rule names it
+        at = adaptation.cases(e.program)[0].conflict.update.at
+        yield RULE.finding(Status.NOT_APPLICABLE, "what the evaluation does is not this pattern", at=(at,))
 
 
 _MAIN = """\

@@ -22,15 +22,19 @@ from auditor.source.tokens import number
 from auditor.source.values import (
     NONE,
     Alt,
+    Bound,
     Cls,
     Const,
     Data,
     Dict,
     Frame,
+    Func,
     Holder,
     Inst,
+    Lib,
     LibObj,
     ModuleValue,
+    Native,
     Seq,
     Value,
     join,
@@ -95,7 +99,7 @@ def parts(w: Walk, v: Value, count: int) -> list[Value]:
         joined = v.items[-1] if v.items else Data(v.lab)
         return [*v.items, *[joined] * (count - len(v.items))]
     if isinstance(v, Const) and isinstance(v.v, (tuple, str, range, bytes)):
-        return [Const(i, v.lab) for i in list(v.v)[:1000]]
+        return [Const(i, v.lab) for i in v.v[:1000]]
     if isinstance(v, Alt):
         columns = [parts(w, x, count) for x in v.values if not (isinstance(x, Const) and x.v is None)]
         columns = [c for c in columns if len(c) >= count]
@@ -143,6 +147,10 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
             if isinstance(v, Data) and v.holder is None:
                 return
         owner.attrs[name] = v
+    elif isinstance(owner, Lib):
+        if isinstance(v, (Func, Bound, Native)):
+            full = f"{owner.path}.{name}"
+            w.patched[full] = join(w.patched.get(full, Lib(full)), v) if w.guards else v
     elif isinstance(owner, Alt):
         for x in owner.values:
             set_attribute(w, x, name, v)

@@ -161,6 +161,8 @@ def _class_attribute(owner: Cls, name: str) -> Value:
 
 def library_name(w: Walk, path: str, name: str) -> Value:
     full = f"{path}.{name}"
+    if full in w.patched:
+        return w.patched[full]
     if full in _CONSTANTS:
         return Const(_CONSTANTS[full])
     if full == "os.environ":

@@ -326,10 +326,9 @@ def call_object(w: Walk, o: Inst, args: Args, kw: Kw, n: ast.AST | None) -> Valu
             lab |= labels(a)
         out: Value = Data(lab, tag="activations")
     else:
-        run_hooks(w, o, o.hooks, True, args, NONE, n)
+        args, _ = run_hooks(w, o, o.hooks, True, args, NONE, n)
         out = forward_pass(w, o, forward, args, kw, n)
-    run_hooks(w, o, o.hooks, False, args, out, n)
-    return out
+    return run_hooks(w, o, o.hooks, False, args, out, n)[1]
 
 
 def forward_pass(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -343,14 +342,26 @@ def forward_pass(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AS
         w.forward_depth -= 1
 
 
-def run_hooks(w: Walk, o: Value, hooks: list[Value], before: bool, args: Args, out: Value, n: ast.AST | None) -> None:
-    """What was registered to run before or after a module's forward."""
+def run_hooks(
+    w: Walk, o: Value, hooks: list[Value], before: bool, args: Args, out: Value, n: ast.AST | None
+) -> tuple[Args, Value]:
+    """What was registered to run before or after a module's forward; the arguments and the result after it.
+
+    What such a hook returns takes the place of the arguments or of the result, so its marks are theirs.
+    """
     if hooks and w.summarising and isinstance(o, (Inst, LibObj)):
         w.stored.append((o, "@hooked", o.attrs.get("@hooked")))  # not to be summarised: the hooks want the real values
-        return
+        return args, out
     for hook in hooks:
         if (isinstance(hook, Native) and hook.name == "pre-hook") is before:
-            call(w, hook, [o, Seq(list(args), "tuple"), out], {}, n)
+            got = call(w, hook, [o, Seq(list(args), "tuple"), out], {}, n)
+            if isinstance(got, Const) and got.v is None:
+                continue
+            if before:
+                args = [loops.marked(a, labels(got) & ~labels(a)) for a in args]
+            else:
+                out = loops.marked(out, labels(got) & ~labels(out))
+    return args, out
 
 
 def _remembered(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from auditor.source.byte_table import byte_tables
 from auditor.source.byte_table_entered import placed
@@ -12,8 +14,10 @@ from auditor.source.sights_scripts import sweep
 from auditor.source.sights_sidecar import sizes_of_shards
 from auditor.source.suspects import with_suspects
 from auditor.source.witness import agreement
-from rules.events import EventKind, Program
+from rules.events import ByteTable, EventKind, Observation, Program
 from rules.evidence import Evidence, Gap
+
+T = TypeVar("T")
 
 
 def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
@@ -31,14 +35,30 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
         )
     config = configuration(e, entry)
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
+    scripts = (entry, *modules)
     program = follow(entry, modules, config)
-    printed = claimed_line(program, config)
-    seen = (*program.observations, *sweep(e), *sizes_of_shards(e))
-    tables = placed(byte_tables(entry, tuple(modules)), program, (entry, *modules))
-    program = replace(program, headline=printed or last_total(program), byte_tables=tables, observations=seen)
-    program = with_suspects(program, (entry, *modules))
-    gaps = (Gap("the code's values", program.problem, entry.path),) if program.problem else ()
-    return program, gaps
+    gaps = [Gap("the code's values", program.problem, entry.path)] if program.problem else []
+
+    def part(what: str, work: Callable[[], T], nothing: T) -> T:
+        """One of several looks at the program. Its failure is a gap and takes nothing from the others."""
+        try:
+            return work()
+        except Exception as x:
+            gaps.append(Gap(what, f"this look at the code failed ({x!r:.100}); please report it", entry.path))
+            return nothing
+
+    no_sights: tuple[Observation, ...] = ()
+    no_tables: tuple[ByteTable, ...] = ()
+    seen = part("scripts beside the entry", lambda: (*sweep(e), *sizes_of_shards(e)), no_sights)
+    tables = part("bytes per token", lambda: placed(byte_tables(entry, tuple(modules)), program, scripts), no_tables)
+    program = replace(
+        program,
+        headline=claimed_line(program, config) or last_total(program),
+        byte_tables=tables,
+        observations=(*program.observations, *seen),
+    )
+    program = part("code that did not run", lambda: with_suspects(program, scripts), program)
+    return program, tuple(gaps)
 
 
 def claimed_line(p: Program, config: Configuration) -> tuple[int, ...]:

@@ -115,7 +115,7 @@ def elements(w: Walk, elts: list[ast.expr], f: Frame) -> list[Value]:
             if isinstance(v, Seq):
                 out += v.items
             elif isinstance(v, Const) and isinstance(v.v, (tuple, list, range)):
-                out += [Const(i) for i in list(v.v)[:200]]
+                out += [Const(i) for i in v.v[:200]]
             else:
                 out += loops.sample(w, v)[0]
         else:

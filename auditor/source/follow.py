@@ -71,6 +71,7 @@ def walk(
     modules = tuple(modules)
     if like is not None:
         w.natives, w.native_suspects, w.modules = like.natives, like.native_suspects, like.modules
+        w.unread = like.unread
         w.forced = proof or {}
         tree = like.loaded["__main__"].tree
     else:
@@ -81,8 +82,11 @@ def walk(
         tree = parsed.tree
         for s in modules:
             if s.path != entry.path and s.role != "native" and s.path.endswith(".py"):
-                other = parse(s.text).tree
-                if other is not None:
+                beside = parse(s.text)
+                other = beside.tree
+                if other is None:
+                    w.unread.append(f"{s.path} {s.syntax_error or beside.problem}")
+                else:
                     name = s.path.rsplit("!", 1)[-1].removesuffix(".py").replace("/", ".")
                     w.modules.setdefault(name.removesuffix(".__init__"), (s.path, other))
                     w.modules.setdefault(name.rsplit(".", 1)[-1], (s.path, other))
@@ -98,10 +102,14 @@ def walk(
         statements.block(w, tree.body, module.frame)
     except OutOfFuel:
         problem = "the code was not followed to its end: it takes more steps than are allowed"
-    except RecursionError:
-        problem = "the code was not followed to its end: it is nested too deeply"
     finally:
         sys.setrecursionlimit(limit)
         if collecting:
             gc.enable()
+    if w.unread and not problem:
+        problem = f"the code was not followed everywhere: {w.unread[0]}"
+    elif w.failures and not problem:
+        site, why = next(iter(w.failures.items()))
+        more = f", and {len(w.failures) - 1} more like it" if len(w.failures) > 1 else ""
+        problem = f"the code was not followed everywhere: line {site.line} of {site.path} {why}{more}"
     return w, problem

@@ -20,11 +20,13 @@ MAX_UNUSED = 200
 
 def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
     """The event graph, as plain facts."""
-    finish(w)
-    sights_mixing.finish(w)
+    for last in (finish, sights_mixing.finish, warmups):
+        try:
+            last(w)
+        except Exception as e:  # what was found before still stands
+            problem = problem or f"the code was followed, but not judged to its end ({e!r:.100}); please report it"
     good, left = sights_native.untold(w)
     maker = _Maker(w, scripts)
-    warmups(w)
     reported: set[int] = set()
     reports = w.reports[-MAX_REPORTS:]
     for r in reports:

@@ -97,7 +97,7 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
         for m in items.items if isinstance(items, Seq) else []:
             v = calls.call(w, m, [v], {}, n)
         return v
-    calls.run_hooks(w, o, o.hooks, True, args, NONE, n)
+    args, _ = calls.run_hooks(w, o, o.hooks, True, args, NONE, n)
     lab = labels(o) | all_labels(args, kw)
     if name == "Embedding":
         lab &= ~sights_tokens.shift(w)  # chosen by the token before, which is another thing than the value before
@@ -115,8 +115,7 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
             and w.val_reads(lab)
         ):
             w.see(Sight.NON_CAUSAL, w.site, "attention without a causal mask: a position sees later ones", lab)
-    calls.run_hooks(w, o, o.hooks, False, args, out, n)
-    return out
+    return calls.run_hooks(w, o, o.hooks, False, args, out, n)[1]
 
 
 def holders_of(w: Walk, owner: Value) -> int:

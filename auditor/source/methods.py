@@ -119,6 +119,9 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in operations.FRESH:
         return tensors.fresh(w, name, a, k)
     if name in ("register_hook", "register_post_accumulate_grad_hook"):
+        h = owner.root.holder
+        if h is not None and a:
+            optimisers.hook(w, h, a[0], name == "register_hook")
         return LibObj("hook")
     if name in ("nonzero", "argwhere", "flatnonzero"):
         return Data(labels(owner), tag="subset")

@@ -6,9 +6,11 @@ import ast
 
 from auditor.source import assign, attributes, calls
 from auditor.source.labels import Mark
-from auditor.source.values import NONE, Args, Data, Dict, Func, Inst, Kw, LibObj, Value, labels
+from auditor.source.values import NONE, Args, Data, Dict, Func, Holder, Inst, Kw, LibObj, Value, labels
 from auditor.source.walk import Walk
 from rules.events import Means, Sight
+
+MAX_HOOKS = 4  # different ones on the parameters of one model
 
 
 def make(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -125,6 +127,17 @@ def backward(w: Walk, loss: Value) -> None:
         h.grad |= taken | (lab & m[Mark.UPDATE])
         if w.site not in h.grad_sites and len(h.grad_sites) < 4:
             h.grad_sites.append(w.site)
+        for called, on_gradient in w.grad_hooks.get(h.number, ()):
+            of: Value = attributes.parameter(w, h)
+            calls.call(w, called, [attributes.get(w, of, "grad", ast.Constant(None)) if on_gradient else of], {}, None)
+
+
+def hook(w: Walk, h: Holder, called: Value, on_gradient: bool) -> None:
+    """What runs whenever a gradient of these parameters is ready: with the gradient, or with the parameter."""
+    hooks = w.grad_hooks.setdefault(h.number, [])
+    node = getattr(called, "node", called)
+    if len(hooks) < MAX_HOOKS and not any(getattr(c, "node", c) is node for c, _ in hooks):
+        hooks.append((called, on_gradient))
 
 
 def _backward(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:

@@ -16,11 +16,12 @@ from auditor.source import assign, calls, expressions, imports, loops, sights_br
 from auditor.source.environment import configured
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
-from auditor.source.walk import Walk
+from auditor.source.walk import OutOfFuel, Walk
 from rules.events import Setting
 from rules.place import Location
 
 Signal = str | None
+_SIMPLE = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)
 
 
 def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
@@ -30,7 +31,12 @@ def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
     try:
         for n in body:
             w.step()
-            signal = _RUN[type(n)](w, n, f)
+            try:
+                signal = _RUN[type(n)](w, n, f)
+            except OutOfFuel:
+                raise
+            except Exception as e:  # whatever this statement does, the next ones are still followed
+                signal = _given_up(w, n, f, e)
             if w.left:  # an `if` that skips the rest: what follows hangs on its condition
                 w.conditions.append(w.left)
                 w.left = 0
@@ -43,6 +49,16 @@ def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
         if extra:
             del w.guards[-extra:]
         del w.conditions[around:]
+    return None
+
+
+def _given_up(w: Walk, n: ast.stmt, f: Frame, e: Exception) -> Signal:
+    """Note that a statement could not be followed; the names that it sets are unknown from here on."""
+    w.give_up(w.here(n, f), e)
+    if isinstance(n, _SIMPLE):
+        for t in ast.walk(n):
+            if isinstance(t, ast.Name) and isinstance(t.ctx, ast.Store):
+                assign.set_name(f, t.id, Data())
     return None
 
 

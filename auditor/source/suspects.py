@@ -9,6 +9,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TypeVar
 
 from auditor.source.guards import Guards
@@ -35,7 +36,7 @@ def with_suspects(p: Program, scripts: Sequence[Script]) -> Program:
         p,
         events=tuple(_under(e, guards) if e.kind is not EventKind.REPORT else e for e in p.events),
         observations=tuple(_under(o, guards) if not o.under else o for o in p.observations),
-        suspects=(*p.suspects, *_Suspects(p, scripts, guards).found())[:MAX_SUSPECTS],
+        suspects=(*p.suspects, *islice(_Suspects(p, scripts, guards).found(), MAX_SUSPECTS))[:MAX_SUSPECTS],
     )
 
 
@@ -52,9 +53,6 @@ class _Def:
     path: str
     node: Function
     owner: str
-
-    def holds(self, line: int) -> bool:
-        return self.node.lineno <= line <= (self.node.end_lineno or self.node.lineno)
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,18 @@ class _Suspects:
         self.scripts = {s.path: s for s in scripts}
         self.trees = {s.path: t for s in scripts if s.role != "native" and (t := parse(s.text).tree) is not None}
         self.defs = [d for path, tree in self.trees.items() for d in _defs(path, tree)]
-        self.named: dict[str, list[tuple[str, int, bool]]] | None = None
+        self.outer: dict[int, _Def | None] = {}  # the function around a function
+        self.innermost: dict[tuple[str, int], _Def] = {}  # by line
+        for d in self.defs:  # in the order of their first lines, so that inner ones come later
+            self.outer[id(d)] = self._inside(d.path, d.node.lineno)
+            for line in range(d.node.lineno, (d.node.end_lineno or d.node.lineno) + 1):
+                self.innermost[d.path, line] = d
+        self.named: dict[str, list[_Use]] | None = None
+        self.reasons: dict[tuple[int, int], tuple[str, bool]] = {}
 
     def found(self) -> Iterator[Suspect]:
         for d in self.defs:
-            around = self._inside(d.path, d.node.lineno, d)
+            around = self.outer[id(d)]
             if self._entered(d) or (around is not None and not self._entered(around)):
                 continue
             what = _learns(d)
@@ -87,9 +92,9 @@ class _Suspects:
                 why, dead = self._why(d, CALLERS)
                 yield Suspect(self._place(d), f"{d.node.name} {what}", why, dead)
 
-    def _inside(self, path: str, line: int, but: _Def | None = None) -> _Def | None:
-        """The innermost function around a line; functions are in the order of their first lines."""
-        return next((d for d in reversed(self.defs) if d.path == path and d is not but and d.holds(line)), None)
+    def _inside(self, path: str, line: int) -> _Def | None:
+        """The innermost function around a line."""
+        return self.innermost.get((path, line))
 
     def _uses(self, name: str) -> list[_Use]:
         if self.named is None:
@@ -99,8 +104,9 @@ class _Suspects:
                 for n in walk(tree):
                     if isinstance(n, (ast.Name, ast.Attribute)):
                         word = n.id if isinstance(n, ast.Name) else n.attr
-                        self.named.setdefault(word, []).append((path, n.lineno, id(n) in called))
-        return [_Use(path, line, self._inside(path, line), called) for path, line, called in self.named.get(name, ())]
+                        use = _Use(path, n.lineno, self._inside(path, n.lineno), id(n) in called)
+                        self.named.setdefault(word, []).append(use)
+        return self.named.get(name, [])
 
     def _entered(self, d: _Def) -> bool:
         starts = {d.node.lineno, *(x.lineno for x in d.node.decorator_list)}
@@ -108,6 +114,12 @@ class _Suspects:
 
     def _why(self, d: _Def, depth: int) -> tuple[str, bool]:
         """Why a function did not run, and whether that is certain."""
+        key = (id(d), depth)
+        if key not in self.reasons:
+            self.reasons[key] = self._reason(d, depth)
+        return self.reasons[key]
+
+    def _reason(self, d: _Def, depth: int) -> tuple[str, bool]:
         if not self.program.finished:
             return "not reached: the code was not followed to its end", False
         uses = [u for u in self._uses(d.node.name) if u.inside is not d]

@@ -342,8 +342,12 @@ class Tok:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def labels(v: Value, depth: int = 0) -> int:
-    """All marks of a value and of what it holds."""
+def labels(v: Value, depth: int = 0, seen: dict[int, int] | None = None) -> int:
+    """All marks of a value and of what it holds.
+
+    `seen` says at which depth a container was looked into already: one that holds itself many times
+    over is looked into once.
+    """
     if isinstance(v, Const):
         return v.lab
     if isinstance(v, Data):
@@ -357,22 +361,27 @@ def labels(v: Value, depth: int = 0) -> int:
         return lab
     if depth > 6:
         return v.lab
+    if seen is None:
+        seen = {}
+    elif seen.get(id(v), 99) <= depth:
+        return 0
+    seen[id(v)] = depth
     if isinstance(v, Seq):
         lab = v.lab
         for i in v.items:
-            lab |= labels(i, depth + 1)
+            lab |= labels(i, depth + 1, seen)
         return lab
     if isinstance(v, Dict):
         lab = v.lab | v.key_lab
         for i in v.items.values():
-            lab |= labels(i, depth + 1)
+            lab |= labels(i, depth + 1, seen)
         if v.rest is not None:
-            lab |= labels(v.rest, depth + 1)
+            lab |= labels(v.rest, depth + 1, seen)
         return lab
     if isinstance(v, Alt):
         lab = v.lab
         for i in v.values:
-            lab |= labels(i, depth + 1)
+            lab |= labels(i, depth + 1, seen)
         return lab
     if isinstance(v, Inst):
         lab = v.lab
@@ -380,7 +389,7 @@ def labels(v: Value, depth: int = 0) -> int:
             return lab | v.holder.bit | v.holder.lab
         if depth < 3:
             for i in v.attrs.values():
-                lab |= labels(i, depth + 2)
+                lab |= labels(i, depth + 2, seen)
         return lab
     if isinstance(v, LibObj):
         lab = v.lab
@@ -388,10 +397,10 @@ def labels(v: Value, depth: int = 0) -> int:
             lab |= v.holder.bit | v.holder.lab
         if depth < 3:
             for i in v.attrs.values():
-                lab |= labels(i, depth + 2)
+                lab |= labels(i, depth + 2, seen)
         return lab
     if isinstance(v, (Bound, Method)):
-        return labels(v.owner, depth + 1)
+        return labels(v.owner, depth + 1, seen)
     return v.lab
 
 

@@ -39,6 +39,7 @@ MAX_STEPS = 3_000_000  # evaluated nodes
 MAX_SECONDS = 30.0
 MAX_DEPTH = 70  # nested calls
 MAX_EVENTS = 4000
+MAX_FAILURES = 40  # statements that could not be followed
 
 
 class OutOfFuel(Exception):
@@ -151,6 +152,9 @@ class Walk:
     site: Site = Site("", 0)
     steps: int = 0
     deadline: float = 0.0
+    failures: dict[Site, str] = field(default_factory=dict)  # statements that could not be followed, and why
+    failed: int = 0
+    unread: list[str] = field(default_factory=list)  # modules that could not be parsed, and why
     symbols: int = 1
     holders: list[Holder] = field(default_factory=list)
     building: list[Holder] = field(default_factory=list)
@@ -187,6 +191,12 @@ class Walk:
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
     renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
+    grad_hooks: dict[int, list[tuple[Value, bool]]] = field(
+        default_factory=dict
+    )  # by holder: what runs when its gradient is ready, and whether it is given the gradient
+    patched: dict[str, Value] = field(
+        default_factory=dict
+    )  # functions of libraries that the code put its own in place of
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
@@ -210,6 +220,19 @@ class Walk:
     def step(self) -> None:
         self.steps += 1
         if self.steps > MAX_STEPS or (self.steps & 1023 == 0 and time.monotonic() > self.deadline):
+            raise OutOfFuel
+
+    def give_up(self, site: Site, e: Exception) -> None:
+        """A statement could not be followed; so many of them end the walk."""
+        if isinstance(e, RecursionError):
+            why = "is nested too deeply"
+        elif isinstance(e, MemoryError):
+            why = "asks for more memory than there is"
+        else:
+            why = f"made the analyser fail ({e!r:.100}; please report it)"
+        self.failures.setdefault(site, why)
+        self.failed += 1
+        if self.failed >= MAX_FAILURES:
             raise OutOfFuel
 
     # Places.

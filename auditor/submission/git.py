@@ -177,7 +177,8 @@ class Repo:
         try:
             oid = self._ask("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}").strip()
         except UsageError as e:
-            raise UsageError(f"{self.path} has no commit {name!r} ({e})") from None
+            said = f" ({e})" if "single revision" not in str(e) else ""
+            raise UsageError(f"{self.path} has no commit, branch or tag {name!r}{said}") from None
         if len(oid) != 40:
             raise UsageError(f"{self.path}: only repositories with SHA-1 names are supported")
         return oid

@@ -54,7 +54,10 @@ class Target:
     def check(self) -> None:
         """Raise UsageError unless exactly one place is named."""
         inside = self.pr is not None or bool(self.ref or self.base)
-        if sum(map(bool, (self.path, self.repo, self.url))) != 1:
+        named = sum(map(bool, (self.path, self.repo, self.url)))
+        if inside and not named:
+            raise UsageError("--pr, --ref and --base say where to look in a clone: add --repo CLONE")
+        if named != 1:
             raise UsageError("name one of: a folder, a clone with --repo, or the URL of a pull request")
         if self.repo and not inside:
             raise UsageError(f"--repo {self.repo} needs --pr N, --ref REF or --base REF")

@@ -161,6 +161,7 @@ def _dict(m: Machine, value: Value = (), **kwargs: Value) -> Value:
 @op("builtins.sum")
 def _sum(m: Machine, value: Value, start: Value = 0) -> Value:
     for v in m.iterate(value):
+        m.budget.work(2)
         start = m.binary("+", start, v)
     return start
 

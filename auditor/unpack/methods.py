@@ -148,15 +148,27 @@ def check_format(template: Any, values: list[Value], budget: Budget) -> None:
         budget.moved(4 * size_of(v))
 
 
-def size_of(value: Value) -> int:
-    """Rough size of a constant in bytes; lists and dicts are counted by item."""
+ENDLESS = 1 << 60  # the size of a list that holds itself
+
+
+def size_of(value: Value, known: dict[int, int] | None = None) -> int:
+    """Rough size of a constant in bytes, as if written out; lists and dicts are counted by item.
+
+    `known` holds the sizes of containers met before: one that holds another many times over is looked
+    into once, and one that holds itself is endless.
+    """
     if isinstance(value, str | bytes | bytearray):
         return len(value)
     if isinstance(value, int):
         return value.bit_length() // 8
-    if isinstance(value, dict):
-        return sum(size_of(k) + size_of(v) + 8 for k, v in value.items())
-    return sum(size_of(v) + 8 for v in value) if isinstance(value, list | tuple | set | frozenset) else 8
+    if not isinstance(value, dict | list | tuple | set | frozenset):
+        return 8
+    known = {} if known is None else known
+    if id(value) not in known:
+        known[id(value)] = ENDLESS
+        items = [*value, *value.values()] if isinstance(value, dict) else value
+        known[id(value)] = min(sum(size_of(v, known) + 8 for v in items), ENDLESS)
+    return known[id(value)]
 
 
 def deep_plain(value: Value, budget: Budget, depth: int = 0) -> bool:
@@ -236,7 +248,10 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 
 def compare(budget: Budget, op: str, a: Any, b: Any) -> bool:
     """A comparison of constants."""
-    budget.work(1 + min(size_of(a), size_of(b)) // 64)
+    size = min(size_of(a), size_of(b))
+    if size > budget.decoded_limit:
+        raise TypeError("a comparison that is not followed")
+    budget.work(1 + size // 64)
     if op in ("is", "is not") and (a is None or b is None or isinstance(a, bool) or isinstance(b, bool)):
         return bool(_OPERATORS[op](a, b))
     if op in ("is", "is not"):
@@ -244,5 +259,7 @@ def compare(budget: Budget, op: str, a: Any, b: Any) -> bool:
     if op in ("in", "not in"):
         if isinstance(b, range) and type(a) is not int:
             raise TypeError("a range would be searched number by number")
+        if size_of(b) > budget.decoded_limit:
+            raise TypeError("a search that is not followed")
         budget.work(1 + size_of(b) // 64)
     return bool(_OPERATORS[op](a, b))

@@ -240,11 +240,12 @@ def _matters(value: Value) -> bool:
     return value is not None and not isinstance(value, bool | int | float | complex)
 
 
+_PLAIN = (int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset, range)  # bool is an int
+
+
 def is_plain(value: Value) -> bool:
     """True for a constant that a real operation may be applied to."""
-    return value is None or isinstance(
-        value, bool | int | float | complex | str | bytes | bytearray | list | tuple | dict | set | frozenset | range
-    )
+    return value is None or isinstance(value, _PLAIN)
 
 
 def first_unknown(values: Iterable[Value]) -> Unknown | None:
