@@ -139,6 +139,8 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         tag = ta if ta in AT_TARGET else tb
     other, ot = (0, "") if sa and sb else (lb, tb) if sa else (la, ta)
     divisor = isinstance(op, ast.Div) and sa and not sb
+    if divisor and lb & m[Mark.LOOKUP]:
+        sights_mixing.shared_out(w, sa, lb)
     if divisor and lb & m[Mark.RANDOM]:
         w.note(BOUND_WEIGHTED, w.site, sa)
     extra = other & (m[Mark.UPDATE] | m[Mark.LOOKUP])
@@ -299,11 +301,21 @@ def with_target(w: Walk, scores: int, extra: int) -> list[tuple[Lookup, int]]:
         if (
             key & targets
             or _same_run(w, key, targets)
-            or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) for k in keys)
+            or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) and not _older(w, key & ~k, k) for k in keys)
             or _ahead(w, key, keys)
         ):
             out.append((look, key))
     return out
+
+
+def _older(w: Walk, more: int, key: int) -> bool:
+    """Whether the tokens that a longer key has beyond a shorter one all stand before those of the shorter one."""
+    last: dict[int, int] = {}
+    for r in w.marks.reads(w.val_reads(key)):
+        if r.start is not None:
+            last[r.base] = max(last.get(r.base, r.start), r.start)
+    found = w.marks.reads(w.val_reads(more))
+    return bool(found) and all(r.start is not None and r.start < last.get(r.base, r.start) for r in found)
 
 
 def _ahead(w: Walk, key: int, keys: list[int]) -> bool:

@@ -15,6 +15,7 @@ from rules.events import Observation, Sight, Split
 if TYPE_CHECKING:
     from auditor.source.walk import Site, Walk
 
+COUNTED = "count"  # a score taken from a row of counts, one for every token
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
 
 
@@ -188,6 +189,33 @@ def tilt(w: Walk, scores: int, ot: str, other: int) -> int:
     if ot == "log-probabilities" or (TILTED in tags and other & w.marks.mask[Mark.PARAMETER]):
         return retagged(w, scores, "nll" if TILTED in tags else PAID)
     return scores
+
+
+def shared_out(w: Walk, scores: int, divisor: int) -> None:
+    """A row of counts is divided: by its own sum that gives a distribution, by a count from another table it does not."""
+    by = {look.table for look in w.marks.lookups(divisor) if look.hashed}
+    numbers = w.marks.numbers(scores, Mark.SCORE)
+    for n in numbers if by else ():
+        if w.scores[n].tagged != COUNTED:
+            continue
+        first = w.scores[n]
+        while first.base >= 0 and w.scores[first.base].tagged == COUNTED:
+            first = w.scores[first.base]
+        rows = [look for look in w.marks.lookups(first.inputs) if look.hashed and look.table not in by]
+        if rows:
+            smoothed = any(w.scores[k].tagged != COUNTED for k in numbers)
+            w.see(
+                Sight.HASHED_RATIO,
+                w.site,
+                "counts of all tokens from one hashed table are divided by a count from another one, not by their own sum",
+                scores,
+                detail=(("form", "smoothed"),) if smoothed else (),
+                path=(
+                    (w.site_of(rows[-1].at), "the counts of all tokens are read from one table"),
+                    (first.site, "the count of the token that came is picked out"),
+                    (w.site, "it is divided by what another table holds for the context"),
+                ),
+            )
 
 
 def finish(w: Walk) -> None:

@@ -41,6 +41,12 @@ MAX_DEPTH = 70  # nested calls
 MAX_EVENTS = 4000
 
 
+def branch_of(guard: str) -> str:
+    """The branch that a guard stands for, whichever turn asked."""
+    number, _, way = guard.rpartition(":")
+    return f"{number.split('.')[0]}:{way}"
+
+
 class OutOfFuel(Exception):
     """The walk reached one of its limits."""
 
@@ -179,6 +185,9 @@ class Walk:
     printed: dict[tuple[str, frozenset[str], Site], set[int]] = field(
         default_factory=dict
     )  # beginning, functions around, print -> loops around
+    said_under: dict[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # printed text -> conditions around all its prints
     stored: list[tuple[Inst | LibObj, str, Value | None]] = field(
         default_factory=list
     )  # attributes that took placeholders, with what they held
@@ -347,6 +356,9 @@ class Walk:
 
     def print(self, text: str) -> None:
         """Note that a line was printed, where its fixed beginning is long enough to be known again."""
+        if len(self.said_under) < 2000 or text in self.said_under:
+            around = frozenset(map(branch_of, self.guards))
+            self.said_under[text] = self.said_under.get(text, around) & around
         start = text.split("{}")[0].strip()
         if len(start) >= 8 and len(self.printed) < 2000:
             inside = frozenset(g.name for g in self.active)
