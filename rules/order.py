@@ -153,14 +153,16 @@ def _repeats(update: Event, score: Event) -> tuple[int, ...]:
 def _before(update: Event, tokens: Slice, p: Program) -> Event | None:
     """A score of the same tokens before the update that somebody printed.
 
-    The loss that the update's own gradient came from counts only where it is printed as a result.
+    A loss that a gradient came from counts only where it is printed as a result: the losses of the first
+    epoch of a training are no scores that the second epoch trains behind.
     """
     found: Event | None = None
+    taken = {s for u in p.events if u.kind is EventKind.UPDATE for s in u.scores}
     printed = {s for r in p.events if r.kind is EventKind.REPORT and _RESULT.search(r.name) for s in r.scores}
     for s in p.events:
         if s.id >= update.id:
             break
-        if s.kind is not EventKind.SCORE or s.training or (s.id in update.scores and s.id not in printed):
+        if s.kind is not EventKind.SCORE or s.training or (s.id in taken and s.id not in printed):
             continue
         if any(not disjoint(t, tokens) for t in s.slices):
             if interleaved(s, update):

@@ -19,6 +19,7 @@ from rules.place import Location
 MAX_SLICES = 12
 MAX_REPORTS = 200
 MAX_UNUSED = 200
+MAX_PIECES = 6
 LONG_CALL = 12  # lines over which the arguments of one call may stretch
 _PIECE = re.compile(r"[^{}\d]{4,}")
 
@@ -116,6 +117,8 @@ class _Maker:
         self.payloads = {p: payload(s) for p, s in scripts.items() if s.layers}
 
     def place(self, s: Site | Location) -> Location:
+        if isinstance(s, Location) and s.text:  # a line of a text within the file
+            return s
         path = s.path if isinstance(s, Site) else s.file
         line = (s.line or 0) if s else 0
         lines = self.lines.get(path, [])
@@ -222,12 +225,13 @@ class _Maker:
 
     def said(self, r: Reported) -> Location:
         """Where the words of a report stand: at the print itself, or at the call that handed them down to it."""
-        piece = next((m[0].strip() for m in _PIECE.finditer(r.text) if len(m[0].strip()) >= 4), "")
-        for s in (r.site, *reversed(r.stack)) if piece else ():
-            lines = self.lines.get(s.path, [])
-            for k in range(s.line, min(s.line + LONG_CALL, len(lines) + 1)):
-                if piece in lines[k - 1]:
-                    return self.place(Site(s.path, k))
+        pieces = [m[0].strip() for m in _PIECE.finditer(r.text) if len(m[0].strip()) >= 4]
+        for piece in pieces[:MAX_PIECES]:
+            for s in (r.site, *reversed(r.stack)):
+                lines = self.lines.get(s.path, [])
+                for k in range(s.line, min(s.line + LONG_CALL, len(lines) + 1)):
+                    if piece in lines[k - 1]:
+                        return self.place(Site(s.path, k))
         return self.place(r.site)
 
     def observation(self, s: Seen) -> Observation:

@@ -14,6 +14,7 @@ from rules.events import Observation, Sight, Split
 
 if TYPE_CHECKING:
     from auditor.source.walk import Site, Walk
+    from rules.place import Location
 
 COUNTED = "count"  # a score taken from a row of counts, one for every token
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
@@ -67,16 +68,16 @@ def leaks(w: Walk, scores: int, targets: int, marks: int, detail: tuple[tuple[st
         if about is False:
             continue
         more = detail
-        steps = [(found.site, found.what)]
+        at: Site | Location = found.site
+        steps = [(at, found.what)]
         if found.origin is not None:
             w.native_told.add(found.origin)
             more = (*found.origin.detail, *detail)
-            steps = [(w.site_of(s.at), s.what) for s in found.origin.path]
+            at = found.origin.at
+            steps = [(s.at, s.what) for s in found.origin.path]
         if about is None:
             w.guards.append("aligned?")
-        w.see(
-            found.sight, found.site, found.what, scores, path=(*steps, (w.site, "this reaches the score")), detail=more
-        )
+        w.see(found.sight, at, found.what, scores, path=(*steps, (w.site, "this reaches the score")), detail=more)
         if about is None:
             w.guards.pop()
 

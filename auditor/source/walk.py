@@ -114,13 +114,13 @@ class Reported:
 @dataclass
 class Seen:
     sight: Sight
-    site: Site
+    site: Site | Location
     what: str
     marks: int = 0
     detail: tuple[tuple[str, str], ...] = ()
     certain: bool = True
     ok: bool = False
-    path: tuple[tuple[Site, str], ...] = ()
+    path: tuple[tuple[Site | Location, str], ...] = ()
     guards: tuple[str, ...] = ()
     stack: tuple[Site, ...] = ()
 
@@ -481,13 +481,13 @@ class Walk:
     def see(
         self,
         sight: Sight,
-        site: Site,
+        site: Site | Location,
         what: str,
         marks: int = 0,
         *,
         detail: tuple[tuple[str, str], ...] = (),
         ok: bool = False,
-        path: tuple[tuple[Site, str], ...] = (),
+        path: tuple[tuple[Site | Location, str], ...] = (),
     ) -> None:
         """Write down something that a rule judges by itself."""
         key = (sight, site, what)
