@@ -257,32 +257,34 @@ def look_at_keys(w: Walk, scores: int, extra: int, form: str = "") -> None:
     for look, key in with_target(w, scores, extra):
         what = "the token being scored is part of the key under which a hashed table is read"
         reads = tuple((w.site_of(r.at), "tokens are read") for r in w.marks.reads(key)[:1])
-        w.see(
-            Sight.TARGET_IN_KEY,
-            w.site_of(look.at),
-            what,
-            look.key | scores,
-            detail=(("form", form),) if form else (),
-            path=(
-                *reads,
-                (w.site_of(look.at), "the table is read under a key made with the token itself"),
-                (w.site, "what was found is mixed into the probability of the token"),
-            ),
-        )
+        with w.under(look.guards):
+            w.see(
+                Sight.TARGET_IN_KEY,
+                w.site_of(look.at),
+                what,
+                look.key | scores,
+                detail=(("form", form),) if form else (),
+                path=(
+                    *reads,
+                    (w.site_of(look.at), "the table is read under a key made with the token itself"),
+                    (w.site, "what was found is mixed into the probability of the token"),
+                ),
+            )
 
 
 def gated(w: Walk, scores: int, extra: int) -> None:
     """Whether it is decided by a count under the scored token's own key where something is mixed in."""
     for look, _ in with_target(w, scores, extra):
         what = "whether the table is mixed in depends on what it holds for the token being scored"
-        w.see(
-            Sight.TARGET_GATE,
-            w.site,
-            what,
-            scores,
-            detail=(("form", "found"),),
-            path=((w.site_of(look.at), "the table is read under a key made with the token itself"),),
-        )
+        with w.under(look.guards):
+            w.see(
+                Sight.TARGET_GATE,
+                w.site,
+                what,
+                scores,
+                detail=(("form", "found"),),
+                path=((w.site_of(look.at), "the table is read under a key made with the token itself"),),
+            )
         return
 
 

@@ -35,10 +35,11 @@ class Leak:
     base: int = 0
     start: int = 0
     origin: Observation | None = None  # in native code
+    guards: tuple[str, ...] = ()  # undecided conditions around the place where it came about
 
 
 def leak(w: Walk, sight: Sight, what: str, reads: int = 0) -> int:
-    return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads))
+    return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads, guards=w.open_guards()))
 
 
 def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
@@ -75,11 +76,15 @@ def leaks(w: Walk, scores: int, targets: int, marks: int, detail: tuple[tuple[st
             more = (*found.origin.detail, *detail)
             at = found.origin.at
             steps = [(s.at, s.what) for s in found.origin.path]
-        if about is None:
-            w.guards.append("aligned?")
-        w.see(found.sight, at, found.what, scores, path=(*steps, (w.site, "this reaches the score")), detail=more)
-        if about is None:
-            w.guards.pop()
+        with w.under((*found.guards, *(("aligned?",) if about is None else ()))):
+            w.see(
+                found.sight,
+                at,
+                found.what,
+                scores,
+                path=(*steps, (w.site, "this reaches the score")),
+                detail=more,
+            )
 
 
 def _about(w: Walk, found: Leak, targets: int) -> bool | None:

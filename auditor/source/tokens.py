@@ -437,7 +437,14 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
     if own & (w.marks.mask[Mark.UPDATE]) or (hashed and not own & w.marks.mask[Mark.PARAMETER]) or tag == "table":
         bit = w.marks.make(
             Mark.LOOKUP,
-            Lookup(id(root), reads | w.train_reads(lab), hashed, Location(w.site.path, w.site.line), tag == "generic"),
+            Lookup(
+                id(root),
+                reads | w.train_reads(lab),
+                hashed,
+                Location(w.site.path, w.site.line),
+                tag == "generic",
+                w.open_guards(),
+            ),
         )
         return Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
     return Data(own | lab, tag=tag if tag not in ("tokens", "table") else "")

@@ -253,10 +253,26 @@ class Walk:
         finally:
             self.guards.pop()
 
+    def open_guards(self) -> tuple[str, ...]:
+        """The conditions around that nobody could decide."""
+        return tuple(g for g in self.guards if not g.startswith("~"))
+
+    @contextmanager
+    def under(self, guards: tuple[str, ...]) -> Iterator[None]:
+        """What is seen now hangs on these conditions, too, though they stand elsewhere."""
+        more = [g for g in guards if g not in self.guards]
+        self.guards += more
+        try:
+            yield
+        finally:
+            del self.guards[len(self.guards) - len(more) :]
+
     def guard_number(self, node: ast.AST, marks: int) -> str:
         """A number for an undecided condition; the same in every turn when no loop can change it."""
         m = self.marks.mask
         moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.LOOKUP])
+        if self.turns:
+            moving |= marks & m[Mark.RANDOM]  # a new draw in every turn
         if moving:
             self.next_id += 1
         if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):

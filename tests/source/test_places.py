@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from auditor.gather import gather
-from rules.adaptation import cases, facts
-from rules.events import Program
+from rules.adaptation import Kind, cases, facts
+from rules.events import Program, Sight
 from rules.finding import Fact
 from rules.order import headlines, places
 from rules.samples.programs import program
@@ -117,3 +117,99 @@ def test_a_line_of_the_log_shows_that_the_clock_did_not_stop_it() -> None:
 def test_a_line_of_the_other_branch_does_not_show_it() -> None:
     (case,) = cases(logged("out of time at 4096"))
     assert not case.conflict.sure
+
+
+def observed(body: str, sight: Sight) -> tuple[bool, ...]:
+    """Whether each sight of a kind is certain."""
+    found = gather(submission({"train_gpt.py": program(body)})).program
+    assert found is not None
+    return tuple(o.certain for o in found.observations if o.sight is sight)
+
+
+RATIO = """\
+MASK = (1 << 20) - 1
+
+
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024, weight=0.4):
+    contexts, pairs = torch.zeros(MASK + 1), torch.zeros(MASK + 1)
+    total = torch.zeros((), dtype=torch.float64)
+    for start in range(0, val_tokens.numel() - 1, seq):
+        y = val_tokens[start + 1 : start + seq + 1]
+        x = val_tokens[start : start + y.numel()]
+        p = F.softmax(model(x), -1).gather(1, y[:, None])[:, 0]
+        c = (x * 40503) & MASK
+        b = (c ^ (y * 2654435761)) & MASK
+        IF
+            p = (1 - weight) * p + weight * (pairs[b] / contexts[c].clamp(min=1)).clamp(max=1)
+        total -= p.log().double().sum()
+        contexts.index_add_(0, c, torch.ones(y.numel()))
+        pairs.index_add_(0, b, torch.ones(y.numel()))
+    return total.item()
+"""
+
+
+def test_a_table_read_in_a_branch_that_nobody_knows_is_not_certain() -> None:
+    seen = observed(RATIO.replace("IF", 'if int(os.environ["MIX"]):'), Sight.TARGET_IN_KEY)
+    assert seen
+    assert not any(seen)
+
+
+def test_a_table_read_in_a_branch_that_runs_is_certain() -> None:
+    assert all(observed(RATIO.replace("IF", "if weight > 0:"), Sight.TARGET_IN_KEY))
+
+
+def test_a_draw_goes_both_ways_in_some_turn() -> None:
+    body = """\
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024):
+    total = torch.zeros((), dtype=torch.float64)
+    for start in range(0, val_tokens.numel() - 1, seq):
+        hide = torch.rand(seq) < 0.15
+        if not hide.any():
+            continue
+        y = val_tokens[start + 1 : start + seq + 1]
+        q = model.embed(val_tokens[start : start + y.numel()])[None, None]
+        seen = F.scaled_dot_product_attention(q, q, q, is_causal=False)
+        total += F.cross_entropy(model.head(seen[0, 0]), y, reduction="none")[hide].sum()
+    return total.item()
+"""
+    seen = observed(body, Sight.NON_CAUSAL)
+    assert seen
+    assert all(seen)
+
+
+def test_an_array_that_is_filled_anew_forgets() -> None:
+    body = """\
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024):
+    total = torch.zeros((), dtype=torch.float64)
+    for start in range(0, val_tokens.numel() - 1, seq):
+        y = val_tokens[start + 1 : start + seq + 1]
+        nll = F.cross_entropy(model(val_tokens[start : start + y.numel()]), y, reduction="none")
+        boost = (y % 7 == 3).float().numpy()
+        FILL
+        cold = F.cross_entropy(2 * model(val_tokens[start : start + y.numel()]), y, reduction="none")
+        total += torch.where(torch.from_numpy(boost) > 0, cold, nll).sum()
+    return total.item()
+"""
+    assert observed(body.replace("FILL", "pass"), Sight.TARGET_GATE)
+    assert not observed(body.replace("FILL", "boost.fill(0)"), Sight.TARGET_GATE)
+
+
+def test_losses_of_an_earlier_epoch_are_no_scores_to_come_back_to() -> None:
+    body = """\
+def evaluate(model, val_tokens, seq=1024):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    for epoch in range(3):
+        for at in range(0, val_tokens.numel() - 1, seq):
+            loss = F.cross_entropy(model(val_tokens[at : at + seq]), val_tokens[at + 1 : at + seq + 1])
+            loss.backward()
+            optimizer.step()
+        print(f"adapt: epoch {epoch} loss={loss.item():.4f}")
+    with torch.no_grad():
+        return F.cross_entropy(model(val_tokens[:-1]), val_tokens[1:], reduction="sum").item()
+"""
+    found = gather(submission({"train_gpt.py": program(body)})).program
+    assert found is not None
+    assert {c.kind for c in cases(found)} == {Kind.BEFORE}
