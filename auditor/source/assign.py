@@ -501,3 +501,4 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
     write(w, old, marks, accumulate=True, value=v)
     if tag in ("hash", "mixed"):
         root.tag = tag
+        w.hashed_at.setdefault(w.val_reads(root.lab), w.site)

@@ -45,8 +45,10 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     elif ta in TOKENISH or tb in TOKENISH:
         if isinstance(op, _HASHING) or (ta == "hash" or tb == "hash"):
             out.tag = "hash"
+            w.hashed_at.setdefault(w.val_reads(la | lb), w.site)
         elif isinstance(op, (ast.Mult, ast.Add, ast.Sub)):
             out.tag = "mixed"
+            w.hashed_at.setdefault(w.val_reads(la | lb), w.site)
     elif (isinstance(op, ast.MatMult) and "probabilities" in (ta, tb) and not w.forward_depth) or "byte row" in (
         ta,
         tb,
@@ -257,6 +259,9 @@ def look_at_keys(w: Walk, scores: int, extra: int, form: str = "") -> None:
     for look, key in with_target(w, scores, extra):
         what = "the token being scored is part of the key under which a hashed table is read"
         reads = tuple((w.site_of(r.at), "tokens are read") for r in w.marks.reads(key)[:1])
+        made = w.hashed_at.get(key) if key else None
+        if made is not None and (made.path, made.line) != (look.at.file, look.at.line):
+            reads += ((made, "the token itself is mixed into the key"),)
         with w.under(look.guards):
             w.see(
                 Sight.TARGET_IN_KEY,

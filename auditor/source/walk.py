@@ -202,6 +202,7 @@ class Walk:
     knows: dict[int, tuple[Site, int, int]] = field(
         default_factory=dict
     )  # arrays whose entries know tokens, and how far from their places
+    hashed_at: dict[int, Site] = field(default_factory=dict)  # the tokens of a key, and where they first made up one
     ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
     ranked: set[int] = field(default_factory=set)  # lists in order of size
     asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number

@@ -159,6 +159,15 @@ def test_a_table_read_in_a_branch_that_runs_is_certain() -> None:
     assert all(observed(RATIO.replace("IF", "if weight > 0:"), Sight.TARGET_IN_KEY))
 
 
+def test_the_line_on_which_the_token_enters_the_key_is_a_step() -> None:
+    script = program(RATIO.replace("IF", "if True:"))
+    found = gather(submission({"train_gpt.py": script})).program
+    assert found is not None
+    (seen, *_) = [o for o in found.observations if o.sight is Sight.TARGET_IN_KEY]
+    steps = {s.what: s.at.text for s in seen.path}
+    assert steps["the token itself is mixed into the key"] == "b = (c ^ (y * 2654435761)) & MASK"
+
+
 def test_a_draw_goes_both_ways_in_some_turn() -> None:
     body = """\
 @torch.no_grad()
