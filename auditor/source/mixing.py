@@ -211,6 +211,9 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = sights_mixing.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
+    learns = graded and not w.no_grad
+    if tag == "nll" and isinstance(value, Const) and not learns and sights_mixing.smaller(op, value.v):
+        scores = sights_mixing.retagged(w, scores, sights_mixing.SCALED)
     bounds = all_parts(value) if isinstance(value, Data) else frozenset()
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)

@@ -6,6 +6,8 @@ told when the value reaches a score, and of that score.
 
 from __future__ import annotations
 
+import ast
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from auditor.source.walk import Site, Walk
     from rules.place import Location
 
+LEAST = 0.5  # a smaller factor is another unit
 COUNTED = "count"  # a score taken from a row of counts, one for every token
+SCALED = "scaled"  # a score that was made smaller by a factor
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
 
 
@@ -224,21 +228,31 @@ def shared_out(w: Walk, scores: int, divisor: int) -> None:
             )
 
 
+def smaller(op: ast.operator, by: object) -> bool:
+    """Whether an operation makes a loss smaller by a factor near 1; the step from nats to bits is none."""
+    if isinstance(by, bool) or not isinstance(by, int | float) or not by:
+        return False
+    factor = by if isinstance(op, ast.Mult) else 1 / by if isinstance(op, ast.Div) else 1.0
+    return LEAST < factor < 1 and abs(factor - math.log(2)) > 0.001
+
+
 def finish(w: Walk) -> None:
-    """Tilts whose normaliser was never taken off, in numbers that are printed."""
+    """Scores in printed numbers with a tilt whose normaliser was never taken off, or with a factor."""
+    told = {
+        TILTED: (Sight.TILT, "the token's probability is raised where the hint is right, and nothing pays for it"),
+        SCALED: (
+            Sight.UNNORMALISED,
+            "the loss of each token is multiplied by a factor below 1: no distribution gives that",
+        ),
+    }
     seen: set[object] = set()
     for r in w.reports:
         for n in w.marks.numbers(r.scores, Mark.SCORE):
             s = w.scores[n]
-            if s.tagged == TILTED and n not in seen:
+            if s.tagged in told and n not in seen:
                 seen.add(n)
                 was, w.guards = w.guards, list(s.guards)
-                w.see(
-                    Sight.TILT,
-                    s.site,
-                    "the token's probability is raised where the hint is right, and nothing pays for it",
-                    w.marks.make(Mark.SCORE, n),
-                )
+                w.see(told[s.tagged][0], s.site, told[s.tagged][1], w.marks.make(Mark.SCORE, n))
                 w.guards = was
 
 
@@ -258,5 +272,7 @@ def unpaid(w: Walk, tag: str, scores: int) -> None:
 
 def evened(w: Walk, a: int, b: int, scores: int) -> int:
     """Two values made of losses of the same tokens, one of them with a lift: the other may be what it costs."""
+    if any(w.scores[s].tagged == SCALED for s in w.marks.numbers(scores, Mark.SCORE)):
+        return retagged(w, scores, "nll")  # parts of two losses: a mean of logarithms
     lifted = [{w.scores[s].tagged == TILTED for s in w.marks.numbers(x, Mark.SCORE)} for x in (a, b)]
     return retagged(w, scores, "nll") if lifted[0] != lifted[1] else scores
