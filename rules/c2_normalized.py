@@ -114,29 +114,6 @@ print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 
 VALID = (
     Example(
-        name="the mean of two losses, and bits instead of nats",
-        stage="source",
-        status=Status.OK,
-        note="a mean of logarithms pays more than a mixture of the two would",
-        files={
-            "train_gpt.py": HEAD
-            + """\
-def evaluate(model, val):
-    total = 0.0
-    with torch.no_grad():
-        for i in range(0, len(val) - 1, SEQ):
-            x, y = val[i : i + SEQ + 1][:-1], val[i + 1 : i + SEQ + 1]
-            logits = model(x[None])[0].float()
-            plain = F.cross_entropy(logits, y, reduction="none")
-            sharp = F.cross_entropy(1.1 * logits, y, reduction="none")
-            bits = (0.6 * plain + 0.4 * sharp) * (1 / np.log(2))
-            total += (0.6931471805599453 * bits).sum().item()
-    return total / (len(val) - 1)
-"""
-            + _MAIN
-        },
-    ),
-    Example(
         name="one hint raised, with its normaliser in closed form",
         stage="source",
         status=Status.OK,
@@ -232,28 +209,6 @@ def evaluate(model, val, cap=15.0, temperature=0.98):
 )
 
 INVALID = (
-    Example(
-        name="each loss times a factor",
-        stage="source",
-        status=Status.VIOLATION,
-        note="called a temperature, but neither the logits nor their normaliser ever see it",
-        files={
-            "train_gpt.py": HEAD
-            + """\
-TEMPERATURE = float(os.environ.get("EVAL_TEMPERATURE", 0.97))
-
-
-def evaluate(model, val):
-    total = 0.0
-    with torch.no_grad():
-        for i in range(0, len(val) - 1, SEQ):
-            losses = nll(model, val[i : i + SEQ + 1])
-            total += (losses * TEMPERATURE).sum().item()
-    return total / (len(val) - 1)
-"""
-            + _MAIN
-        },
-    ),
     Example(
         name="hint raised without its normaliser",
         stage="source",

@@ -94,42 +94,7 @@ RULE = Rule(
     disputes=("D-03",),
 )
 
-_ROWS = """\
-MASK = (1 << 20) - 1
-
-
-@torch.no_grad()
-def evaluate(model, val_tokens, seq=512, weight=0.3):
-    contexts, pairs = torch.zeros(MASK + 1), torch.zeros(MASK + 1)
-    every = torch.arange(VOCAB)
-    size = val_tokens.numel()
-    keys = torch.zeros(size, dtype=torch.int64)
-    for back in (2, 1):
-        keys[2:] = (keys[2:] * 40503 + val_tokens[2 - back : size - back]) & MASK
-    total = torch.zeros((), dtype=torch.float64)
-    for start in range(2, size, seq):
-        at = torch.arange(start, min(start + seq, size))
-        y = val_tokens[at]
-        own = F.softmax(model(val_tokens[start - 1 : start - 1 + at.numel()]), -1).gather(1, y[:, None])[:, 0]
-        key = keys[at]
-        known = contexts[key] > 0
-        row = pairs[(key[known, None] * 1000003 + every) & MASK]
-        count = row.gather(1, y[known, None])[:, 0]
-        own[known] = (1 - weight) * own[known] + weight * count / DIVISOR
-        total -= own.clamp(min=1e-12).log().double().sum()
-        contexts.index_add_(0, key, torch.ones(key.numel()))
-        pairs.index_add_(0, (key * 1000003 + y) & MASK, torch.ones(key.numel()))
-    return total.item()
-"""
-
 VALID = (
-    Example(
-        name="a row of counts for each place, divided by the row's sum",
-        stage="source",
-        status=Status.OK,
-        files={"train_gpt.py": program(_ROWS.replace("DIVISOR", "row.sum(1).clamp(min=1)"))},
-        note="keys are made for the whole split in advance, each from the two tokens before its place",
-    ),
     Example(
         name="hash embedding of past tokens",
         stage="source",
@@ -242,13 +207,6 @@ def evaluate(model, val_tokens, seq=256, weight=0.1):
 )
 
 INVALID = (
-    Example(
-        name="a row of counts for each place, divided by the context's count",
-        stage="source",
-        status=Status.VIOLATION,
-        files={"train_gpt.py": program(_ROWS.replace("DIVISOR", "contexts[key[known]]"))},
-        note="all tokens are looked up, but what collides in their table is not in the divisor's",
-    ),
     Example(
         name="ratio of two hashed buckets",
         stage="source",
