@@ -489,7 +489,6 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
         and root.holder is None
         and w.score_marks(marks)
         and not w.score_marks(root.lab)
-        and not (root.shape == () and isinstance(op, ast.Sub))  # a total of logarithms, counted downwards
     )
     if learns:
         bit = w.update(w.site, Means.WEIGHTS, Scope.TABLE, "weights", marks)

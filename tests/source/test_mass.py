@@ -32,7 +32,7 @@ def evaluate(model, val_tokens, seq=512, weight=0.3):
         row = pairs[(key[known, None] * 1000003 + every) & MASK]
         count = row.gather(1, y[known, None])[:, 0]
         own[known] = (1 - weight) * own[known] + weight * count / DIVISOR
-        total -= own.clamp(min=1e-12).log().double().sum()
+        total += -own.clamp(min=1e-12).log().double().sum()
         contexts.index_add_(0, key, torch.ones(key.numel()))
         pairs.index_add_(0, (key * 1000003 + y) & MASK, torch.ones(key.numel()))
     return total.item()
