@@ -101,7 +101,7 @@ def _ahead(c: order.Conflict) -> bool:
 
 def facts(c: order.Conflict, p: Program) -> tuple[Fact, ...]:
     """The path from source to sink, and the settings that make it live."""
-    out = [Fact(f"step {i}", step.what, step.at) for i, step in enumerate(order.path(c), 1)]
+    out = [Fact(f"step {i}", step.what, step.at) for i, step in enumerate(order.path(c, p), 1)]
     return (*out, *settings(p, c.update, c.score))
 
 
@@ -135,7 +135,7 @@ def accuse(
         if c.update.logged is False:
             said = Status.NEEDS_HUMAN
             unsure = ", though the log of the claimed run has no line that this code prints"
-        where = f"{c.update.at} before {c.score.at}"
+        where = order.places(c)
         yield rule.finding(
             said,
             f"{message}: {where}{unsure}",

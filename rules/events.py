@@ -102,7 +102,8 @@ class Event:
 
     `turns` are the turns of all loops around it, outermost first. `guards` are the undecided
     conditions around it, each as "number:branch"; two events under different branches of the same number exclude each
-    other. `after` (scores) lists the updates whose effect is in the state that the score was taken from.
+    other. A condition that is met in some turn begins with "~", a branch that the claimed run's log shows to have
+    been taken ends in "!". `after` (scores) lists the updates whose effect is in the state that the score was taken from.
     `inputs` (scores) are slices that reached the prediction otherwise than through an update. `scores`
     (reports) lists the scores that the printed number is made of; of a score, those that it was computed
     from; of an update, those whose gradient it took. `name` is the text of a report, the kind of a score

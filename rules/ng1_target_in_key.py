@@ -418,7 +418,7 @@ def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
             found = True
             yield finding
         return
-    for o in mixture.seen(p, Sight.TARGET_IN_KEY):
+    for o in mixture.seen(p, Sight.TARGET_IN_KEY, Sight.HASHED_RATIO):
         if not mixture.grade(o, p).is_alarm:
             continue
         found = True

@@ -63,9 +63,15 @@ def exclusive(a: Event, b: Event) -> bool:
 def undecided(e: Event, report: Event) -> frozenset[str]:
     """Conditions around an event that nobody could decide, beyond those around the report.
 
-    Conditions on counters that grow during the run ("~") are met in some turn and do not count.
+    Conditions on counters that grow during the run ("~") are met in some turn and do not count, nor do
+    those that the log shows to have been met ("!").
     """
-    return frozenset(g for g in e.guards if not g.startswith("~")) - frozenset(report.guards)
+    return frozenset(g for g in e.guards if open_condition(g)) - frozenset(report.guards)
+
+
+def open_condition(guard: str) -> bool:
+    """Whether nobody knows that the claimed run went this way."""
+    return not guard.startswith("~") and not guard.endswith("!")
 
 
 def opposite(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
@@ -121,7 +127,7 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
                 update,
                 score,
                 report,
-                _repeats(update, score),
+                bool(_repeats(update, score)),
                 _before(update, hit, p),
                 beside
                 or opposite(update.parts, score.parts)
@@ -137,24 +143,26 @@ def _same_window(update: Event, score: Event) -> bool:
     return update.scope is Scope.WINDOW and bool(shared) and all(shared)
 
 
-def _repeats(update: Event, score: Event) -> bool:
-    """Whether a loop around both goes over the same tokens again: other turns of it, not choosing the tokens."""
+def _repeats(update: Event, score: Event) -> tuple[int, ...]:
+    """The loops around both that go over the same tokens again: in other turns, and not choosing the tokens."""
     turned = dict(score.turns)
     chosen = {loop for s in score.slices for loop, _ in s.turns}
-    return any(loop in turned and turned[loop] != k and loop not in chosen for loop, k in update.turns)
+    return tuple(loop for loop, k in update.turns if loop in turned and turned[loop] != k and loop not in chosen)
 
 
 def _before(update: Event, tokens: Slice, p: Program) -> Event | None:
     """A score of the same tokens before the update that somebody printed.
 
-    The loss that the update's own gradient came from counts only where it is printed as a result.
+    A loss that a gradient came from counts only where it is printed as a result: the losses of the first
+    epoch of a training are no scores that the second epoch trains behind.
     """
     found: Event | None = None
+    taken = {s for u in p.events if u.kind is EventKind.UPDATE for s in u.scores}
     printed = {s for r in p.events if r.kind is EventKind.REPORT and _RESULT.search(r.name) for s in r.scores}
     for s in p.events:
         if s.id >= update.id:
             break
-        if s.kind is not EventKind.SCORE or s.training or (s.id in update.scores and s.id not in printed):
+        if s.kind is not EventKind.SCORE or s.training or (s.id in taken and s.id not in printed):
             continue
         if any(not disjoint(t, tokens) for t in s.slices):
             if interleaved(s, update):
@@ -174,11 +182,36 @@ def interleaved(first: Event, update: Event) -> bool:
     return any(turned.get(loop) == k and loop in walks(first) for loop, k in update.turns)
 
 
-def path(c: Conflict) -> tuple[Step, ...]:
+def _together(c: Conflict) -> int:
+    """How many of the calls around the update are around the score, too."""
+    both = zip(c.update.path, c.score.path, strict=False)
+    return next((n for n, (a, b) in enumerate(both) if a != b), min(len(c.update.path), len(c.score.path)))
+
+
+def places(c: Conflict) -> str:
+    """The update and the score, with the lines that call the functions in which they stand."""
+    n = _together(c)
+    return f"{_called(c.update, n)} before {_called(c.score, n)}"
+
+
+def _called(e: Event, shared: int) -> str:
+    by = next((s.at for s in e.path[shared:] if s.what.startswith("calls ")), None)
+    if by is None or by == e.at:
+        return str(e.at)
+    return f"{e.at} (called at {f'line {by.line}' if by.file == e.at.file else by})"
+
+
+def path(c: Conflict, p: Program) -> tuple[Step, ...]:
     """The steps from the tokens to the reported number."""
     out = [Step(s.at, "validation tokens are read") for s in c.update.slices[:1]]
     out += list(c.update.path)
     out.append(Step(c.update.at, f"{c.update.name}: changed by what was learned from them ({c.update.means})"))
+    out += [
+        Step(p.loops[n], "the loop that goes over the same tokens again")
+        for n in _repeats(c.update, c.score)[:1]
+        if n < len(p.loops)
+    ]
+    out += c.score.path[_together(c) :]
     out += [
         Step(c.score.at, "the same tokens are scored from the changed state"),
         Step(c.report.at, "this score is in the reported number"),

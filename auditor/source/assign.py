@@ -18,7 +18,7 @@ from auditor.source import (
 )
 from auditor.source.labels import Mark, Read
 from auditor.source.sights_end import CALIBRATED
-from auditor.source.tokens import number
+from auditor.source.tokens import moved, number
 from auditor.source.values import (
     NONE,
     Alt,
@@ -395,7 +395,7 @@ def write(
             root.lab = 0
     if index is not None and isinstance(value, Const) and value.v and not kept:
         root.parts = tokens.edges(w, index) or root.parts  # a mask that is set from or up to a place
-    root.lab |= kept
+    root.lab |= moved(w, kept, index, -1) if isinstance(value, Data) and value.tag == "hash" else kept
     if w.train_reads(where):
         root.lab |= w.train_reads(where)
         root.tag = root.tag or "table"
@@ -424,7 +424,7 @@ def write(
         )
     if (
         isinstance(value, Data)
-        and value.tag in ("nll", "total", "entropy", "tokens", "target probability")
+        and value.tag in ("nll", "total", "entropy", "tokens", "hash", "target probability")
         and not root.tag
     ):
         root.tag = value.tag
@@ -508,3 +508,4 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
     write(w, old, marks, accumulate=True, value=v)
     if tag in ("hash", "mixed"):
         root.tag = tag
+        w.hashed_at.setdefault(w.val_reads(root.lab), w.site)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from auditor.source import sights_mixing, sights_native
 from auditor.source.labels import Mark, Read
 from auditor.source.shipped import payload
 from auditor.source.sights_end import finish
-from auditor.source.walk import Scored, Seen, Site, Updated, Walk
+from auditor.source.walk import Reported, Scored, Seen, Site, Updated, Walk, branch_of
+from auditor.source.witness import met
+from rules import order
 from rules.events import Event, EventKind, Means, Observation, Program, Setting, Sight, Slice, Step
 from rules.evidence import Script
 from rules.place import Location
@@ -16,6 +19,9 @@ from rules.place import Location
 MAX_SLICES = 12
 MAX_REPORTS = 200
 MAX_UNUSED = 200
+MAX_PIECES = 6
+LONG_CALL = 12  # lines over which the arguments of one call may stretch
+_PIECE = re.compile(r"[^{}\d]{4,}")
 
 
 def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
@@ -109,9 +115,12 @@ class _Maker:
         self.w = w
         self.lines = {p: s.text.splitlines() for p, s in scripts.items()}
         self.layer = {p: len(s.layers) for p, s in scripts.items()}
+        self.met = met(w.said_under, w.config)
         self.payloads = {p: payload(s) for p, s in scripts.items() if s.layers}
 
     def place(self, s: Site | Location) -> Location:
+        if isinstance(s, Location) and s.text:  # a line of a text within the file
+            return s
         path = s.path if isinstance(s, Site) else s.file
         line = (s.line or 0) if s else 0
         lines = self.lines.get(path, [])
@@ -125,6 +134,10 @@ class _Maker:
     def setting(self, s: Setting) -> Setting:
         """A setting that the code itself gives stands at a line of the unpacked text."""
         return s if s.at.text or s.at.file not in self.lines else replace(s, at=self.place(s.at))
+
+    def guards(self, around: tuple[str, ...]) -> tuple[str, ...]:
+        """The conditions around, those that the claimed run's log shows to have been met marked as such."""
+        return tuple(f"{g}!" if branch_of(g) in self.met else g for g in around)
 
     def slices(self, marks: int) -> tuple[Slice, ...]:
         out = []
@@ -154,7 +167,7 @@ class _Maker:
             self.place(s.site),
             s.tagged,
             s.turns,
-            s.guards,
+            self.guards(s.guards),
             self.slices(s.targets),
             self.slices(self.w.val_reads(s.inputs)),
             tuple(m.numbers(s.inputs, Mark.UPDATE)),
@@ -187,7 +200,7 @@ class _Maker:
             self.place(u.site),
             u.name,
             u.turns,
-            u.guards,
+            self.guards(u.guards),
             self.slices(marks),
             scores=scores,
             means=u.means,
@@ -199,21 +212,29 @@ class _Maker:
             logged=logged,
         )
 
-    def report(self, r: object) -> Event:
-        from auditor.source.walk import Reported
-
-        assert isinstance(r, Reported)
+    def report(self, r: Reported) -> Event:
         return Event(
             r.id,
             EventKind.REPORT,
-            self.place(r.site),
+            self.said(r),
             r.text,
             r.turns,
-            r.guards,
+            self.guards(r.guards),
             scores=tuple(self.w.marks.numbers(r.scores, Mark.SCORE)),
             path=self.stack(r.stack),
             training=self.w.in_training(r.turns),
         )
+
+    def said(self, r: Reported) -> Location:
+        """Where the words of a report stand: at the print itself, or at the call that handed them down to it."""
+        pieces = [m[0].strip() for m in _PIECE.finditer(r.text) if len(m[0].strip()) >= 4]
+        for piece in pieces[:MAX_PIECES]:
+            for s in (r.site, *reversed(r.stack)):
+                lines = self.lines.get(s.path, [])
+                for k in range(s.line, min(s.line + LONG_CALL, len(lines) + 1)):
+                    if piece in lines[k - 1]:
+                        return self.place(Site(s.path, k))
+        return self.place(r.site)
 
     def observation(self, s: Seen) -> Observation:
         return Observation(
@@ -223,6 +244,6 @@ class _Maker:
             path=(*self.stack(s.stack), *(self.step(at, what) for at, what in s.path)),
             scores=tuple(self.w.marks.numbers(s.marks, Mark.SCORE)),
             detail=s.detail,
-            certain=s.certain,
+            certain=s.certain or not any(order.open_condition(g) for g in self.guards(s.guards)),
             ok=s.ok,
         )

@@ -90,6 +90,8 @@ class Guards:
                 if not isinstance(block, list):
                     continue
                 for i, s in enumerate(block):
+                    if isinstance(s, ast.For):
+                        yield from self._rounds(s)
                     if not isinstance(s, ast.If):
                         continue
                     value, names = self._value(s.test)
@@ -100,6 +102,14 @@ class Guards:
                         yield _Range(s.orelse[0].lineno, s.orelse[-1].end_lineno or 0, not value, names)
                     elif isinstance(s.body[-1], _LEAVES) and i + 1 < len(block):
                         yield _Range(block[i + 1].lineno, block[-1].end_lineno or 0, not value, names)
+
+    def _rounds(self, loop: ast.For) -> Iterator[_Range]:
+        """The body of a loop whose number of rounds is a setting: it runs unless that is 0."""
+        match loop.iter:
+            case ast.Call(func=ast.Name(id="range"), args=[ast.expr() as last]):
+                value, names = self._value(last)
+                if names and isinstance(value, bool | int | float):
+                    yield _Range(loop.body[0].lineno, loop.body[-1].end_lineno or 0, value > 0, names)
 
     def _value(self, e: ast.expr) -> tuple[object, tuple[str, ...]]:
         """What an expression comes to, and the settings that it came from; `_UNKNOWN` if they do not decide it."""

@@ -67,6 +67,7 @@ class Lookup:
     hashed: bool
     at: Location
     generic: bool = False  # one entry for every token of the vocabulary was read
+    guards: tuple[str, ...] = ()  # undecided conditions around the read
 
 
 @dataclass

@@ -82,7 +82,7 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         write_at(w, owner, a, k, name)
         return owner
     if name in operations.RESETS:
-        if name == "fill_" and a and w.val_reads(labels(a[0])):
+        if name in ("fill", "fill_") and a and w.val_reads(labels(a[0])):
             assign.write(w, owner, labels(a[0]))
         else:
             tensors.reset(w, owner)

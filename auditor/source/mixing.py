@@ -45,8 +45,10 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     elif ta in TOKENISH or tb in TOKENISH:
         if isinstance(op, _HASHING) or (ta == "hash" or tb == "hash"):
             out.tag = "hash"
+            w.hashed_at.setdefault(w.val_reads(la | lb), w.site)
         elif isinstance(op, (ast.Mult, ast.Add, ast.Sub)):
             out.tag = "mixed"
+            w.hashed_at.setdefault(w.val_reads(la | lb), w.site)
     elif (isinstance(op, ast.MatMult) and "probabilities" in (ta, tb) and not w.forward_depth) or "byte row" in (
         ta,
         tb,
@@ -139,6 +141,8 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         tag = ta if ta in AT_TARGET else tb
     other, ot = (0, "") if sa and sb else (lb, tb) if sa else (la, ta)
     divisor = isinstance(op, ast.Div) and sa and not sb
+    if divisor and lb & m[Mark.LOOKUP]:
+        sights_mixing.shared_out(w, sa, lb)
     if divisor and lb & m[Mark.RANDOM]:
         w.note(BOUND_WEIGHTED, w.site, sa)
     extra = other & (m[Mark.UPDATE] | m[Mark.LOOKUP])
@@ -207,6 +211,9 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = sights_mixing.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
+    learns = graded and not w.no_grad
+    if tag == "nll" and isinstance(value, Const) and not learns and sights_mixing.smaller(op, value.v):
+        scores = sights_mixing.retagged(w, scores, sights_mixing.SCALED)
     bounds = all_parts(value) if isinstance(value, Data) else frozenset()
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)
@@ -255,32 +262,37 @@ def look_at_keys(w: Walk, scores: int, extra: int, form: str = "") -> None:
     for look, key in with_target(w, scores, extra):
         what = "the token being scored is part of the key under which a hashed table is read"
         reads = tuple((w.site_of(r.at), "tokens are read") for r in w.marks.reads(key)[:1])
-        w.see(
-            Sight.TARGET_IN_KEY,
-            w.site_of(look.at),
-            what,
-            look.key | scores,
-            detail=(("form", form),) if form else (),
-            path=(
-                *reads,
-                (w.site_of(look.at), "the table is read under a key made with the token itself"),
-                (w.site, "what was found is mixed into the probability of the token"),
-            ),
-        )
+        made = w.hashed_at.get(key) if key else None
+        if made is not None and (made.path, made.line) != (look.at.file, look.at.line):
+            reads += ((made, "the token itself is mixed into the key"),)
+        with w.under(look.guards):
+            w.see(
+                Sight.TARGET_IN_KEY,
+                w.site_of(look.at),
+                what,
+                look.key | scores,
+                detail=(("form", form),) if form else (),
+                path=(
+                    *reads,
+                    (w.site_of(look.at), "the table is read under a key made with the token itself"),
+                    (w.site, "what was found is mixed into the probability of the token"),
+                ),
+            )
 
 
 def gated(w: Walk, scores: int, extra: int) -> None:
     """Whether it is decided by a count under the scored token's own key where something is mixed in."""
     for look, _ in with_target(w, scores, extra):
         what = "whether the table is mixed in depends on what it holds for the token being scored"
-        w.see(
-            Sight.TARGET_GATE,
-            w.site,
-            what,
-            scores,
-            detail=(("form", "found"),),
-            path=((w.site_of(look.at), "the table is read under a key made with the token itself"),),
-        )
+        with w.under(look.guards):
+            w.see(
+                Sight.TARGET_GATE,
+                w.site,
+                what,
+                scores,
+                detail=(("form", "found"),),
+                path=((w.site_of(look.at), "the table is read under a key made with the token itself"),),
+            )
         return
 
 
@@ -299,11 +311,21 @@ def with_target(w: Walk, scores: int, extra: int) -> list[tuple[Lookup, int]]:
         if (
             key & targets
             or _same_run(w, key, targets)
-            or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) for k in keys)
+            or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) and not _older(w, key & ~k, k) for k in keys)
             or _ahead(w, key, keys)
         ):
             out.append((look, key))
     return out
+
+
+def _older(w: Walk, more: int, key: int) -> bool:
+    """Whether the tokens that a longer key has beyond a shorter one all stand before those of the shorter one."""
+    last: dict[int, int] = {}
+    for r in w.marks.reads(w.val_reads(key)):
+        if r.start is not None:
+            last[r.base] = max(last.get(r.base, r.start), r.start)
+    found = w.marks.reads(w.val_reads(more))
+    return bool(found) and all(r.start is not None and r.start < last.get(r.base, r.start) for r in found)
 
 
 def _ahead(w: Walk, key: int, keys: list[int]) -> bool:

@@ -209,5 +209,7 @@ def _given(text: str, member: str) -> str:
 
 
 def _place(source: Inlined, lines: list[str], line: int) -> Location:
-    text = lines[line - 1].strip()[:240] if 0 < line <= len(lines) else ""
+    text = lines[line - 1].strip()[:200] if 0 < line <= len(lines) else ""
+    if source.last and text:  # all of it on one line of the file
+        text = f"{text} (line {line} of the native text)"
     return Location(source.file, source.line(line), text, source.layer)

@@ -51,7 +51,7 @@ ACCUMULATES = frozenset(
 
 RESETS = frozenset(
     [
-        "zero_", "normal_", "uniform_", "fill_", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_",
+        "zero_", "normal_", "uniform_", "fill_", "fill", "kaiming_uniform_", "kaiming_normal_", "xavier_uniform_", "xavier_normal_",
         "zeros_", "ones_", "constant_", "orthogonal_", "trunc_normal_", "eye_",
     ]
 )  # fmt: skip

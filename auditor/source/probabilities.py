@@ -45,6 +45,8 @@ def gather(w: Walk, owner: Data, idx: Value) -> Value:
         kind = "nll" if owner.tag in ("log-probabilities", "logits", "nll") else "target probability"
         if owner.tag == "scattered" or own & w.marks.mask[Mark.TEXT_BYTES]:
             return Data(own | lab, tag="target probability" if owner.tag == "scattered" else "")
+        if owner.tag == "count":
+            kind = sights_mixing.COUNTED
         out = at_target(w, own, reads, "nll" if owner.tag == "tempered" else kind)
         if owner.tag in ("lifted", "tempered"):
             sights_mixing.unpaid(w, owner.tag, w.score_marks(labels(out)))

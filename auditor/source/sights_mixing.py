@@ -6,6 +6,8 @@ told when the value reaches a score, and of that score.
 
 from __future__ import annotations
 
+import ast
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,11 @@ from rules.events import Observation, Sight, Split
 
 if TYPE_CHECKING:
     from auditor.source.walk import Site, Walk
+    from rules.place import Location
 
+LEAST = 0.5  # a smaller factor is another unit
+COUNTED = "count"  # a score taken from a row of counts, one for every token
+SCALED = "scaled"  # a score that was made smaller by a factor
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
 
 
@@ -33,10 +39,11 @@ class Leak:
     base: int = 0
     start: int = 0
     origin: Observation | None = None  # in native code
+    guards: tuple[str, ...] = ()  # undecided conditions around the place where it came about
 
 
 def leak(w: Walk, sight: Sight, what: str, reads: int = 0) -> int:
-    return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads))
+    return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads, guards=w.open_guards()))
 
 
 def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
@@ -66,18 +73,22 @@ def leaks(w: Walk, scores: int, targets: int, marks: int, detail: tuple[tuple[st
         if about is False:
             continue
         more = detail
-        steps = [(found.site, found.what)]
+        at: Site | Location = found.site
+        steps = [(at, found.what)]
         if found.origin is not None:
             w.native_told.add(found.origin)
             more = (*found.origin.detail, *detail)
-            steps = [(w.site_of(s.at), s.what) for s in found.origin.path]
-        if about is None:
-            w.guards.append("aligned?")
-        w.see(
-            found.sight, found.site, found.what, scores, path=(*steps, (w.site, "this reaches the score")), detail=more
-        )
-        if about is None:
-            w.guards.pop()
+            at = found.origin.at
+            steps = [(s.at, s.what) for s in found.origin.path]
+        with w.under((*found.guards, *(("aligned?",) if about is None else ()))):
+            w.see(
+                found.sight,
+                at,
+                found.what,
+                scores,
+                path=(*steps, (w.site, "this reaches the score")),
+                detail=more,
+            )
 
 
 def _about(w: Walk, found: Leak, targets: int) -> bool | None:
@@ -190,21 +201,58 @@ def tilt(w: Walk, scores: int, ot: str, other: int) -> int:
     return scores
 
 
+def shared_out(w: Walk, scores: int, divisor: int) -> None:
+    """A row of counts is divided: by its own sum that gives a distribution, by a count from another table it does not."""
+    by = {look.table for look in w.marks.lookups(divisor) if look.hashed}
+    numbers = w.marks.numbers(scores, Mark.SCORE)
+    for n in numbers if by else ():
+        if w.scores[n].tagged != COUNTED:
+            continue
+        first = w.scores[n]
+        while first.base >= 0 and w.scores[first.base].tagged == COUNTED:
+            first = w.scores[first.base]
+        rows = [look for look in w.marks.lookups(first.inputs) if look.hashed and look.table not in by]
+        if rows:
+            smoothed = any(w.scores[k].tagged != COUNTED for k in numbers)
+            w.see(
+                Sight.HASHED_RATIO,
+                w.site,
+                "counts of all tokens from one hashed table are divided by a count from another one, not by their own sum",
+                scores,
+                detail=(("form", "smoothed"),) if smoothed else (),
+                path=(
+                    (w.site_of(rows[-1].at), "the counts of all tokens are read from one table"),
+                    (first.site, "the count of the token that came is picked out"),
+                    (w.site, "it is divided by what another table holds for the context"),
+                ),
+            )
+
+
+def smaller(op: ast.operator, by: object) -> bool:
+    """Whether an operation makes a loss smaller by a factor near 1; the step from nats to bits is none."""
+    if isinstance(by, bool) or not isinstance(by, int | float) or not by:
+        return False
+    factor = by if isinstance(op, ast.Mult) else 1 / by if isinstance(op, ast.Div) else 1.0
+    return LEAST < factor < 1 and abs(factor - math.log(2)) > 0.001
+
+
 def finish(w: Walk) -> None:
-    """Tilts whose normaliser was never taken off, in numbers that are printed."""
+    """Scores in printed numbers with a tilt whose normaliser was never taken off, or with a factor."""
+    told = {
+        TILTED: (Sight.TILT, "the token's probability is raised where the hint is right, and nothing pays for it"),
+        SCALED: (
+            Sight.UNNORMALISED,
+            "the loss of each token is multiplied by a factor below 1: no distribution gives that",
+        ),
+    }
     seen: set[object] = set()
     for r in w.reports:
         for n in w.marks.numbers(r.scores, Mark.SCORE):
             s = w.scores[n]
-            if s.tagged == TILTED and n not in seen:
+            if s.tagged in told and n not in seen:
                 seen.add(n)
                 was, w.guards = w.guards, list(s.guards)
-                w.see(
-                    Sight.TILT,
-                    s.site,
-                    "the token's probability is raised where the hint is right, and nothing pays for it",
-                    w.marks.make(Mark.SCORE, n),
-                )
+                w.see(told[s.tagged][0], s.site, told[s.tagged][1], w.marks.make(Mark.SCORE, n))
                 w.guards = was
 
 
@@ -224,5 +272,7 @@ def unpaid(w: Walk, tag: str, scores: int) -> None:
 
 def evened(w: Walk, a: int, b: int, scores: int) -> int:
     """Two values made of losses of the same tokens, one of them with a lift: the other may be what it costs."""
+    if any(w.scores[s].tagged == SCALED for s in w.marks.numbers(scores, Mark.SCORE)):
+        return retagged(w, scores, "nll")  # parts of two losses: a mean of logarithms
     lifted = [{w.scores[s].tagged == TILTED for s in w.marks.numbers(x, Mark.SCORE)} for x in (a, b)]
     return retagged(w, scores, "nll") if lifted[0] != lifted[1] else scores

@@ -76,7 +76,7 @@ def called(w: Walk, name: str, args: Args, kw: Kw) -> Value:
                 w.native_told.add(o)
                 w.see(o.sight, _site(o), o.what, scores, path=((w.site, f"calls {name}"),), detail=o.detail)
             continue
-        bit = w.marks.make(Mark.LEAK, Leak(o.sight, _site(o), o.what, origin=o))
+        bit = w.marks.make(Mark.LEAK, Leak(o.sight, _site(o), o.what, origin=o, guards=w.open_guards()))
         if outcome.argument is None or outcome.argument == RETURNED or outcome.argument >= len(args):
             lab |= bit
         if outcome.argument is None:

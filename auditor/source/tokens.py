@@ -81,6 +81,23 @@ def narrow(w: Walk, owner: Data, r: Read, lab: int) -> Data:
     return Data(keep | w.read(r) | lab, tag=owner.tag, tok=r)
 
 
+def moved(w: Walk, marks: int, key: Value | None, sign: int) -> int:
+    """Marks of values that are kept by their places, counted from the place at which a slice begins.
+
+    What stands at place p was made of tokens some places before p: that stays so wherever the slice begins.
+    """
+    low = key.items[0] if isinstance(key, Seq) and key.kind == "slice" else None
+    if not isinstance(low, Const) or type(low.v) is not int or low.v <= 0:
+        return marks
+    out = marks
+    for r in w.marks.reads(w.val_reads(marks)):
+        if r.start is not None:
+            by = sign * low.v
+            there = replace(r, start=r.start + by, stop=r.stop + by if r.stop is not None else None)
+            out = (out & ~w.read(r)) | w.read(there)
+    return out
+
+
 def item_of(w: Walk, owner: Data, k: int) -> Data:
     """The k-th item of a run of tokens."""
     r = owner.tok
@@ -98,7 +115,9 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         return in_byte_row(w, owner, reads)
     if reads and _token_key(key):
         return table_lookup(w, owner, labels(owner), key)
-    own = labels(owner)
+    own = labels(owner) if owner.tag != "hash" else moved(w, labels(owner), key, 1)
+    if owner.tag in ("tokens", "hash") and _is_choice(key):
+        lab &= ~w.marks.mask[Mark.READ]  # which of them are taken does not change what they are
     if w.knows:
         lab |= sights_mixing.taken(w, owner.root, _low(w, key))
     picked = w.marks.turns(lab) if _is_row(key) else frozenset()
@@ -112,7 +131,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         d = Data(new, tag=owner.tag)
         d.parts = owner.parts | bounds
         return d
-    d = Data(new & ~own | lab, base=owner, tag=owner.tag)
+    d = Data(new & ~own | lab, base=owner, tag=owner.tag) if own == labels(owner) else Data(new, tag=owner.tag)
     if not owner.tag and reads and lab & w.marks.mask[Mark.TEXT_BYTES] and not isinstance(key, Seq):
         d.tag = "at byte"  # under one of the bytes that spell a token
     d.parts = owner.parts | bounds
@@ -121,6 +140,13 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
+
+
+def _is_choice(key: Value) -> bool:
+    """Whether an index is a mask, or the places at which one holds."""
+    if isinstance(key, Seq) and key.kind == "tuple":
+        return any(_is_choice(i) for i in key.items)
+    return isinstance(key, Data) and key.tag in ("condition", "mask", "hit", "better", "subset")
 
 
 def _low(w: Walk, key: Value) -> tuple[int, int] | None:
@@ -403,13 +429,22 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
             for i in key.items[:-1]:
                 rest |= labels(i)
         kind = "target probability" if tag not in ("log-probabilities", "logits") else "nll"
+        if tag == "count":
+            kind = sights_mixing.COUNTED
         return at_target(w, rest, w.val_reads(labels(last)), kind)
     root = owner.root if isinstance(owner, Data) else owner
     hashed = _is_hashed(key)
     if own & (w.marks.mask[Mark.UPDATE]) or (hashed and not own & w.marks.mask[Mark.PARAMETER]) or tag == "table":
         bit = w.marks.make(
             Mark.LOOKUP,
-            Lookup(id(root), reads | w.train_reads(lab), hashed, Location(w.site.path, w.site.line), tag == "generic"),
+            Lookup(
+                id(root),
+                reads | w.train_reads(lab),
+                hashed,
+                Location(w.site.path, w.site.line),
+                tag == "generic",
+                w.open_guards(),
+            ),
         )
         return Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
     return Data(own | lab, tag=tag if tag not in ("tokens", "table") else "")
@@ -472,4 +507,4 @@ def at_target(w: Walk, inputs: int, targets: int, kind: str, bounds: frozenset[s
     bit = w.score(w.site, targets, inputs, kind, bounds)
     sights_mixing.at_score(w, bit, targets, inputs)
     params = inputs & w.marks.mask[Mark.PARAMETER]
-    return Data(bit | params, tag=kind)
+    return Data(bit | params, tag=kind if kind != sights_mixing.COUNTED else "target probability")

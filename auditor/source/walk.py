@@ -36,10 +36,16 @@ if TYPE_CHECKING:
     from auditor.source.sights_native import Outcome
 
 MAX_STEPS = 3_000_000  # evaluated nodes
-MAX_SECONDS = 30.0
+MAX_SECONDS = 30.0  # of work; waiting for a busy machine does not count
 MAX_DEPTH = 70  # nested calls
 MAX_EVENTS = 4000
 MAX_FAILURES = 40  # statements that could not be followed
+
+
+def branch_of(guard: str) -> str:
+    """The branch that a guard stands for, whichever turn asked."""
+    number, _, way = guard.rpartition(":")
+    return f"{number.split('.')[0]}:{way}"
 
 
 class OutOfFuel(Exception):
@@ -109,13 +115,13 @@ class Reported:
 @dataclass
 class Seen:
     sight: Sight
-    site: Site
+    site: Site | Location
     what: str
     marks: int = 0
     detail: tuple[tuple[str, str], ...] = ()
     certain: bool = True
     ok: bool = False
-    path: tuple[tuple[Site, str], ...] = ()
+    path: tuple[tuple[Site | Location, str], ...] = ()
     guards: tuple[str, ...] = ()
     stack: tuple[Site, ...] = ()
 
@@ -183,6 +189,9 @@ class Walk:
     printed: dict[tuple[str, frozenset[str], Site], set[int]] = field(
         default_factory=dict
     )  # beginning, functions around, print -> loops around
+    said_under: dict[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # printed text -> conditions around all its prints
     stored: list[tuple[Inst | LibObj, str, Value | None]] = field(
         default_factory=list
     )  # attributes that took placeholders, with what they held
@@ -203,6 +212,7 @@ class Walk:
     knows: dict[int, tuple[Site, int, int]] = field(
         default_factory=dict
     )  # arrays whose entries know tokens, and how far from their places
+    hashed_at: dict[int, Site] = field(default_factory=dict)  # the tokens of a key, and where they first made up one
     ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
     ranked: set[int] = field(default_factory=set)  # lists in order of size
     asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number
@@ -219,7 +229,7 @@ class Walk:
 
     def step(self) -> None:
         self.steps += 1
-        if self.steps > MAX_STEPS or (self.steps & 1023 == 0 and time.monotonic() > self.deadline):
+        if self.steps > MAX_STEPS or (self.steps & 1023 == 0 and time.thread_time() > self.deadline):
             raise OutOfFuel
 
     def give_up(self, site: Site, e: Exception) -> None:
@@ -267,10 +277,26 @@ class Walk:
         finally:
             self.guards.pop()
 
+    def open_guards(self) -> tuple[str, ...]:
+        """The conditions around that nobody could decide."""
+        return tuple(g for g in self.guards if not g.startswith("~"))
+
+    @contextmanager
+    def under(self, guards: tuple[str, ...]) -> Iterator[None]:
+        """What is seen now hangs on these conditions, too, though they stand elsewhere."""
+        more = [g for g in guards if g not in self.guards]
+        self.guards += more
+        try:
+            yield
+        finally:
+            del self.guards[len(self.guards) - len(more) :]
+
     def guard_number(self, node: ast.AST, marks: int) -> str:
         """A number for an undecided condition; the same in every turn when no loop can change it."""
         m = self.marks.mask
         moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.LOOKUP])
+        if self.turns:
+            moving |= marks & m[Mark.RANDOM]  # a new draw in every turn
         if moving:
             self.next_id += 1
         if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):
@@ -370,6 +396,9 @@ class Walk:
 
     def print(self, text: str) -> None:
         """Note that a line was printed, where its fixed beginning is long enough to be known again."""
+        if len(self.said_under) < 2000 or text in self.said_under:
+            around = frozenset(map(branch_of, self.guards))
+            self.said_under[text] = self.said_under.get(text, around) & around
         start = text.split("{}")[0].strip()
         if len(start) >= 8 and len(self.printed) < 2000:
             inside = frozenset(g.name for g in self.active)
@@ -492,13 +521,13 @@ class Walk:
     def see(
         self,
         sight: Sight,
-        site: Site,
+        site: Site | Location,
         what: str,
         marks: int = 0,
         *,
         detail: tuple[tuple[str, str], ...] = (),
         ok: bool = False,
-        path: tuple[tuple[Site, str], ...] = (),
+        path: tuple[tuple[Site | Location, str], ...] = (),
     ) -> None:
         """Write down something that a rule judges by itself."""
         key = (sight, site, what)

@@ -10,12 +10,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from auditor.source.config import Configuration
+from auditor.source.config import Configuration, line_start
 
 SHORT = 6  # letters: less could stand in any line
 _GENERIC = ("val_loss", "val_bpb", "final", "step", "eval", "loss", "bpb")
 DEEP = 3  # callers of callers
 CLEAR = 10  # letters with which a line is known again
+CUT = 40  # characters; a longer beginning of a line may have been cut off
 _PIECES = re.compile(r"\{\}|\d+")
 
 
@@ -62,6 +63,38 @@ def proven(trees: list[ast.Module], config: Configuration, printed: set[str], cl
                 if out.setdefault(n, way) is not way:
                     both.add(n)
     return {n: way for n, way in out.items() if n not in both}
+
+
+def met(said_under: dict[str, frozenset[str]], config: Configuration) -> frozenset[str]:
+    """Branches under undecided conditions that the claimed run took: only they print a line that its log has."""
+    shown = [(text, branches) for text, branches in said_under.items() if _shown(text, config.printed)]
+    out: set[str] = set()
+    for text, branches in shown:
+        out |= branches.intersection(*(other for same, other in shown if _first(same) == _first(text)))
+    return frozenset(out)
+
+
+def _first(text: str) -> str:
+    return line_start(text.split("{}")[0])
+
+
+def _shown(text: str, lines: tuple[str, ...]) -> bool:
+    """Whether some line of the log begins with the fixed parts of a print, in order; a short text shows nothing."""
+    first, *rest = (line_start(piece) for piece in text.split("{}"))
+    for line in lines:
+        if not first or not line.startswith(first):
+            continue
+        at = total = len(first)
+        for piece in rest:
+            where = line.find(piece, at)
+            if where < 0:
+                total = total if len(line) > CUT else 0
+                break
+            at = where + len(piece)
+            total += len(piece)
+        if total >= CLEAR:
+            return True
+    return False
 
 
 def agreement(text: str, line: str) -> int:

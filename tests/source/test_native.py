@@ -344,6 +344,16 @@ def test_inside_python() -> None:
     assert gate.at.text in text
 
 
+def test_native_text_on_one_line_is_shown_with_its_own_lines() -> None:
+    text = BIGRAM.format(body=f"{LOOKUP}\n        gate[at] = opens[stream[at]];\n        {LEARN}")
+    python = f"import ctypes\nSOURCE = {text!r}\n"
+    found = native_observations((script(python, "train_gpt.py", "entry"),))
+    line = text.splitlines().index("        gate[at] = opens[stream[at]];") + 1
+    shown = {o.at.text for o in found if o["name"] == "gate"}
+    assert shown == {f"gate[at] = opens[stream[at]]; (line {line} of the native text)"}
+    assert {o.at.line for o in found} == {2}
+
+
 def test_python_without_native_text_costs_nothing() -> None:
     text = "x = 1\n" * 5000
     assert list(sources(script(text, "train_gpt.py", "entry"))) == []

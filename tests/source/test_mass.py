@@ -1,0 +1,96 @@
+"""Probabilities that add up to more than 1: rows of colliding counts, and losses times a factor. Twins, legal and not."""
+
+from __future__ import annotations
+
+import pytest
+
+from auditor.api import audit_submission
+from rules.finding import Status
+from rules.samples.programs import program
+from rules.samples.scripts import HEAD
+from tests.support import submission
+
+ROWS = """\
+MASK = (1 << 20) - 1
+
+
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=512, weight=0.3):
+    contexts, pairs = torch.zeros(MASK + 1), torch.zeros(MASK + 1)
+    every = torch.arange(VOCAB)
+    size = val_tokens.numel()
+    keys = torch.zeros(size, dtype=torch.int64)
+    for back in (2, 1):
+        keys[2:] = (keys[2:] * 40503 + val_tokens[2 - back : size - back]) & MASK
+    total = torch.zeros((), dtype=torch.float64)
+    for start in range(2, size, seq):
+        at = torch.arange(start, min(start + seq, size))
+        y = val_tokens[at]
+        own = F.softmax(model(val_tokens[start - 1 : start - 1 + at.numel()]), -1).gather(1, y[:, None])[:, 0]
+        key = keys[at]
+        known = contexts[key] > 0
+        row = pairs[(key[known, None] * 1000003 + every) & MASK]
+        count = row.gather(1, y[known, None])[:, 0]
+        own[known] = (1 - weight) * own[known] + weight * count / DIVISOR
+        total += -own.clamp(min=1e-12).log().double().sum()
+        contexts.index_add_(0, key, torch.ones(key.numel()))
+        pairs.index_add_(0, (key * 1000003 + y) & MASK, torch.ones(key.numel()))
+    return total.item()
+"""
+
+MAIN = """\
+
+
+model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
+print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
+"""
+FACTOR = """\
+TEMPERATURE = float(os.environ.get("EVAL_TEMPERATURE", 0.97))
+
+
+def evaluate(model, val):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            losses = nll(model, val[i : i + SEQ + 1])
+            total += (losses * TEMPERATURE).sum().item()
+    return total / (len(val) - 1)
+"""
+MEAN = """\
+def evaluate(model, val):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            x, y = val[i : i + SEQ + 1][:-1], val[i + 1 : i + SEQ + 1]
+            logits = model(x[None])[0].float()
+            plain = F.cross_entropy(logits, y, reduction="none")
+            sharp = F.cross_entropy(1.1 * logits, y, reduction="none")
+            bits = (0.6 * plain + 0.4 * sharp) * (1 / np.log(2))
+            total += (0.6931471805599453 * bits).sum().item()
+    return total / (len(val) - 1)
+"""
+
+
+def said(script: str, rule: str) -> Status:
+    audit = audit_submission(submission({"train_gpt.py": script}))
+    return min((f.status for f in audit.findings if f.rule.startswith(f"{rule}-")), key=lambda s: s.rank)
+
+
+@pytest.mark.parametrize("rule", ["NG1", "C2"])
+@pytest.mark.parametrize(
+    ("divisor", "status"),
+    [("row.sum(1).clamp(min=1)", Status.OK), ("contexts[key[known]]", Status.VIOLATION)],
+)
+def test_a_row_of_counts_is_a_distribution_only_over_its_own_sum(divisor: str, status: Status, rule: str) -> None:
+    """Keys are made for the whole split in advance, each from the two tokens before its place."""
+    assert said(program(ROWS.replace("DIVISOR", divisor)), rule) is status
+
+
+def test_each_loss_times_a_factor() -> None:
+    """Called a temperature, but neither the logits nor their normaliser ever see it."""
+    assert said(HEAD + FACTOR + MAIN, "C2") is Status.VIOLATION
+
+
+def test_a_mean_of_losses_and_bits() -> None:
+    """A mean of logarithms pays more than a mixture of the two would."""
+    assert said(HEAD + MEAN + MAIN, "C2") is Status.OK
