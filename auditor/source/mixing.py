@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 
-from auditor.source import sights_files, sights_mixing, sights_tokens
+from auditor.source import sights_files, sights_mixing, sights_state, sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.sights_end import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
@@ -102,6 +102,7 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     parts = (a.parts if isinstance(a, Data) else frozenset()) | (b.parts if isinstance(b, Data) else frozenset())
     out.parts = parts
     sights_tokens.smeared(w, op, la, lb, out)
+    sights_state.combined(w, op, a, b, out)
     return out
 
 

@@ -33,10 +33,11 @@ class Leak:
     base: int = 0
     start: int = 0
     origin: Observation | None = None  # in native code
+    sure: bool = True
 
 
-def leak(w: Walk, sight: Sight, what: str, reads: int = 0) -> int:
-    return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads))
+def leak(w: Walk, sight: Sight, what: str, reads: int = 0, *, sure: bool = True) -> int:
+    return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads, sure=sure))
 
 
 def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
@@ -71,12 +72,13 @@ def leaks(w: Walk, scores: int, targets: int, marks: int, detail: tuple[tuple[st
             w.native_told.add(found.origin)
             more = (*found.origin.detail, *detail)
             steps = [(w.site_of(s.at), s.what) for s in found.origin.path]
-        if about is None:
+        doubt = about is None or not found.sure
+        if doubt:
             w.guards.append("aligned?")
         w.see(
             found.sight, found.site, found.what, scores, path=(*steps, (w.site, "this reaches the score")), detail=more
         )
-        if about is None:
+        if doubt:
             w.guards.pop()
 
 
