@@ -33,9 +33,10 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
     program = follow(entry, modules, config)
     printed = claimed_line(program, config)
+    rivals = tuple(r for text in config.rivals for r in _printing(program, text) if r not in printed)
     seen = (*program.observations, *sweep(e), *sizes_of_shards(e))
     tables = placed(byte_tables(entry, tuple(modules)), program, (entry, *modules))
-    program = replace(program, headline=printed or last_total(program), byte_tables=tables, observations=seen)
+    program = replace(program, headline=printed or last_total(program), rivals=rivals, byte_tables=tables, observations=seen)
     program = with_suspects(program, (entry, *modules))
     gaps = (Gap("the code's values", program.problem, entry.path),) if program.problem else ()
     return program, gaps
@@ -43,8 +44,13 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
 
 def claimed_line(p: Program, config: Configuration) -> tuple[int, ...]:
     """The reports that print the line of the log that the claim rests on, told by its words."""
+    return _printing(p, config.label_text or config.label)
+
+
+def _printing(p: Program, text: str) -> tuple[int, ...]:
+    """The reports that print a line of the log."""
     found = [e for e in p.events if e.kind is EventKind.REPORT and e.scores]
-    said = config.label_text.lower() or config.label.lower()
+    said = text.lower()
     best, most = [], 0
     for r in found:
         size = agreement(r.name.lower(), said)

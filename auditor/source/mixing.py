@@ -398,7 +398,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             if x and y and t:
                 out.sym = w.number(("where", t, x, y))
         return out
-    tag = tag_of(a) if tag_of(a) in AT_TARGET else tag_of(b)
+    tag = tag_of(a) if tag_of(a) in (*AT_TARGET, *SPREAD) else tag_of(b)
     scores = (la | lb) & m[Mark.SCORE]
     if tag in AT_TARGET:
         if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
