@@ -149,6 +149,8 @@ def accuse(
         if c.update.logged is False:
             said = Status.NEEDS_HUMAN
             unsure = ", though the log of the claimed run has no line that this code prints"
+        if p.assumed and c.update.means not in (Means.TABLE, Means.WEIGHTS, Means.CHOICE):
+            said = Status.NEEDS_HUMAN  # steps of a few minutes do not explain such a number, tables do
         if elsewhere or (free and said in (Status.VIOLATION, Status.LIKELY)):
             said = Status.NEEDS_HUMAN
             unsure = "; this is in one printed number and not in another, and no line of the log shows the claimed one"

@@ -12,8 +12,11 @@ from auditor.source.sights_scripts import sweep
 from auditor.source.sights_sidecar import sizes_of_shards
 from auditor.source.suspects import with_suspects
 from auditor.source.witness import agreement
-from rules.events import EventKind, Program
+from rules.constants import FLOOR
+from rules.events import EventKind, Means, Program, Sight
 from rules.evidence import Evidence, Gap
+
+_OF_MODELS = (Sight.SMEAR, Sight.CASEFOLD, Sight.SIDECAR, Sight.TIME_BREAK, Sight.VAL_SELECTION, Sight.WARMUP)
 
 
 def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
@@ -32,14 +35,50 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     config = configuration(e, entry)
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
     program = follow(entry, modules, config)
+    assumed = False
+    if unexplained(e, program, config):
+        other = follow(entry, modules, replace(config, open=True))
+        if not other.problem and not plain(other, last_total(other)):
+            program, assumed = other, True
     printed = claimed_line(program, config)
     rivals = tuple(r for text in config.rivals for r in _printing(program, text) if r not in printed)
     seen = (*program.observations, *sweep(e), *sizes_of_shards(e))
     tables = placed(byte_tables(entry, tuple(modules)), program, (entry, *modules))
-    program = replace(program, headline=printed or last_total(program), rivals=rivals, byte_tables=tables, observations=seen)
+    program = replace(
+        program,
+        headline=printed or last_total(program),
+        rivals=rivals,
+        assumed=assumed,
+        byte_tables=tables,
+        observations=seen,
+    )
     program = with_suspects(program, (entry, *modules))
     gaps = (Gap("the code's values", program.problem, entry.path),) if program.problem else ()
     return program, gaps
+
+
+def unexplained(e: Evidence, p: Program, config: Configuration) -> bool:
+    """Whether the claim is far below what any model alone reaches, while the code as documented has a model alone.
+
+    Then the run had switches on that no command and no log of the folder shows.
+    """
+    claim = e.claims.val_bpb
+    if claim is None or not 0 < claim.value < FLOOR or p.problem or config.label:
+        return False
+    return plain(p, last_total(p))
+
+
+def plain(p: Program, headline: tuple[int, ...]) -> bool:
+    """Whether the scores of a report are losses of the model, with nothing mixed in and no table behind them."""
+    by_id = {x.id: x for x in p.events}
+    scores = {s for h in headline for s in by_id[h].scores}
+    tables = any(
+        n in by_id and by_id[n].means in (Means.TABLE, Means.WEIGHTS, Means.CHOICE)
+        for s in scores
+        for n in by_id[s].after
+    )
+    touched = any(scores.intersection(o.scores) and not o.ok for o in p.observations if o.sight not in _OF_MODELS)
+    return bool(scores) and not tables and not touched
 
 
 def claimed_line(p: Program, config: Configuration) -> tuple[int, ...]:

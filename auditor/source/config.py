@@ -58,7 +58,8 @@ class Configuration:
     hyper-parameters, names in lower case. `arguments` are the words behind the script in its command.
     `unsure` names variables (lower case) that some documented commands set and others do not, while
     no log decides. `label` is the name of the log's result line that the claim rests on, `label_text`
-    that line. `rivals` are other lines of it that the claim may rest on, where none shows its number. `printed` is how the lines of its log begin, in the form of `line_start`.
+    that line. `rivals` are other lines of it that the claim may rest on, where none shows its number. `printed` is how the lines of its log begin, in the form of `line_start`. With `open`, switches that
+    nobody documented and whose default is off are not known either.
     """
 
     env: dict[str, Setting] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Configuration:
     rivals: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     unsure: frozenset[str] = frozenset()
+    open: bool = False
 
     def decided(self, name: str) -> Setting | None:
         """What the claimed run had for a variable or a hyper-parameter, None where only the code's default is left."""

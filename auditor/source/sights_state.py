@@ -121,9 +121,9 @@ def _flat(values: list[Value]) -> list[Value]:
 
 def unknown_call(w: Walk, args: Args, kw: Kw, out: Value) -> Value:
     """The result of a function of a library that nobody described, which may be a recurrence."""
-    if any(isinstance(v := kw.get(name), Const) and bool(v.v) for name in _ENDS) and w.forward_depth:
-        if isinstance(out, Data):
-            return recurrence(w, [*args, *kw.values()], Seq([out, Data(labels(out))], "tuple"))
+    final = any(isinstance(v := kw.get(name), Const) and bool(v.v) for name in _ENDS)
+    if final and w.forward_depth and isinstance(out, Data):
+        return recurrence(w, [*args, *kw.values()], Seq([out, Data(labels(out))], "tuple"))
     return called(w, [*args, *kw.values()], out)
 
 
