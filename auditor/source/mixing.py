@@ -62,6 +62,8 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         )
     ):
         out.tag = "byte product"
+    elif shared := _fixed_share(op, a, b, ta, tb):
+        out.tag = shared
     elif (
         "entropy" in (ta, tb) and isinstance(op, (ast.Mult, ast.Div)) and (isinstance(a, Const) or isinstance(b, Const))
     ):
@@ -104,6 +106,20 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     sights_tokens.smeared(w, op, la, lb, out)
     sights_state.combined(w, op, a, b, out)
     return out
+
+
+def _fixed_share(op: ast.operator, a: Value, b: Value, ta: str, tb: str) -> str:
+    """The tag of counts divided by a fixed number, whatever their sum is, and of a row with such shares in it."""
+    if ta == "count" and isinstance(op, ast.Div) and isinstance(b, Const) and isinstance(b.v, (int, float)) and b.v > 1:
+        return "fixed share"
+    both = {ta, tb}
+    if "fixed share" in both and isinstance(op, ast.Mult):
+        return "fixed share"
+    if isinstance(op, ast.Add) and "probabilities" in both and both & {"fixed share", "fixed shares"}:
+        return "fixed shares"
+    if ta == "fixed shares" and isinstance(op, ast.Div):
+        return "probabilities" if not isinstance(b, Const) else ta
+    return ""
 
 
 def _factor(a: Value, b: Value) -> bool:
@@ -208,6 +224,10 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = sights_mixing.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
+    if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag):
+        scores = sights_mixing.retagged(w, scores, sights_mixing.SHRUNK)
+    elif sa and sb and isinstance(op, (ast.Add, ast.Sub)):
+        scores = sights_mixing.averaged(w, sa, sb, scores)
     bounds = all_parts(value) if isinstance(value, Data) else frozenset()
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)
@@ -215,6 +235,22 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     if isinstance(op, ast.Mult) and tag == "nll" and ot == "pt":
         out.tag = "pt"
     return out
+
+
+def shrinks(op: ast.operator, c: object, tag: str) -> bool:
+    """Whether a known factor makes losses smaller by a part of themselves, or raises probabilities to less than one.
+
+    Factors that turn units into one another (nats and bits), that count or that halve are none of these.
+    """
+    if not isinstance(c, float) or c <= 0:
+        return False
+    if tag in ("nll", "total"):
+        if not isinstance(op, (ast.Mult, ast.Div)):
+            return False
+        factor = c if isinstance(op, ast.Mult) else 1 / c
+        unit = min(abs(factor - u) for u in (math.log(2), 1 / math.log(2) / 2))
+        return 0.5 < factor < 1 - 1e-6 and unit > 1e-3
+    return tag == "target probability" and isinstance(op, ast.Pow) and 0.5 < c < 1 - 1e-6
 
 
 def settled(w: Walk, lab: int) -> int:

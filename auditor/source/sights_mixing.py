@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from auditor.source.walk import Site, Walk
 
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
+SHRUNK = "shrunk"  # a score made smaller by a fixed part of itself
 
 
 @dataclass(frozen=True)
@@ -192,22 +193,34 @@ def tilt(w: Walk, scores: int, ot: str, other: int) -> int:
     return scores
 
 
+_AT_THE_END = {
+    TILTED: (Sight.TILT, "the token's probability is raised where the hint is right, and nothing pays for it", ()),
+    SHRUNK: (
+        Sight.UNNORMALISED,
+        "the losses are multiplied by a fixed factor after their normalisation: each token gets more than its share",
+        (("form", "shrunk"),),
+    ),
+}
+
+
 def finish(w: Walk) -> None:
-    """Tilts whose normaliser was never taken off, in numbers that are printed."""
+    """In numbers that are printed: tilts whose normaliser was never taken off, losses that were made smaller."""
     seen: set[object] = set()
     for r in w.reports:
         for n in w.marks.numbers(r.scores, Mark.SCORE):
             s = w.scores[n]
-            if s.tagged == TILTED and n not in seen:
+            if s.tagged in _AT_THE_END and n not in seen:
                 seen.add(n)
+                sight, what, detail = _AT_THE_END[s.tagged]
                 was, w.guards = w.guards, list(s.guards)
-                w.see(
-                    Sight.TILT,
-                    s.site,
-                    "the token's probability is raised where the hint is right, and nothing pays for it",
-                    w.marks.make(Mark.SCORE, n),
-                )
+                w.see(sight, s.site, what, w.marks.make(Mark.SCORE, n), detail=detail)
                 w.guards = was
+
+
+def averaged(w: Walk, a: int, b: int, scores: int) -> int:
+    """A part of some losses and the rest of others: an average of losses is at least the loss of a mixture."""
+    whole = [all(w.scores[s].tagged == SHRUNK for s in w.marks.numbers(x, Mark.SCORE)) for x in (a, b)]
+    return retagged(w, scores, "nll") if whole[0] != whole[1] else scores
 
 
 def unpaid(w: Walk, tag: str, scores: int) -> None:
@@ -219,6 +232,11 @@ def unpaid(w: Walk, tag: str, scores: int) -> None:
             "entries of a row of log-probabilities were raised, and the row was not normalised again",
             scores,
         )
+    elif tag == "fixed shares":
+        w.guards.append("normalised?")  # where the number is what the counts add up to, it would be
+        what = "counts divided by a fixed number are mixed in as if they were a distribution"
+        w.see(Sight.UNNORMALISED, w.site, what, scores, detail=(("form", "fixed"),))
+        w.guards.pop()
     else:
         what = "the row of log-probabilities was multiplied by a factor and not normalised again"
         w.see(Sight.UNNORMALISED, w.site, what, scores, detail=(("form", "tempered"),))
