@@ -13,6 +13,7 @@ from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
 from auditor.source.walk import Walk
 from rules.events import Sight
 
+NEAR_ONE = 0.85
 SPREAD = ("spread", "spread probability")
 CHOICES = frozenset(("condition", "mask", "hit", "better"))
 _HASHING = (ast.BitXor, ast.Mod, ast.BitAnd, ast.BitOr, ast.LShift, ast.RShift)
@@ -240,17 +241,13 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
 def shrinks(op: ast.operator, c: object, tag: str) -> bool:
     """Whether a known factor makes losses smaller by a part of themselves, or raises probabilities to less than one.
 
-    Factors that turn units into one another (nats and bits), that count or that halve are none of these.
+    Factors that turn units into one another (nats and bits, tokens and bytes) are further from one.
     """
     if not isinstance(c, float) or c <= 0:
         return False
-    if tag in ("nll", "total"):
-        if not isinstance(op, (ast.Mult, ast.Div)):
-            return False
-        factor = c if isinstance(op, ast.Mult) else 1 / c
-        unit = min(abs(factor - u) for u in (math.log(2), 1 / math.log(2) / 2))
-        return 0.5 < factor < 1 - 1e-6 and unit > 1e-3
-    return tag == "target probability" and isinstance(op, ast.Pow) and 0.5 < c < 1 - 1e-6
+    if tag in ("nll", "total") and isinstance(op, (ast.Mult, ast.Div)):
+        return NEAR_ONE < (c if isinstance(op, ast.Mult) else 1 / c) < 1 - 1e-6
+    return tag == "target probability" and isinstance(op, ast.Pow) and NEAR_ONE < c < 1 - 1e-6
 
 
 def settled(w: Walk, lab: int) -> int:
