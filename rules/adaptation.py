@@ -45,8 +45,18 @@ class Case:
 @functools.lru_cache(maxsize=8)
 def cases(p: Program) -> tuple[Case, ...]:
     """The conflicts of the headline, one of each kind and place."""
+    return _cases(p, order.headlines(p)[:1])
+
+
+@functools.lru_cache(maxsize=8)
+def rival_cases(p: Program) -> tuple[tuple[Case, ...], ...]:
+    """The same for every other printed number that the claim may rest on."""
+    return tuple(_cases(p, (r,)) for r in order.rivals(p)[:8])
+
+
+def _cases(p: Program, reports: tuple[Event, ...]) -> tuple[Case, ...]:
     found: dict[tuple[Kind, object, object], list[order.Conflict]] = {}
-    for report in order.headlines(p)[:1]:
+    for report in reports:
         for c in order.conflicts(p, report):
             found.setdefault((kind_of(c), c.update.at, c.score.at), []).append(c)
     out = [Case(k, max(cs, key=lambda c: c.sure), len(cs)) for (k, _, _), cs in found.items()]
@@ -125,7 +135,11 @@ def accuse(
 ) -> Iterator[Finding]:
     """A finding for each place at which one of these kinds was seen; `doubt` when a condition is undecided."""
     seen = set()
-    for case in cases(p):
+    others = rival_cases(p)
+    first = [case for case in cases(p) if case.kind in wanted]
+    elsewhere = [] if first else [case for found in others for case in found if case.kind in wanted]
+    free = any(not any(case.kind in wanted for case in found) for found in others)
+    for case in first or elsewhere:
         c = case.conflict
         if case.kind not in wanted or c.update.at in seen:
             continue
@@ -135,6 +149,11 @@ def accuse(
         if c.update.logged is False:
             said = Status.NEEDS_HUMAN
             unsure = ", though the log of the claimed run has no line that this code prints"
+        if p.assumed and c.update.means not in (Means.TABLE, Means.WEIGHTS, Means.CHOICE):
+            said = Status.NEEDS_HUMAN  # steps of a few minutes do not explain such a number, tables do
+        if elsewhere or (free and said in (Status.VIOLATION, Status.LIKELY)):
+            said = Status.NEEDS_HUMAN
+            unsure = "; this is in one printed number and not in another, and no line of the log shows the claimed one"
         where = order.places(c)
         yield rule.finding(
             said,

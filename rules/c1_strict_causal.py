@@ -28,6 +28,7 @@ vector of log-probabilities there must stay.
 - Statistics over a batch or window that mix positions: batch norm, one temperature per window.
 - Overlapping windows that share a parameter fitted on all of them.
 - A table of counts that takes in the token before the hint for it is read.
+- A recurrence run over the window again, from the state that it ended with; a mean over the window at each position.
 
 ## Instead
 Before:
@@ -140,6 +141,18 @@ model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
 print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 """
 
+_RECURRENT = """\
+class Net(GPT):
+    def __init__(self, dim=64):
+        super().__init__()
+        self.cell = nn.GRU(dim, dim, batch_first=True)
+        self.read, self.write = nn.Linear(dim, dim), nn.Linear(dim, dim)
+
+    def forward(self, x):
+        return self.head(self.hidden(x))
+
+"""
+
 VALID = (
     Example(
         name="hash of the last two inputs, and smear",
@@ -211,6 +224,95 @@ def hints(tokens):
 
 """
             + _TILTED_EVALUATION
+        },
+    ),
+    Example(
+        name="state that goes from part to part",
+        stage="source",
+        status=Status.OK,
+        note="the second half begins with what the first one ended with",
+        files={
+            "train_gpt.py": HEAD
+            + _RECURRENT
+            + """\
+    def hidden(self, x):
+        h, state, out = self.embed(x), None, []
+        for i in range(0, SEQ, 64):
+            y, state = self.cell(h[:, i : i + 64], state)
+            out.append(y)
+        return h + torch.cat(out, dim=1)
+
+
+"""
+            + _PLAIN_EVALUATION
+        },
+    ),
+    Example(
+        name="two rounds, each from nothing",
+        stage="source",
+        status=Status.OK,
+        note="a second round over the same positions may not begin with the end of the first, and does not",
+        files={
+            "train_gpt.py": HEAD
+            + _RECURRENT
+            + """\
+    def hidden(self, x):
+        h = self.embed(x)
+        for _ in range(2):
+            y, _ = self.cell(h, None)
+            h = h + y
+        return h
+
+
+"""
+            + _PLAIN_EVALUATION
+        },
+    ),
+    Example(
+        name="recurrence written out",
+        stage="source",
+        status=Status.OK,
+        note="the state is made anew in each round and goes forward only",
+        files={
+            "train_gpt.py": HEAD
+            + _RECURRENT
+            + """\
+    def scan(self, h, state):
+        steps = []
+        for t in range(h.size(1)):
+            state = torch.tanh(self.write(h[:, t]) + state)
+            steps.append(self.read(state))
+        return torch.stack(steps, dim=1), state
+
+    def hidden(self, x):
+        h = self.embed(x)
+        for _ in range(2):
+            y, _ = self.scan(h, torch.zeros_like(h[:, 0]))
+            h = h + y
+        return h
+
+
+"""
+            + _PLAIN_EVALUATION
+        },
+    ),
+    Example(
+        name="statistic over features",
+        stage="source",
+        status=Status.OK,
+        note="the mean is taken over the last extent, at each position for itself",
+        files={
+            "train_gpt.py": HEAD
+            + _RECURRENT
+            + """\
+    def hidden(self, x):
+        h = self.embed(x)
+        h = h - h.mean(dim=-1, keepdim=True)
+        return h + self.cell(h)[0]
+
+
+"""
+            + _PLAIN_EVALUATION
         },
     ),
 )
@@ -394,6 +496,125 @@ def evaluate(model, val):
 model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
 print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 """
+        },
+    ),
+    Example(
+        name="state handed back to the beginning",
+        stage="source",
+        status=Status.VIOLATION,
+        note="the second round begins with a state that has read the whole window",
+        files={
+            "train_gpt.py": HEAD
+            + _RECURRENT
+            + """\
+    def hidden(self, x):
+        h, state = self.embed(x), None
+        for _ in range(2):
+            y, state = self.cell(h, state)
+            h = h + y
+        return h
+
+
+"""
+            + _PLAIN_EVALUATION
+        },
+    ),
+    Example(
+        name="state of a written recurrence handed back",
+        stage="source",
+        status=Status.VIOLATION,
+        note="the twin of the legal one: one name more is kept from round to round",
+        files={
+            "train_gpt.py": HEAD
+            + _RECURRENT
+            + """\
+    def scan(self, h, state):
+        steps = []
+        for t in range(h.size(1)):
+            state = torch.tanh(self.write(h[:, t]) + state)
+            steps.append(self.read(state))
+        return torch.stack(steps, dim=1), state
+
+    def hidden(self, x):
+        h = self.embed(x)
+        state = torch.zeros_like(h[:, 0])
+        for _ in range(2):
+            y, state = self.scan(h, state)
+            h = h + y
+        return h
+
+
+"""
+            + _PLAIN_EVALUATION
+        },
+    ),
+    Example(
+        name="kernel of a library that takes a first state",
+        stage="source",
+        status=Status.VIOLATION,
+        note="the library gives the last state, and it comes back as the first one",
+        files={
+            "train_gpt.py": HEAD
+            + _RECURRENT
+            + """\
+    def hidden(self, x):
+        from fla.ops.delta_rule import chunk_delta_rule
+
+        h, state = self.embed(x), None
+        for _ in range(2):
+            q, k, v = self.qkv(h).unsqueeze(2).chunk(3, dim=-1)
+            beta = torch.sigmoid(self.read(h)[..., :1])
+            y, state = chunk_delta_rule(q, k, v, beta, initial_state=state, output_final_state=True)
+            h = h + y.squeeze(2)
+        return h
+
+
+"""
+            + _PLAIN_EVALUATION
+        },
+    ),
+    Example(
+        name="mean of the window at each position",
+        stage="source",
+        status=Status.LIKELY,
+        note="which extent is time is not in the code, so that a person may look",
+        files={
+            "train_gpt.py": HEAD
+            + _RECURRENT
+            + """\
+    def hidden(self, x):
+        h = self.embed(x)
+        h = h + self.write(h.mean(dim=1, keepdim=True))
+        return h + self.cell(h)[0]
+
+
+"""
+            + _PLAIN_EVALUATION
+        },
+    ),
+    Example(
+        name="recurrence that runs both ways",
+        stage="source",
+        status=Status.VIOLATION,
+        note="the other direction begins at the end of the window",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+class Net(GPT):
+    def __init__(self, dim=64):
+        super().__init__()
+        self.both = nn.GRU(dim, dim // 2, batch_first=True, bidirectional=True)
+
+    def hidden(self, x):
+        h = self.embed(x)
+        return h + self.both(h)[0]
+
+    def forward(self, x):
+        return self.head(self.hidden(x))
+
+
+"""
+            + _PLAIN_EVALUATION
         },
     ),
 )

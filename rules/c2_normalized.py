@@ -206,6 +206,29 @@ def evaluate(model, val, cap=15.0, temperature=0.98):
             + _MAIN
         },
     ),
+    Example(
+        name="average of the losses of two models",
+        stage="source",
+        status=Status.OK,
+        note="the parts add up to one, and a geometric mean sums to at most 1 over the vocabulary",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+def evaluate(first, second, val):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            span = val[i : i + SEQ + 1]
+            total += (0.6 * nll(first, span) + 0.4 * nll(second, span)).double().sum().item()
+    return total / (len(val) - 1)
+
+
+tokens = load("fineweb_train_*.bin")
+models = [train(GPT().to(DEVICE), tokens) for _ in range(2)]
+print(f"final val_loss:{evaluate(*models, load('fineweb_val_*.bin')):.6f}")
+"""
+        },
+    ),
 )
 
 INVALID = (
@@ -305,6 +328,50 @@ def evaluate(model, val, best=int(os.environ.get("BEST", 64))):
             top, ids = logits.topk(best, dim=-1)
             others = top.masked_fill(ids == y[:, None], float("-inf"))
             total -= (own - torch.cat([own, others], dim=1).logsumexp(1, keepdim=True)).sum().item()
+    return total / (len(val) - 1)
+"""
+            + _MAIN
+        },
+    ),
+    Example(
+        name="losses scaled after the softmax",
+        stage="source",
+        status=Status.VIOLATION,
+        note="the twin of the legal temperature: the factor stands behind the normalisation",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+def evaluate(model, val, temperature=0.98):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            losses = nll(model, val[i : i + SEQ + 1])
+            if temperature != 1.0:
+                losses = losses * temperature
+            total += losses.double().sum().item()
+    return total / (len(val) - 1)
+"""
+            + _MAIN
+        },
+    ),
+    Example(
+        name="counts divided by a fixed number",
+        stage="source",
+        status=Status.LIKELY,
+        note="the twin of the exact counts: their sum grows, the divisor does not",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+def evaluate(model, val, weight=0.3):
+    counts = torch.ones(VOCAB, VOCAB, device=DEVICE)
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            x, y = val[i : i + SEQ + 1][:-1], val[i + 1 : i + SEQ + 1]
+            neural = model(x[None])[0].float().softmax(-1)
+            mixed = (1 - weight) * neural + weight * (counts[x] / 64.0)
+            total -= mixed.gather(1, y[:, None]).log().sum().item()
+            counts.index_put_((x, y), torch.ones_like(x, dtype=torch.float), accumulate=True)
     return total / (len(val) - 1)
 """
             + _MAIN

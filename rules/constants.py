@@ -42,6 +42,10 @@ VAL_TOKENS = MappingProxyType(
 )
 OLD_EXPORT_TOKENS = 63_779_840
 
+# No accepted record is below 1.05 bpb. Numbers below this one came from tables, from mixtures or from faults,
+# never from a model of this size alone.
+FLOOR = 0.95
+
 # Denominators seen in the threads and what each came from.
 KNOWN_DENOMINATORS = (
     (176_300_000, 4e-3, "the space byte is added in the table and again at evaluation (#1698, #1719)"),

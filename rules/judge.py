@@ -43,6 +43,8 @@ def ask(rule: Rule, evidence: Evidence, edition: Edition = LATEST) -> Iterator[F
                 answers += 1
                 if finding.status is Status.VIOLATION and not authority.can_convict:
                     finding = replace(finding, status=Status.LIKELY)
+                if stages == ("source",) and evidence.program is not None and evidence.program.assumed:
+                    finding = _assumed(finding)
                 yield finding
         except Exception as e:
             answers += 1
@@ -51,6 +53,14 @@ def ask(rule: Rule, evidence: Evidence, edition: Edition = LATEST) -> Iterator[F
             )
     if not answers:
         yield rule.finding(Status.UNVERIFIABLE, rule.undecided)
+
+
+def _assumed(f: Finding) -> Finding:
+    """What was read in code whose switches no command and no log shows to be on convicts nobody."""
+    if not f.status.is_alarm:
+        return f
+    why = "; no command or log shows the settings, but the documented ones do not explain the claimed number"
+    return replace(f, status=Status.LIKELY if f.status is Status.VIOLATION else f.status, message=f.message + why)
 
 
 def verdict(findings: tuple[Finding, ...]) -> Status:

@@ -97,14 +97,18 @@ def judged(
     message: str = "",
     instead: str = "",
     most: Status = Status.VIOLATION,
+    other: tuple[str, ...] = (),
 ) -> Iterator[Finding]:
-    """One finding for each place where one of the sights was seen, none of them surer than `most`."""
+    """One finding for each place where one of the sights was seen, none of them surer than `most`.
+
+    Forms in `other` are the business of another rule.
+    """
     p = e.program
     if p is None:
         return
     for o in seen(p, *sights)[:MAX_FINDINGS]:
         status = grade(o, p)
-        if not status.is_alarm:
+        if not status.is_alarm or o["form"] in other:
             continue
         if status.rank < most.rank:
             status = most

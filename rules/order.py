@@ -89,6 +89,11 @@ def headlines(p: Program) -> tuple[Event, ...]:
     return tuple(e for e in p.events if e.id in p.headline)
 
 
+def rivals(p: Program) -> tuple[Event, ...]:
+    """Other reports that the claim may rest on, where no line of the log shows the claimed number."""
+    return tuple(e for e in p.events if e.id in p.rivals)
+
+
 def counted(p: Program) -> frozenset[int]:
     """All scores that the headline is made of, and those that these were computed from."""
     by_id = {e.id: e for e in p.events}

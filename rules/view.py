@@ -22,6 +22,9 @@ from rules.evidence import (
 )
 
 _DAY = re.compile(r"20\d\d-\d\d-\d\d")
+NEAR = 0.005  # bpb: a claimed number this near to two lines of a log may stand for either
+MAX_FAR = 0.02  # bpb: nothing in the log is the claimed number
+_FIGURE = re.compile(r"\d+(?:\.\d+)?")
 TAIL = 20_000  # tokens: one sequence per rank may be dropped at the end of the split
 
 
@@ -103,8 +106,70 @@ def is_backed(e: Evidence) -> bool:
 
 
 def headline(run: Run, e: Evidence) -> Evaluation | None:
-    """The evaluation of this run that the claim rests on, else the run's own result."""
-    return backs(run, e) or run.result
+    """The evaluation of this run that the claim rests on, else the run's own result.
+
+    A claim is often the mean of several runs: then it rests on the line whose mean it is, though each run
+    may print other figures that stand in the README, too.
+    """
+    shown = [ev for ev in run.evaluations if not ev.training and ev.val_bpb]
+    if not any(same(ev.val_bpb, n) for ev in shown for n in _main_claims(e) if ev.val_bpb):
+        mean = [ev for ev in shown if _line(ev) in _mean_lines(e)]
+        if mean:
+            return mean[-1]
+    backing = backs(run, e)
+    if backing or not run.result:
+        return backing
+    near = nearest(run, e)
+    return near[0] if near else run.result
+
+
+def nearest(run: Run, e: Evidence) -> list[Evaluation]:
+    """Where no line of the log shows the claimed number: the lines that come near it, the nearest first.
+
+    Nobody can tell from the log which of them the claim rests on, or whether it rests on any. Empty where
+    a line shows the number, and where the run's own result is the nearest by far.
+    """
+    claims = _main_claims(e)
+    shown = [ev for ev in run.evaluations if not ev.training and ev.val_bpb]
+    if not claims or not shown or backs(run, e) or any(_line(ev) in _mean_lines(e) for ev in shown):
+        return []
+
+    def far(ev: Evaluation) -> float:
+        return min(abs(ev.val_bpb.value - n.value) for n in claims) if ev.val_bpb else 9.0
+
+    least = min(map(far, shown))
+    found = sorted((ev for ev in shown if far(ev) <= max(1.5 * least, NEAR)), key=far)
+    return found if least <= MAX_FAR and (len(found) > 1 or found[0] is not run.result) else []
+
+
+def _main_claims(e: Evidence) -> list[Number]:
+    return [s.val_bpb for s in statements(e) if s.val_bpb]
+
+
+def _line(ev: Evaluation) -> str:
+    """The name of an evaluation without the figures in it."""
+    return _FIGURE.sub("#", ev.name)
+
+
+def _mean_lines(e: Evidence) -> frozenset[str]:
+    """The lines whose mean over the runs is the claimed number.
+
+    A log that stands in the folder twice counts once.
+    """
+    values: dict[str, dict[float, Number]] = {}
+    for run in e.claims.runs:
+        for ev in run.evaluations:
+            if not ev.training and ev.val_bpb:
+                values.setdefault(_line(ev), {})[ev.val_bpb.value] = ev.val_bpb
+    found = set()
+    for line, several in values.items():
+        if len(several) < 2:
+            continue
+        mean = sum(several) / len(several)
+        step = max(n.step for n in several.values())
+        if any(abs(mean - n.value) <= max(n.step, step) * 1.0000001 for n in _main_claims(e)):
+            found.add(line)
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,6 +334,8 @@ def call_object(w: Walk, o: Inst, args: Args, kw: Kw, n: ast.AST | None) -> Valu
 def forward_pass(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """One pass through a model; its loops are over layers and choose no tokens."""
     w.forward_depth += 1
+    if w.forward_depth == 1:
+        w.forward_turns = len(w.turns)
     try:
         if w.forward_depth > 1:
             return summary.part(w, o, forward, args, kw, n)

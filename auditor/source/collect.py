@@ -14,10 +14,12 @@ from auditor.source.sights_scripts import sweep
 from auditor.source.sights_sidecar import sizes_of_shards
 from auditor.source.suspects import with_suspects
 from auditor.source.witness import agreement
-from rules.events import ByteTable, EventKind, Observation, Program
+from rules.constants import FLOOR
+from rules.events import ByteTable, EventKind, Means, Observation, Program, Sight
 from rules.evidence import Evidence, Gap
 
 T = TypeVar("T")
+_OF_MODELS = (Sight.SMEAR, Sight.CASEFOLD, Sight.SIDECAR, Sight.TIME_BREAK, Sight.VAL_SELECTION, Sight.WARMUP)
 
 
 def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
@@ -37,6 +39,11 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
     scripts = (entry, *modules)
     program = follow(entry, modules, config)
+    assumed = False
+    if unexplained(e, program, config):
+        other = follow(entry, modules, replace(config, open=True))
+        if not other.problem and not plain(other, last_total(other)):
+            program, assumed = other, True
     gaps = [Gap("the code's values", program.problem, entry.path)] if program.problem else []
 
     def part(what: str, work: Callable[[], T], nothing: T) -> T:
@@ -51,9 +58,13 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     no_tables: tuple[ByteTable, ...] = ()
     seen = part("scripts beside the entry", lambda: (*sweep(e), *sizes_of_shards(e)), no_sights)
     tables = part("bytes per token", lambda: placed(byte_tables(entry, tuple(modules)), program, scripts), no_tables)
+    printed = claimed_line(program, config)
+    rivals = tuple(r for text in config.rivals for r in _printing(program, text) if r not in printed)
     program = replace(
         program,
-        headline=claimed_line(program, config) or last_total(program),
+        headline=printed or last_total(program),
+        rivals=rivals,
+        assumed=assumed,
         byte_tables=tables,
         observations=(*program.observations, *seen),
     )
@@ -61,10 +72,39 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     return program, tuple(gaps)
 
 
+def unexplained(e: Evidence, p: Program, config: Configuration) -> bool:
+    """Whether the claim is far below what any model alone reaches, while the code as documented has a model alone.
+
+    Then the run had switches on that no command and no log of the folder shows.
+    """
+    claim = e.claims.val_bpb
+    if claim is None or not 0 < claim.value < FLOOR or p.problem or config.label:
+        return False
+    return plain(p, last_total(p))
+
+
+def plain(p: Program, headline: tuple[int, ...]) -> bool:
+    """Whether the scores of a report are losses of the model, with nothing mixed in and no table behind them."""
+    by_id = {x.id: x for x in p.events}
+    scores = {s for h in headline for s in by_id[h].scores}
+    tables = any(
+        n in by_id and by_id[n].means in (Means.TABLE, Means.WEIGHTS, Means.CHOICE)
+        for s in scores
+        for n in by_id[s].after
+    )
+    touched = any(scores.intersection(o.scores) and not o.ok for o in p.observations if o.sight not in _OF_MODELS)
+    return bool(scores) and not tables and not touched
+
+
 def claimed_line(p: Program, config: Configuration) -> tuple[int, ...]:
     """The reports that print the line of the log that the claim rests on, told by its words."""
+    return _printing(p, config.label_text or config.label)
+
+
+def _printing(p: Program, text: str) -> tuple[int, ...]:
+    """The reports that print a line of the log."""
     found = [e for e in p.events if e.kind is EventKind.REPORT and e.scores]
-    said = config.label_text.lower() or config.label.lower()
+    said = text.lower()
     best, most = [], 0
     for r in found:
         size = agreement(r.name.lower(), said)

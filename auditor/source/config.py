@@ -58,7 +58,8 @@ class Configuration:
     hyper-parameters, names in lower case. `arguments` are the words behind the script in its command.
     `unsure` names variables (lower case) that some documented commands set and others do not, while
     no log decides. `label` is the name of the log's result line that the claim rests on, `label_text`
-    that line. `printed` is how the lines of its log begin, in the form of `line_start`.
+    that line. `rivals` are other lines of it that the claim may rest on, where none shows its number. `printed` is how the lines of its log begin, in the form of `line_start`. With `open`, switches that
+    nobody documented and whose default is off are not known either.
     """
 
     env: dict[str, Setting] = field(default_factory=dict)
@@ -68,8 +69,10 @@ class Configuration:
     val_tokens: int | None = None
     label: str = ""
     label_text: str = ""
+    rivals: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     unsure: frozenset[str] = frozenset()
+    open: bool = False
 
     def decided(self, name: str) -> Setting | None:
         """What the claimed run had for a variable or a hyper-parameter, None where only the code's default is left."""
@@ -115,6 +118,9 @@ def configuration(evidence: Evidence, entry: Script) -> Configuration:
         val_tokens=int(run.val_tokens.value) if run and run.val_tokens else None,
         label=result.name if result else "",
         label_text=figure.at.text if figure else "",
+        rivals=tuple(
+            ev.val_bpb.at.text for ev in (view.nearest(run, evidence) if run else []) if ev is not result and ev.val_bpb
+        ),
         printed=run.starts[:MAX_PRINTED] if run else (),
         unsure=unsure,
     )

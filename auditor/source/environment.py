@@ -12,6 +12,8 @@ from rules.place import Location
 
 ASSUMED = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 
+OFF = ("0", "false", "no", "off", "none", "")
+
 RANKS = ("WORLD_SIZE", "LOCAL_WORLD_SIZE")  # one host
 
 
@@ -33,7 +35,9 @@ def environment(w: Walk, key: Value, default: Value | None, site: Site) -> Value
         return Const(str(w.config.world_size))
     if name in ASSUMED:
         return Const(ASSUMED[name])
-    if name.lower() in w.config.unsure:  # the documented commands differ on it, and no log decides
+    off = isinstance(default, Const) and str(default.v).lower() in OFF
+    if name.lower() in w.config.unsure or (w.config.open and off and not w.config.decided(name)):
+        # the documented commands differ on it, and no log decides; or the default does not explain the claim
         return Data(w.marks.make(Mark.ENVIRONMENT, name))
     if default is None:
         return NONE

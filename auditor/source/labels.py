@@ -38,6 +38,8 @@ class Mark(IntEnum):
     GRADIENT = 17
     ARGUMENT = 18  # stands for the marks of an argument while a part of a model is summarised
     LEAK = 19  # knows more than a prediction may, see `sights_mixing.py`
+    STATE = 20  # has seen a window up to its end, see `sights_state.py`
+    PIECE = 21  # a part of a window
 
 
 @dataclass(frozen=True)

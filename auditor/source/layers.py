@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, attributes, calls, loops, probabilities, sights_files, sights_tokens, tensors
+from auditor.source import (
+    assign,
+    attributes,
+    calls,
+    loops,
+    probabilities,
+    sights_files,
+    sights_mixing,
+    sights_state,
+    sights_tokens,
+    tensors,
+)
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -82,6 +93,9 @@ def make_layer(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         o.holder.adapted = w.trained_once
     if name == "MultiheadAttention":
         o.attrs["@attention"] = Const(True)
+    both = k.get("bidirectional")
+    if isinstance(both, Const) and both.v:
+        o.attrs["@both"] = both
     return o
 
 
@@ -104,6 +118,11 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
     out: Value = Data(lab, tag="activations")
     if name in ("GRU", "LSTM", "RNN", "MultiheadAttention"):
         out = Seq([out, Data(lab, tag="activations")], "tuple")
+        if name in sights_state.RECURRENT:
+            out = sights_state.recurrence(w, [*args, *kw.values()], out)
+            if o.attrs.get("@both") is not None:
+                what = "a recurrence that runs from the end of the window, too: a position sees later ones"
+                out = tensors.add_marks(w, out, sights_mixing.leak(w, Sight.NON_CAUSAL, what))
     if name in ("Identity", "Dropout") and args:
         out = args[0]
     if name == "MultiheadAttention":

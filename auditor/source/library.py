@@ -19,6 +19,7 @@ from auditor.source import (
     objects,
     optimisers,
     sights_native,
+    sights_state,
     tensors,
     texts,
 )
@@ -56,15 +57,14 @@ def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Call a function or class of a library by its dotted name."""
     path = _canonical(path)
     handler = _exact().get(path)
+    if handler is None:
+        handler = next((h for prefix, h in _families() if path.startswith(prefix)), None)
     if handler is not None:
-        return handler(w, path, args, kw, n)
-    for prefix, h in _families():
-        if path.startswith(prefix):
-            return h(w, path, args, kw, n)
+        return sights_state.called(w, [*args, *kw.values()], handler(w, path, args, kw, n))
     top = path.split(".", 1)[0]
     if top in NETWORK:
         return files.network(w, path, args, kw)
-    return _unknown(w, path, args, kw)
+    return sights_state.unknown_call(w, args, kw, _unknown(w, path, args, kw))
 
 
 def _canonical(path: str) -> str:

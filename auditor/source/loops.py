@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from auditor.source import assign, calls, expressions, sights_branches, statements, tokens
+from auditor.source import assign, calls, expressions, sights_branches, sights_state, statements, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
@@ -23,9 +23,11 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
     loop = w.loop(n, w.here(n, f))
     names = carried(n)
     entry = {k: f.locals[k] for k in names if k in f.locals}
-    first = True
+    first, signal = True, None
+    passes = sights_state.Passes(w, source, f, names)
     for k, item in turns(w, source, loop):
         with w.turn(loop, k) as bit:
+            passes.turn = (loop, k)
             if w.forward_depth:
                 bit = 0  # layers and heads choose no tokens
             _renew(w, f, entry, bit, loop, widen=not first)
@@ -33,10 +35,13 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):
             return signal
+        if first:
+            passes.first_turn()
         if signal == "break":
-            return None
+            break
         first = False
-    if n.orelse:
+    passes.end()
+    if n.orelse and signal != "break":
         return statements.block(w, n.orelse, f)
     return None
 

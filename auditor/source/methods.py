@@ -12,6 +12,7 @@ from auditor.source import (
     optimisers,
     probabilities,
     sights_mixing,
+    sights_state,
     tensors,
     tokens,
 )
@@ -55,7 +56,7 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
             at = owner.shape[a[0].v]
             if at is not None:
                 return Const(at)
-        return Data()
+        return Data(tag="shape")
     if name in (
         "dim",
         "ndimension",
@@ -192,6 +193,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         else "",
     )
     d.parts = owner.parts
+    if name in operations.WHOLE or name == "sum":
+        d.lab |= sights_state.over_time(w, owner, a, k)
     return d
 
 
@@ -260,7 +263,7 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
             part.loose = True
             return part
         v = Data(lab, base=owner, tag=owner.tag)
-        return Seq([v, v], "tuple", True)
+        return Seq(sights_state.pieces(w, [v, v], w.site), "tuple", True)
     if name == "masked_fill" or name == "masked_select":
         lab |= all_labels(a, k)
     if name == "narrow" and owner.tok is not None and len(a) > 2:

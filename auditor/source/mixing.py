@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 
-from auditor.source import sights_files, sights_mixing, sights_tokens
+from auditor.source import sights_files, sights_mixing, sights_state, sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.sights_end import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
@@ -13,6 +13,7 @@ from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
 from auditor.source.walk import Walk
 from rules.events import Sight
 
+NEAR_ONE = 0.85
 SPREAD = ("spread", "spread probability")
 CHOICES = frozenset(("condition", "mask", "hit", "better"))
 _HASHING = (ast.BitXor, ast.Mod, ast.BitAnd, ast.BitOr, ast.LShift, ast.RShift)
@@ -64,6 +65,8 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         )
     ):
         out.tag = "byte product"
+    elif shared := _fixed_share(op, a, b, ta, tb):
+        out.tag = shared
     elif (
         "entropy" in (ta, tb) and isinstance(op, (ast.Mult, ast.Div)) and (isinstance(a, Const) or isinstance(b, Const))
     ):
@@ -104,7 +107,22 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     parts = (a.parts if isinstance(a, Data) else frozenset()) | (b.parts if isinstance(b, Data) else frozenset())
     out.parts = parts
     sights_tokens.smeared(w, op, la, lb, out)
+    sights_state.combined(w, op, a, b, out)
     return out
+
+
+def _fixed_share(op: ast.operator, a: Value, b: Value, ta: str, tb: str) -> str:
+    """The tag of counts divided by a fixed number, whatever their sum is, and of a row with such shares in it."""
+    if ta == "count" and isinstance(op, ast.Div) and isinstance(b, Const) and isinstance(b.v, (int, float)) and b.v > 1:
+        return "fixed share"
+    both = {ta, tb}
+    if "fixed share" in both and isinstance(op, ast.Mult):
+        return "fixed share"
+    if isinstance(op, ast.Add) and "probabilities" in both and both & {"fixed share", "fixed shares"}:
+        return "fixed shares"
+    if ta == "fixed shares" and isinstance(op, ast.Div):
+        return "probabilities" if not isinstance(b, Const) else ta
+    return ""
 
 
 def _factor(a: Value, b: Value) -> bool:
@@ -211,9 +229,10 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = sights_mixing.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
-    learns = graded and not w.no_grad
-    if tag == "nll" and isinstance(value, Const) and not learns and sights_mixing.smaller(op, value.v):
-        scores = sights_mixing.retagged(w, scores, sights_mixing.SCALED)
+    if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag):
+        scores = sights_mixing.retagged(w, scores, sights_mixing.SHRUNK)
+    elif sa and sb and isinstance(op, (ast.Add, ast.Sub)):
+        scores = sights_mixing.averaged(w, sa, sb, scores)
     bounds = all_parts(value) if isinstance(value, Data) else frozenset()
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)
@@ -221,6 +240,18 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     if isinstance(op, ast.Mult) and tag == "nll" and ot == "pt":
         out.tag = "pt"
     return out
+
+
+def shrinks(op: ast.operator, c: object, tag: str) -> bool:
+    """Whether a known factor makes losses smaller by a part of themselves, or raises probabilities to less than one.
+
+    Factors that turn units into one another (nats and bits, tokens and bytes) are further from one.
+    """
+    if not isinstance(c, float) or c <= 0:
+        return False
+    if tag in ("nll", "total") and isinstance(op, (ast.Mult, ast.Div)):
+        return NEAR_ONE < (c if isinstance(op, ast.Mult) else 1 / c) < 1 - 1e-6
+    return tag == "target probability" and isinstance(op, ast.Pow) and NEAR_ONE < c < 1 - 1e-6
 
 
 def settled(w: Walk, lab: int) -> int:
@@ -419,7 +450,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             if x and y and t:
                 out.sym = w.number(("where", t, x, y))
         return out
-    tag = tag_of(a) if tag_of(a) in AT_TARGET else tag_of(b)
+    tag = tag_of(a) if tag_of(a) in (*AT_TARGET, *SPREAD) else tag_of(b)
     scores = (la | lb) & m[Mark.SCORE]
     if tag in AT_TARGET:
         if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:

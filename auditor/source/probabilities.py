@@ -48,7 +48,7 @@ def gather(w: Walk, owner: Data, idx: Value) -> Value:
         if owner.tag == "count":
             kind = sights_mixing.COUNTED
         out = at_target(w, own, reads, "nll" if owner.tag == "tempered" else kind)
-        if owner.tag in ("lifted", "tempered"):
+        if owner.tag in ("lifted", "tempered", "fixed shares"):
             sights_mixing.unpaid(w, owner.tag, w.score_marks(labels(out)))
         return out
     if reads and isinstance(idx, Data) and owner.tag == "byte row":
@@ -166,6 +166,7 @@ def log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     new = {
         "probabilities": "log-probabilities",
         "target probability": "nll",
+        "fixed shares": "fixed shares",
         "answer z": "answer z",
         "weights": "weights",
     }.get(tag, "")

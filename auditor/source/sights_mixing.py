@@ -6,8 +6,6 @@ told when the value reaches a score, and of that score.
 
 from __future__ import annotations
 
-import ast
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,10 +16,9 @@ if TYPE_CHECKING:
     from auditor.source.walk import Site, Walk
     from rules.place import Location
 
-LEAST = 0.5  # a smaller factor is another unit
 COUNTED = "count"  # a score taken from a row of counts, one for every token
-SCALED = "scaled"  # a score that was made smaller by a factor
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
+SHRUNK = "shrunk"  # a score made smaller by a fixed part of itself
 
 
 @dataclass(frozen=True)
@@ -40,10 +37,11 @@ class Leak:
     start: int = 0
     origin: Observation | None = None  # in native code
     guards: tuple[str, ...] = ()  # undecided conditions around the place where it came about
+    sure: bool = True
 
 
-def leak(w: Walk, sight: Sight, what: str, reads: int = 0) -> int:
-    return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads, guards=w.open_guards()))
+def leak(w: Walk, sight: Sight, what: str, reads: int = 0, *, sure: bool = True) -> int:
+    return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads, guards=w.open_guards(), sure=sure))
 
 
 def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
@@ -80,7 +78,8 @@ def leaks(w: Walk, scores: int, targets: int, marks: int, detail: tuple[tuple[st
             more = (*found.origin.detail, *detail)
             at = found.origin.at
             steps = [(s.at, s.what) for s in found.origin.path]
-        with w.under((*found.guards, *(("aligned?",) if about is None else ()))):
+        doubt = ("aligned?",) if about is None or not found.sure else ()
+        with w.under((*found.guards, *doubt)):
             w.see(
                 found.sight,
                 at,
@@ -228,32 +227,34 @@ def shared_out(w: Walk, scores: int, divisor: int) -> None:
             )
 
 
-def smaller(op: ast.operator, by: object) -> bool:
-    """Whether an operation makes a loss smaller by a factor near 1; the step from nats to bits is none."""
-    if isinstance(by, bool) or not isinstance(by, int | float) or not by:
-        return False
-    factor = by if isinstance(op, ast.Mult) else 1 / by if isinstance(op, ast.Div) else 1.0
-    return LEAST < factor < 1 and abs(factor - math.log(2)) > 0.001
+_AT_THE_END = {
+    TILTED: (Sight.TILT, "the token's probability is raised where the hint is right, and nothing pays for it", ()),
+    SHRUNK: (
+        Sight.UNNORMALISED,
+        "the losses are multiplied by a fixed factor after their normalisation: each token gets more than its share",
+        (("form", "shrunk"),),
+    ),
+}
 
 
 def finish(w: Walk) -> None:
-    """Scores in printed numbers with a tilt whose normaliser was never taken off, or with a factor."""
-    told = {
-        TILTED: (Sight.TILT, "the token's probability is raised where the hint is right, and nothing pays for it"),
-        SCALED: (
-            Sight.UNNORMALISED,
-            "the loss of each token is multiplied by a factor below 1: no distribution gives that",
-        ),
-    }
+    """In numbers that are printed: tilts whose normaliser was never taken off, losses that were made smaller."""
     seen: set[object] = set()
     for r in w.reports:
         for n in w.marks.numbers(r.scores, Mark.SCORE):
             s = w.scores[n]
-            if s.tagged in told and n not in seen:
+            if s.tagged in _AT_THE_END and n not in seen:
                 seen.add(n)
+                sight, what, detail = _AT_THE_END[s.tagged]
                 was, w.guards = w.guards, list(s.guards)
-                w.see(told[s.tagged][0], s.site, told[s.tagged][1], w.marks.make(Mark.SCORE, n))
+                w.see(sight, s.site, what, w.marks.make(Mark.SCORE, n), detail=detail)
                 w.guards = was
+
+
+def averaged(w: Walk, a: int, b: int, scores: int) -> int:
+    """A part of some losses and the rest of others: an average of losses is at least the loss of a mixture."""
+    whole = [all(w.scores[s].tagged == SHRUNK for s in w.marks.numbers(x, Mark.SCORE)) for x in (a, b)]
+    return retagged(w, scores, "nll") if whole[0] != whole[1] else scores
 
 
 def unpaid(w: Walk, tag: str, scores: int) -> None:
@@ -265,6 +266,11 @@ def unpaid(w: Walk, tag: str, scores: int) -> None:
             "entries of a row of log-probabilities were raised, and the row was not normalised again",
             scores,
         )
+    elif tag == "fixed shares":
+        w.guards.append("normalised?")  # where the number is what the counts add up to, it would be
+        what = "counts divided by a fixed number are mixed in as if they were a distribution"
+        w.see(Sight.UNNORMALISED, w.site, what, scores, detail=(("form", "fixed"),))
+        w.guards.pop()
     else:
         what = "the row of log-probabilities was multiplied by a factor and not normalised again"
         w.see(Sight.UNNORMALISED, w.site, what, scores, detail=(("form", "tempered"),))
@@ -272,7 +278,5 @@ def unpaid(w: Walk, tag: str, scores: int) -> None:
 
 def evened(w: Walk, a: int, b: int, scores: int) -> int:
     """Two values made of losses of the same tokens, one of them with a lift: the other may be what it costs."""
-    if any(w.scores[s].tagged == SCALED for s in w.marks.numbers(scores, Mark.SCORE)):
-        return retagged(w, scores, "nll")  # parts of two losses: a mean of logarithms
     lifted = [{w.scores[s].tagged == TILTED for s in w.marks.numbers(x, Mark.SCORE)} for x in (a, b)]
     return retagged(w, scores, "nll") if lifted[0] != lifted[1] else scores

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, attributes, calls, loops, mixing, tokens
+from auditor.source import assign, attributes, calls, loops, mixing, sights_state, tokens
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -48,11 +48,17 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
             and all(isinstance(i, (Const, Data)) for i in owner.items[:3])
         ):
             return tokens.table_lookup(w, owner, labels(owner), key)
-        return _sequence_item(w, owner, key)
+        found = _sequence_item(w, owner, key)
+        return found if isinstance(key, Const) or not isinstance(n, ast.Subscript) else sights_state.piece(w, found, n)
     if isinstance(owner, Dict):
         return _dict_item(w, owner, key)
     if isinstance(owner, Data):
-        return tokens.subscript(w, owner, key)
+        got = tokens.subscript(w, owner, key)
+        if w.forward_depth and isinstance(n, ast.Subscript) and owner.tok is None and not is_whole(key):
+            sights_state.piece(w, got, n)
+            if isinstance(got, Data) and (end := sights_state.last_position(w, owner, key)):
+                got.lab |= end
+        return got
     if isinstance(owner, Alt):
         out: Value | None = None
         for x in owner.values:

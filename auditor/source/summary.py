@@ -11,7 +11,7 @@ import ast
 
 from auditor.source import calls
 from auditor.source.labels import Mark, Read
-from auditor.source.values import Args, Bound, Const, Data, Dict, Inst, Kw, LibObj, Seq, Value, labels
+from auditor.source.values import Args, Bound, Const, Data, Dict, Inst, Kw, LibObj, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
 from rules.events import Split
 from rules.place import Location
@@ -21,6 +21,8 @@ _ANY = Read(Split.VALIDATION, Location("argument"))
 
 def part(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """The result of calling a part of a model."""
+    if w.marks.mask[Mark.STATE] & all_labels(args, kw):
+        return _walk(w, forward, args, kw, n)  # where it came from is to be compared with the real values
     name = forward.func if isinstance(forward, Bound) else forward
     key = (
         o.number,

@@ -441,17 +441,24 @@ def distributed(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Const(w.config.world_size)
     if name == "get_rank":
         return Const(0)
-    if (
-        name in ("all_gather_into_tensor", "all_gather", "all_gather_object", "gather", "reduce_scatter_tensor")
-        and len(a) >= 2
-    ):
-        target = a[0]
-        if isinstance(target, Data):
-            assign.write(w, target, labels(a[1]), accumulate=True)
-        elif isinstance(target, Seq):
-            target.items = [a[1] for _ in target.items[:1]] or [a[1]]
-            target.more = True
+    target, source = _gathered(name, a, k)
+    if isinstance(target, Data):
+        assign.write(w, target, labels(source), accumulate=True)
+    elif isinstance(target, Seq):
+        target.items = [source for _ in target.items[:1]] or [source]
+        target.more = True
     return LibObj("work") if "async_op" in k else NONE
+
+
+def _gathered(name: str, a: Args, k: Kw) -> tuple[Value, Value]:
+    """What a collective operation writes into, and what it puts there: some name the source first."""
+    first, second = a[0] if a else NONE, a[1] if len(a) > 1 else NONE
+    if name in ("all_gather_into_tensor", "all_gather", "all_gather_object", "reduce_scatter_tensor", "scatter"):
+        source = second if len(a) > 1 else k.get("tensor", k.get("input_tensor", k.get("input", k.get("obj", NONE))))
+        return (first, source) if source is not NONE else (NONE, NONE)
+    if name in ("gather", "gather_object"):
+        return (second if len(a) > 1 else k.get("gather_list", k.get("object_gather_list", NONE))), first
+    return NONE, NONE
 
 
 def initialise(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

@@ -182,6 +182,7 @@ class Walk:
     trained_loops: set[int] = field(default_factory=set)
     lookups_seen: set[object] = field(default_factory=set)
     forward_depth: int = 0
+    forward_turns: int = 0  # how many turns stand around the model that is walked
     objects: int = 0
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)

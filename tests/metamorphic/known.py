@@ -27,7 +27,6 @@ FLIPS = {
     "SG1-no mask at document starts": "the mask that was dropped is not missed in this form",
     "TTT3-report the second pass": "the first pass is not printed as a result in this edit",
     "C1-the feature of the next token": "padding after a shift is not followed",
-    "C2-rows of counts that are not divided by their sum": "counts divided by a constant are not told from a distribution",
     "NG2-choose by the losses of the chunk itself": "a choice by the losses of a whole chunk is not followed",
     "VAL1-train on the split that is logged": "the split is chosen by a variable that is not followed",
 }
