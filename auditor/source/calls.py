@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, environment, expressions, library, loops, statements, summary
+from auditor.source import attributes, environment, executed, expressions, library, loops, statements, summary
 from auditor.source.values import (
     NONE,
     Alt,
@@ -487,18 +487,9 @@ def _globals(w: Walk, args: Args, f: Frame) -> Value:
     return Dict(f.top.frame.locals)
 
 
-def _exec(w: Walk, args: Args, f: Frame) -> Value:
-    """`exec(open("beside.py").read())`: a file of the submission, walked in the names at hand."""
-    text = args[0].text if args and isinstance(args[0], Data) else ""
-    if text.startswith("file "):
-        source = w.modules.get(text.rsplit("/", 1)[-1].removeprefix("file ").removesuffix(".py"))
-        if source is not None:
-            statements.block(w, source[1].body, f.top.frame)
-    return NONE
-
-
 _NEEDS_FRAME: dict[str, Callable[[Walk, Args, Frame], Value]] = {
-    "exec": _exec,
+    "exec": lambda w, args, f: executed.execute(w, args, f, w.site.line),
+    "eval": lambda w, args, f: executed.evaluate(w, args, f, w.site.line),
     "locals": _locals,
     "vars": _locals,
     "globals": _globals,

@@ -14,7 +14,7 @@ from auditor.source.graph import program
 from auditor.source.values import ModuleValue
 from auditor.source.walk import MAX_SECONDS, OutOfFuel, Walk
 from auditor.source.witness import agreement, proven
-from auditor.unpack.parse import parse
+from auditor.source.plain import plain
 from rules.events import Program
 from rules.evidence import Script
 
@@ -74,14 +74,14 @@ def walk(
         w.forced = proof or {}
         tree = like.loaded["__main__"].tree
     else:
-        parsed = parse(entry.text)
+        parsed = plain(entry.text)
         w.natives, w.native_suspects = sights_native.outcomes((entry, *(s for s in modules if s.path != entry.path)))
         if parsed.tree is None:
             return w, f"{entry.path} {parsed.problem}"
         tree = parsed.tree
         for s in modules:
             if s.path != entry.path and s.role != "native" and s.path.endswith(".py"):
-                other = parse(s.text).tree
+                other = plain(s.text).tree
                 if other is not None:
                     name = s.path.rsplit("!", 1)[-1].removesuffix(".py").replace("/", ".")
                     w.modules.setdefault(name.removesuffix(".__init__"), (s.path, other))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from contextlib import suppress
 
-from auditor.source import attributes, calls, environment, files, loops, probabilities, sights_files, texts
+from auditor.source import attributes, calls, environment, executed, files, loops, probabilities, sights_files, texts
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -111,7 +111,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             ):  # a counter shared by processes: another value each time
                 return Data(files.turns_now(w))
             if found is None and files.text_of_path(o).endswith(".py"):
-                return Data(labels(o), text=f"file {files.text_of_path(o)}")
+                return Data(labels(o), text=f"{executed.FILE}{files.text_of_path(o)}")
             return found if found is not None else Data(labels(o) | sights_files.unknown(w))
         if name in WRITES:
             if w.score_marks(lab):
@@ -120,6 +120,8 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
                 files.store(w, o.attrs.get("path", NONE), args[0])
             return NONE
         return NONE if name in ("close", "seek", "flush") else Data(labels(o))
+    if o.path == "module spec":
+        return executed.loaded(w, o) if name == "load_module" else NONE
     if o.path == "buffer":
         content = o.attrs.get("@content")
         if name in ("getvalue", "read", "getbuffer"):
@@ -185,8 +187,10 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
     text = files.text_of_path(o)
     if name in ("glob", "rglob"):
         return files.listing(w, f"{text}/{texts.text_of(args[0]) if args else '*'}", labels(o))
-    if name in ("resolve", "expanduser", "absolute", "with_suffix", "with_name"):
+    if name in ("resolve", "expanduser", "absolute", "with_suffix"):
         return o
+    if name == "with_name":
+        return attributes.path_of("/".join([*text.split("/")[:-1], texts.text_of(args[0]) if args else ""]), labels(o))
     if name == "joinpath":
         return attributes.path_of("/".join([text, *(files.text_of_path(a) for a in args)]), labels(o))
     if name == "open":
@@ -195,6 +199,8 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
         return f
     if name in ("read_bytes", "read_text"):
         found = files.load_tokens(w, o, {})
+        if found is None and text.endswith(".py"):
+            return Data(labels(o), text=f"{executed.FILE}{text}")
         return found if found is not None else Data(labels(o) | sights_files.unknown(w))
     if name in ("write_bytes", "write_text"):
         if args:
