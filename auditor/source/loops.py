@@ -31,11 +31,11 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
             _renew(w, f, entry, bit, loop, widen=not first)
             assign.assign(w, n.target, marked(item, bit, w, loop), f)
             signal = statements.block(w, n.body, f)
-        if signal in ("return", "raise"):
-            return signal
-        if signal == "break":
-            return None
+        if signal in ("return", "raise", "break"):
+            w.went(n, True, f)
+            return signal if signal != "break" else None
         first = False
+    w.went(n, not first, f)
     if n.orelse:
         return statements.block(w, n.orelse, f)
     return None
@@ -55,7 +55,9 @@ def run_while(w: Walk, n: ast.While, f: Frame) -> str | None:
                 f.locals[name] = Const(value, bit)
             test = expressions.evaluate(w, n.test, f)
             sights_branches.while_test(w, n, labels(test), f)
-            if expressions.decide(w, test) is False:
+            known = expressions.decide(w, test)
+            w.went(n, known if isinstance(test, Const) else None, f)
+            if known is False:
                 return None
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):

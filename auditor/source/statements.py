@@ -68,6 +68,7 @@ def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
 
 
 def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> Signal:
+    w.went(n, known if isinstance(test, Const) else None, f)  # an empty list may be one that was not followed
     if known is not None:
         signal = block(w, n.body if known else n.orelse, f)
         return signal if signal != "raise" or w.trying else None  # the run that made the claim came past here
