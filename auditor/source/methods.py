@@ -255,9 +255,12 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
             piece = Read(r0.split, r0.at, r0.turns, r0.base, None, None, r0.parts, r0.sidecar)
             part = Seq([tokens.narrow(w, owner, piece, 0)], "tuple", True)
             part.loose = True
+            part.pieces = (owner, tuple(part.items))
             return part
         v = Data(lab, base=owner, tag=owner.tag)
-        return Seq([v, v], "tuple", True)
+        several = Seq([v, v], "tuple", True)
+        several.pieces = (owner, (v, v))
+        return several
     if name == "masked_fill" or name == "masked_select":
         lab |= all_labels(a, k)
     if name == "narrow" and owner.tok is not None and len(a) > 2:

@@ -12,6 +12,7 @@ import functools
 import keyword
 from collections.abc import Callable
 
+from auditor.source.plain_loops import written_out
 from auditor.source.plain_scopes import Comprehension, Scope, Scopes
 from auditor.unpack import expressions
 from auditor.unpack.folder import Folder
@@ -90,7 +91,9 @@ class _Plain:
             changed: object = value
             if isinstance(value, list):
                 items = [self.go(v) if isinstance(v, ast.AST) else v for v in value]
-                if any(a is not b for a, b in zip(items, value, strict=True)):
+                if any(isinstance(v, ast.While) for v in items):
+                    items = written_out(items, self.scopes, self.here[-1])
+                if len(items) != len(value) or any(a is not b for a, b in zip(items, value, strict=True)):
                     changed = items
             elif isinstance(value, ast.AST) and not isinstance(value, _MARKS):
                 changed = self.go(value)

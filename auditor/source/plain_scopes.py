@@ -59,6 +59,8 @@ class Scopes:
     def once(self, scope: Scope, name: str) -> ast.AST | None:
         """The one node that binds a name of this scope; None if there are several."""
         found = scope.bound.get(name, ())
+        if len(found) > 1 and len({_imported(b, name) for b in found}) == 1 and _imported(found[0], name):
+            return found[0]  # the same import several times
         return found[0] if len(found) == 1 and name not in self.shared else None
 
     def _visit(self, node: ast.AST, above: ast.AST, scope: Scope) -> None:
@@ -142,3 +144,12 @@ class Scopes:
             inner.bound[p.arg].append(p)
         for s in node.body if isinstance(node.body, list) else [node.body]:
             self._visit(s, node, inner)
+
+
+def _imported(node: ast.AST, name: str) -> str:
+    """What an import binds to a name, "" for any other node."""
+    if isinstance(node, ast.Import):
+        return next((a.name if a.asname else name for a in node.names if (a.asname or a.name.partition(".")[0]) == name), "")
+    if isinstance(node, ast.ImportFrom):
+        return next((f"{node.level}:{node.module}.{a.name}" for a in node.names if (a.asname or a.name) == name), "")
+    return ""

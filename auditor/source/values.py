@@ -125,7 +125,7 @@ class Seq(Value):
     an item is not known: numbers in it stand for others of their kind.
     """
 
-    __slots__ = ("_more", "base", "born", "items", "kind", "length", "loose", "site")
+    __slots__ = ("_more", "base", "born", "items", "kind", "length", "loose", "pieces", "site")
 
     def __init__(self, items: list[Value], kind: str = "list", more: bool = False, lab: int = 0) -> None:
         self.items = items
@@ -137,6 +137,7 @@ class Seq(Value):
         self.length: int | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
+        self.pieces: tuple[Data, tuple[Value, ...]] | None = None  # all pieces of this tensor, in order
 
     @property
     def more(self) -> bool:
@@ -148,6 +149,13 @@ class Seq(Value):
         while s.base is not None:
             s = s.base
         s._more = value
+
+    @property
+    def of(self) -> Data | None:
+        """The tensor that these are all pieces of, if nothing was put in or taken out since."""
+        if self.pieces is None or len(self.items) != len(self.pieces[1]):
+            return None
+        return self.pieces[0] if all(a is b for a, b in zip(self.items, self.pieces[1], strict=True)) else None
 
     @property
     def inexact(self) -> bool:
