@@ -125,7 +125,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in ("max", "amax") and owner.tag == "tokens" and not a:
         return Data()  # how large the vocabulary is
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
-        d = Data(labels(owner) | all_labels(a, k), tag="")
+        least = name in ("argmax", "argmin") and owner.tag in (*AT_TARGET, "total") and w.score_marks(labels(owner))
+        d = Data(labels(owner) | all_labels(a, k), tag=mixing.LEAST if least else "")
         if name in ("topk", "sort") or (name == "max" and a):
             return Seq([Data(d.lab, tag=owner.tag if owner.tag == "probabilities" else ""), Data(d.lab)], "tuple")
         return d
