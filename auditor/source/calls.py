@@ -220,8 +220,10 @@ def _decorate(w: Walk, d: Value, fn: Value, n: ast.AST) -> Value:
             return fn
     if isinstance(d, Method) and d.name in ("setter", "deleter"):
         return fn
-    if isinstance(d, (Func, Bound, Inst, Native)):
+    if isinstance(d, (Func, Bound, Inst, Native, Cls)):
         out = call(w, d, [fn], {}, n)
+        if isinstance(d, Cls) and not (isinstance(out, Inst) and attributes.find_method(out, "__call__")):
+            return fn
         return out if not isinstance(out, (Const, Data)) else fn
     return fn
 
@@ -426,7 +428,9 @@ def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         del w.guards[depth:]
         w.site = site
     if fn.generator:
-        return Seq(f.yields or [], "generator", True)
+        made = Seq(f.yields or [], "generator", True)
+        made.quiet = f.quiet > w.no_grad
+        return made
     out: Value | None = None
     for r in f.returns:
         out = join(out, r)
@@ -494,6 +498,12 @@ _NEEDS_FRAME: dict[str, Callable[[Walk, Args, Frame], Value]] = {
     "vars": _locals,
     "globals": _globals,
 }
+
+
+def leave_context(w: Walk, v: Value, n: ast.AST) -> None:
+    """What happens at the end of `with v`."""
+    if isinstance(v, Inst) and (method := attributes.find_method(v, "__exit__")) is not None:
+        call(w, method, [NONE, NONE, NONE], {}, n)
 
 
 def enter_context(w: Walk, v: Value, n: ast.AST) -> Value:

@@ -26,7 +26,8 @@ from auditor.source.values import (
     labels,
 )
 from auditor.source.walk import Walk
-from rules.events import Sight
+from rules.events import Setting, Sight
+from rules.place import Location
 
 
 def _add_argument(w: Walk, o: LibObj, args: Args, kw: Kw) -> None:
@@ -54,7 +55,12 @@ def _add_argument(w: Walk, o: LibObj, args: Args, kw: Kw) -> None:
                     default = Const({"int": int, "float": float, "str": str}[kind.path](given))
             elif kind is not None and not isinstance(kind, Lib):
                 default = calls.call(w, kind, [Const(given)], {}, None)
-    space.attrs[name] = environment.configured(w, name, default, w.site, True) if given is None else default
+    if given is None:
+        default = environment.configured(w, name, default, w.site, True)
+        if isinstance(default, Const) and default.v is not None:
+            at = Location(w.site.path, w.site.line)
+            w.settings.setdefault(name, Setting(name, str(default.v), "default", at))
+    space.attrs[name] = default
 
 
 def _given(w: Walk, names: list[str]) -> str | None:
@@ -76,9 +82,21 @@ WRITES = frozenset(
 )  # fmt: skip
 
 
+NO_GRADIENTS = ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled:off")
+
+
 def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Methods of files, paths, environments, parsers, tokenizers and other library objects."""
     lab = all_labels(args, kw)
+    if name in ("__enter__", "__exit__") and o.path in NO_GRADIENTS:
+        w.no_grad = max(0, w.no_grad + (1 if name == "__enter__" else -1))
+        return NONE
+    if name == "enter_context" and args:  # of an ExitStack: until the `with` statement around ends
+        if isinstance(args[0], LibObj):
+            w.no_grad += args[0].path in NO_GRADIENTS
+            return args[0]
+        w.no_grad += isinstance(args[0], Seq) and args[0].quiet
+        return calls.enter_context(w, args[0], n or ast.Constant(None))
     if o.path == "os.environ":
         if name in ("get", "setdefault", "pop"):
             if not args:

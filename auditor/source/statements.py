@@ -159,6 +159,8 @@ def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
 
 def _with(w: Walk, n: ast.With | ast.AsyncWith, f: Frame) -> Signal:
     off = 0
+    before = w.no_grad
+    left: list[Value] = []
     for item in n.items:
         v = expressions.evaluate(w, item.context_expr, f)
         entered: Value = v
@@ -166,14 +168,18 @@ def _with(w: Walk, n: ast.With | ast.AsyncWith, f: Frame) -> Signal:
         if name in ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled:off"):
             off += 1
         elif not isinstance(v, LibObj):
+            off += isinstance(v, Seq) and v.quiet
             entered = calls.enter_context(w, v, n)
+            left.append(v)
         if item.optional_vars is not None:
             assign.assign(w, item.optional_vars, entered, f)
     w.no_grad += off
     try:
         return block(w, n.body, f)
     finally:
-        w.no_grad -= off
+        for v in reversed(left):
+            calls.leave_context(w, v, n)
+        w.no_grad = before
 
 
 def _try(w: Walk, n: ast.Try, f: Frame) -> Signal:
