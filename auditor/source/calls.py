@@ -219,7 +219,11 @@ def _decorate(w: Walk, d: Value, fn: Value, n: ast.AST) -> Value:
             fn.wrapped = "context"
             return fn
     if isinstance(d, Method) and d.name in ("setter", "deleter"):
-        return fn
+        if not isinstance(d.owner, Func):
+            return fn
+        if d.name == "setter":
+            d.owner.kw_defaults["@set"] = fn
+        return d.owner
     if isinstance(d, (Func, Bound, Inst, Native, Cls)):
         out = call(w, d, [fn], {}, n)
         if isinstance(d, Cls) and not (isinstance(out, Inst) and attributes.find_method(out, "__call__")):
@@ -482,6 +486,8 @@ def iterate_object(w: Walk, o: Inst) -> tuple[list[Value], bool]:
 
 
 def _locals(w: Walk, args: Args, f: Frame) -> Value:
+    if args and isinstance(args[0], (Inst, LibObj)):
+        return Dict(args[0].attrs)
     if args:
         return Data(labels(args[0]))
     return Dict(dict(f.locals))

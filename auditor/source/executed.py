@@ -16,7 +16,9 @@ FILE = "file "  # the text of what was read from a file of code
 def beside(w: Walk, path: str) -> str:
     """The import name of the submission's file that a path means, "" if there is none."""
     stem = path.replace("\\", "/").removesuffix(".py")
-    names = [name for name in w.modules if stem == name.replace(".", "/") or stem.endswith("/" + name.replace(".", "/"))]
+    names = [
+        name for name in w.modules if stem == name.replace(".", "/") or stem.endswith("/" + name.replace(".", "/"))
+    ]
     return max(names, key=len, default="")
 
 

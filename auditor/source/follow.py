@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from auditor.source import sights_native, statements
 from auditor.source.config import Configuration
 from auditor.source.graph import program
+from auditor.source.plain import plain
 from auditor.source.values import ModuleValue
 from auditor.source.walk import MAX_SECONDS, OutOfFuel, Walk
 from auditor.source.witness import agreement, proven
-from auditor.source.plain import plain
 from rules.events import Program
 from rules.evidence import Script
 

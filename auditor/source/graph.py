@@ -83,7 +83,9 @@ def _plain(test: ast.expr) -> bool:
     """Whether a condition only asks for values and settings, so that what was known of it holds in the run too."""
     for n in ast.walk(test):
         if isinstance(n, ast.Call):
-            name = n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id if isinstance(n.func, ast.Name) else ""
+            name = (
+                n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id if isinstance(n.func, ast.Name) else ""
+            )
             if name not in _ASKS:
                 return False
         elif isinstance(n, ast.expr) and not isinstance(n, _TELLING):

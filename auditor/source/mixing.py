@@ -39,7 +39,12 @@ def picked(w: Walk, owner: Value, key: Value) -> None:
     if tag_of(key) != LEAST:
         return
     mine, theirs = w.score_marks(labels(owner)), w.score_marks(labels(key))
-    if mine and theirs and tag_of(owner) in LOSSES and (mine & theirs or overlap(w, _targets(w, mine), _targets(w, theirs))):
+    if (
+        mine
+        and theirs
+        and tag_of(owner) in LOSSES
+        and (mine & theirs or overlap(w, _targets(w, mine), _targets(w, theirs)))
+    ):
         what = "which of several losses counts is chosen by the losses of the same tokens"
         w.see(Sight.ORACLE, w.site, what, mine)
 

@@ -11,6 +11,7 @@ import ast
 import functools
 import keyword
 from collections.abc import Callable
+from typing import Any
 
 from auditor.source.plain_loops import written_out
 from auditor.source.plain_scopes import Comprehension, Scope, Scopes
@@ -90,7 +91,7 @@ class _Plain:
             value = getattr(node, name, None)
             changed: object = value
             if isinstance(value, list):
-                items = [self.go(v) if isinstance(v, ast.AST) else v for v in value]
+                items: list[Any] = [self.go(v) if isinstance(v, ast.AST) else v for v in value]
                 if any(isinstance(v, ast.While) for v in items):
                     items = written_out(items, self.scopes, self.here[-1])
                 if len(items) != len(value) or any(a is not b for a, b in zip(items, value, strict=True)):
@@ -186,7 +187,14 @@ class _Plain:
         if node.id in self.imports:
             path = node.id
         elif isinstance(found, ast.Import):
-            path = next((a.name if a.asname else node.id for a in found.names if (a.asname or a.name.partition(".")[0]) == node.id), "")
+            path = next(
+                (
+                    a.name if a.asname else node.id
+                    for a in found.names
+                    if (a.asname or a.name.partition(".")[0]) == node.id
+                ),
+                "",
+            )
         elif isinstance(found, ast.ImportFrom) and not found.level:
             path = next((f"{found.module}.{a.name}" for a in found.names if (a.asname or a.name) == node.id), "")
         else:
@@ -240,7 +248,9 @@ class _Plain:
         """The items that a store is made with; None if it is no store."""
         if isinstance(value, ast.Dict):
             keys = [k.value if isinstance(k, ast.Constant) else None for k in value.keys]
-            if not all(isinstance(k, str | int) for k in keys) or not all(self.is_stable(v, scope) for v in value.values):
+            if not all(isinstance(k, str | int) for k in keys) or not all(
+                self.is_stable(v, scope) for v in value.values
+            ):
                 return None
             return dict(zip(keys, value.values, strict=True))  # type: ignore[arg-type]
         if not isinstance(value, ast.Call) or value.args:
@@ -461,7 +471,7 @@ def _is_head(s: ast.stmt) -> bool:
 
 def _written(value: object) -> ast.expr | None:
     """A constant as an expression; lists and the like stay as they were written."""
-    if type(value) is bool or value is None or type(value) in (int, float):
+    if value is None or isinstance(value, bool | int | float):
         return ast.Constant(value)
     if isinstance(value, str) and len(value) <= MAX_LENGTH:
         return ast.Constant(str.__str__(value) if type(value) is str else "".join(value))

@@ -102,7 +102,10 @@ def _counted(s: ast.While, start: Pairs, scopes: Scopes, scope: Scope) -> ast.Fo
     steps = [k for k, b in enumerate(s.body) if _adds(b, name)]
     inside = [n for b in s.body for n in ast.walk(b)]
     stored = {n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    if len(steps) != 1 or sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in inside) != 1:
+    if (
+        len(steps) != 1
+        or sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in inside) != 1
+    ):
         return None
     k = steps[0]
     step = s.body[k]

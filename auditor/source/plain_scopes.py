@@ -149,7 +149,9 @@ class Scopes:
 def _imported(node: ast.AST, name: str) -> str:
     """What an import binds to a name, "" for any other node."""
     if isinstance(node, ast.Import):
-        return next((a.name if a.asname else name for a in node.names if (a.asname or a.name.partition(".")[0]) == name), "")
+        return next(
+            (a.name if a.asname else name for a in node.names if (a.asname or a.name.partition(".")[0]) == name), ""
+        )
     if isinstance(node, ast.ImportFrom):
         return next((f"{node.level}:{node.module}.{a.name}" for a in node.names if (a.asname or a.name) == name), "")
     return ""
