@@ -305,7 +305,18 @@ def _any_all(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data(labels(v))
 
 
+def _queue(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    s = Seq([])
+    s.site, s.born = w.site, tuple(w.turns)
+    return s
+
+
 FUNCTIONS = {
+    **{
+        f"{m}.{q}": _queue
+        for m in ("queue", "multiprocessing")
+        for q in ("Queue", "SimpleQueue", "LifoQueue", "JoinableQueue")
+    },
     "range": _range,
     "len": _len,
     "min": _extreme,

@@ -92,7 +92,7 @@ class _Plain:
             changed: object = value
             if isinstance(value, list):
                 items: list[Any] = [self.go(v) if isinstance(v, ast.AST) else v for v in value]
-                if any(isinstance(v, ast.While) for v in items):
+                if any(isinstance(v, ast.While | ast.For) for v in items):
                     items = written_out(items, self.scopes, self.here[-1])
                 if len(items) != len(value) or any(a is not b for a, b in zip(items, value, strict=True)):
                     changed = items

@@ -1,4 +1,4 @@
-"""Loops written out as `for`: counters of `while`, iterators asked by hand, and conditions at the top of `while True`."""
+"""Loops written out as `for`, and those of one turn as blocks: counters of `while`, iterators asked by hand, and conditions at the top of `while True`."""
 
 from __future__ import annotations
 
@@ -19,10 +19,52 @@ def written_out(body: list[ast.stmt], scopes: Scopes, scope: Scope) -> list[ast.
         if isinstance(s, ast.While):
             loop = _tested(s)
             start = _starts(out)
-            new = _asked(loop, start, scopes, scope) or _counted(loop, start, scopes, scope) or loop
+            new = (
+                _asked(loop, start, scopes, scope) or _counted(loop, start, scopes, scope) or _once(loop, start) or loop
+            )
+        elif isinstance(s, ast.For):
+            new = _of_one(s) or s
         changed |= new is not s
         out.append(new)
     return out if changed else body
+
+
+def _once(s: ast.While, start: Pairs) -> ast.If | None:
+    """`go = True`, `while go: go = False; …`: a block and no loop."""
+    t, first = s.test, s.body[0]
+    if not (isinstance(t, ast.Name) and isinstance(begin := start.get(t.id), ast.Constant) and begin.value):
+        return None
+    stops = (
+        isinstance(first, ast.Assign)
+        and len(first.targets) == 1
+        and isinstance(first.targets[0], ast.Name)
+        and first.targets[0].id == t.id
+        and isinstance(first.value, ast.Constant)
+        and not first.value.value
+    )
+    if not stops or s.orelse or _stores(s.body, t.id) != 1 or _leaves(s.body):
+        return None
+    return ast.copy_location(ast.If(ast.copy_location(ast.Constant(True), t), s.body, []), s)
+
+
+def _of_one(s: ast.For) -> ast.If | None:
+    """`for x in (y,): …`: a block and no loop."""
+    if not isinstance(s.iter, ast.Tuple | ast.List) or len(s.iter.elts) != 1 or s.orelse or _leaves(s.body):
+        return None
+    if isinstance(s.iter.elts[0], ast.Starred):
+        return None
+    bound = ast.copy_location(ast.Assign([s.target], s.iter.elts[0]), s)
+    return ast.copy_location(ast.If(ast.copy_location(ast.Constant(True), s.iter), [bound, *s.body], []), s)
+
+
+def _leaves(body: list[ast.stmt]) -> bool:
+    """Whether a `break` or `continue` of this loop stands in its body."""
+    return any(isinstance(n, ast.Break | ast.Continue) for b in body for n in _own(b))
+
+
+def _stores(body: list[ast.stmt], name: str) -> int:
+    nodes = (n for b in body for n in ast.walk(b))
+    return sum(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in nodes)
 
 
 def _tested(s: ast.While) -> ast.While:

@@ -73,10 +73,19 @@ def test_left_as_it_is(text: str) -> None:
 
 
 def test_loops() -> None:
-    counted = "def f(n):\n    at, end, by = 0, n, 2\n    while at < end:\n        i = at\n        at += by\n        print(i)"
+    counted = (
+        "def f(n):\n    at, end, by = 0, n, 2\n    while at < end:\n        i = at\n        at += by\n        print(i)"
+    )
     assert "for at in range(0, end, by):" in written(counted)
     asked = "def f(n):\n    it, stop = iter(n), object()\n    while True:\n        if not ((x := next(it, stop)) is not stop):\n            break\n        print(x)"
     assert "for x in n:" in written(asked)
+
+
+def test_loops_of_one_turn() -> None:
+    assert "while" not in written("go = True\nwhile go:\n    go = False\n    print(1)")
+    assert "for" not in written("for x in (y,):\n    print(x)")
+    for kept in ("for x in (y,):\n    if x:\n        break\n    print(x)", "for x in (y, z):\n    print(x)"):
+        assert written(kept) == ast.unparse(ast.parse(kept))
 
 
 def test_lines_stay() -> None:
