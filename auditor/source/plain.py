@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import keyword
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from auditor.unpack.wordset import wordset
 
 WORK = 20_000  # of the reader, for one expression
 TOTAL = 400_000  # for one file
+MAX_TEXTS = 3  # texts in texts that are run
 DEEP = 8  # stores in stores
 MAX_LENGTH = 20_000  # of a constant that is put in
 BUILTINS = wordset(
@@ -44,9 +46,48 @@ def plain(text: str) -> Parsed:
     if first.tree is None:
         return first
     try:
-        return Parsed(_Plain(first.tree).run(), rewritten=first.rewritten)
+        tree = _Plain(first.tree).run()
+        for _ in range(MAX_TEXTS):
+            opened = _opened(tree)
+            if opened is tree:
+                break
+            tree = _Plain(opened).run()
+        return Parsed(tree, rewritten=first.rewritten)
     except RecursionError:
         return first
+
+
+def _opened(tree: ast.Module) -> ast.Module:
+    """The module with the statements of the texts that its own level runs; they stand in the line of the call."""
+    body: list[ast.stmt] = []
+    for s in tree.body:
+        text = _run_text(s)
+        inner = parse(text).tree if text else None
+        if inner is None:
+            body.append(s)
+            continue
+        copy = ast.parse(ast.unparse(inner))
+        for n in ast.walk(copy):
+            if isinstance(n, ast.stmt | ast.expr | ast.excepthandler | ast.arg):
+                n.lineno = n.end_lineno = s.lineno
+        body += copy.body
+    return tree if len(body) == len(tree.body) and all(map(operator.is_, body, tree.body)) else ast.Module(body, [])
+
+
+def _run_text(s: ast.stmt) -> str:
+    """The text of `exec("…")` or `exec("…", globals())`, "" for any other statement."""
+    e = s.value if isinstance(s, ast.Expr) else None
+    if not (isinstance(e, ast.Call) and isinstance(e.func, ast.Name) and e.func.id == "exec" and not e.keywords):
+        return ""
+    first = e.args[0] if e.args else None
+    here = len(e.args) == 1 or (
+        len(e.args) == 2
+        and isinstance(g := e.args[1], ast.Call)
+        and isinstance(g.func, ast.Name)
+        and g.func.id == "globals"
+    )
+    text = first.value if here and isinstance(first, ast.Constant) else ""
+    return text if isinstance(text, str) and len(text) <= MAX_LENGTH else ""
 
 
 def words_of(tree: ast.Module) -> frozenset[str]:

@@ -72,6 +72,12 @@ def test_left_as_it_is(text: str) -> None:
     assert written(text) == ast.unparse(ast.parse(text))
 
 
+def test_text_that_is_run() -> None:
+    assert written("exec('def f' + '(x):\\n    return x', globals())\nf(int('1'))") == "def f(x):\n    return x\nf(1)"
+    inside = "def g():\n    exec('x = 1')"
+    assert written(inside) == inside
+
+
 def test_loops() -> None:
     counted = (
         "def f(n):\n    at, end, by = 0, n, 2\n    while at < end:\n        i = at\n        at += by\n        print(i)"
