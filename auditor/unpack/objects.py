@@ -310,9 +310,7 @@ def _loader_method(m: Machine, s: Spec, name: str, args: list[Value]) -> Value:
     if name in ("exec_module", "load_module"):
         names = args[0].names if args and isinstance(args[0], Instance) else {}
         names.setdefault("__file__", m.folder.absolute(s.path))
-        runs = list(m.runs)
         m.run_path(s.path, Scope(names))
-        m.runs[:] = runs  # a module beside the script is loaded for its names, and does not stand for the script
         return Instance(None, names)
     if name in ("get_data", "get_source"):
         path = args[0] if args and name == "get_data" else s.path
