@@ -248,6 +248,7 @@ class Program:
     suspects: tuple[Suspect, ...] = ()
     loops: tuple[Location, ...] = ()  # where loop number i stands
     functions: tuple[str, ...] = ()  # qualified names of the functions that were entered
+    shut: tuple[str, ...] = ()  # lines of branches that known conditions left out: "file:first-last"
     headline: tuple[int, ...] = ()  # the reports that print the number that the claim rests on
     rivals: tuple[int, ...] = ()  # others that it may rest on: no line of the log shows the claimed number
     assumed: bool = False  # switches that are off by default were taken as perhaps on, see `collect.py`

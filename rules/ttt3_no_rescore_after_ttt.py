@@ -96,7 +96,9 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
             INSTEAD,
         )
     )
-    yield from found or adaptation.clear(RULE, e.program, "no token's counted score comes after training on it")
+    yield from found or adaptation.clear(
+        RULE, e.program, "no token was seen to be scored, trained on and scored again for the reported number"
+    )
 
 
 _PASS = """\

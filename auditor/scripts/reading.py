@@ -17,6 +17,7 @@ from auditor.scripts.entry import Program, choose_entry, reach
 from auditor.scripts.imports import NATIVE, needed_files
 from auditor.scripts.mentions import python_uses
 from auditor.scripts.shell import COMPRESSORS, documented_installs, joined_lines, split_script, uses
+from auditor.source.plain import plain
 from auditor.submission.base import Submission, Unreadable
 from auditor.unpack import Unpacked, unpack
 from auditor.unpack.content import Content, content
@@ -164,7 +165,7 @@ def _needs(u: Unpacked, path: str, known: frozenset[str]) -> tuple[str, ...]:
     """Files it imports or runs, and files out of which its program was unpacked."""
     found: dict[str, None] = {}
     for text in dict.fromkeys((u.text, u.shipped_text, *(p.text for p in u.parts))):
-        tree = parse(text).tree if text else None
+        tree = plain(text).tree if text else None
         if tree is not None:
             found.update(dict.fromkeys(needed_files(tree, path, known)))
     read = {
@@ -236,7 +237,7 @@ def _place(script: Script, lines: list[str], line: int) -> Location:
 
 
 def _in_python(script: Script) -> Iterator[Mention]:
-    tree = parse(script.text).tree if script.text else None
+    tree = plain(script.text).tree if script.text else None
     if tree is None or script.path.endswith((*NATIVE, *SHELL)):
         return
     lines = script.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -125,6 +125,13 @@ def parts(w: Walk, v: Value, count: int) -> list[Value]:
 
 def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
     if isinstance(owner, Inst):
+        put = attributes.class_lookup(owner.cls, name)
+        if isinstance(put, Func) and "@set" in put.kw_defaults:  # a property with a setter
+            calls.call(w, put.kw_defaults["@set"], [owner, v], {}, None)
+            return
+        if isinstance(put, Inst) and (method := attributes.find_method(put, "__set__")) is not None:
+            calls.call(w, method, [owner, v], {}, None)
+            return
         if name in owner.attrs and w.guards and not isinstance(owner.attrs[name], Const):
             v = join(owner.attrs[name], v)
         if labels(v) & w.marks.mask[Mark.ARGUMENT]:

@@ -108,11 +108,13 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
             if v.wrapped == "class":
                 return Bound(v, owner.cls)
             return Bound(v, owner)
+        if isinstance(v, Inst) and (ask := find_method(v, "__get__")) is not None:
+            return calls.call(w, ask, [owner, owner.cls], {}, n)
         return v
     if name == "__class__":
         return owner.cls
     if name == "__dict__":
-        return Dict(dict(owner.attrs))
+        return Dict(owner.attrs)  # the same names: what is put into one is in both
     fallback = class_lookup(owner.cls, "__getattr__")
     if isinstance(fallback, Func) and not name.startswith("__"):
         return calls.call(w, Bound(fallback, owner), [Const(name)], {}, n)

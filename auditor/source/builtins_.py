@@ -296,6 +296,14 @@ def _pure(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data(all_labels(a, k), tag=tag)
 
 
+def _bytes(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    """The bytes of an array are the array; those of a known text are known."""
+    v = a[0] if a else Const(b"")
+    if isinstance(v, Const) and isinstance(v.v, str) and len(v.v) <= texts.MAX_TEXT:
+        return Const(v.v.encode("utf-8", "replace"), v.lab)
+    return v if isinstance(v, Data) or (isinstance(v, Const) and isinstance(v.v, bytes)) else Data(all_labels(a, k))
+
+
 def _slice_of(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     parts: list[Value] = [NONE, a[0], NONE] if len(a) == 1 else [*a, NONE, NONE][:3]
     return Seq(parts, "slice")
@@ -341,6 +349,7 @@ FUNCTIONS = {
     "print": _print,
     "functools.partial": _partial,
     "slice": _slice_of,
+    **dict.fromkeys(("bytes", "bytearray", "memoryview"), _bytes),
     "chr": _pure,
     "ord": _pure,
     "abs": _pure,

@@ -40,6 +40,12 @@ def _byte_tables(entry: Script, modules: tuple[Script, ...]) -> tuple[ByteTable,
     if first is None:
         return ()
     read_modules = [first, *(m for s in modules[:MAX_MODULES] if s.path.endswith(".py") and (m := read(s)))]
+    for m in read_modules:
+        for other in read_modules:
+            if other is not m:
+                name = other.script.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+                m.known.beside.setdefault(name, other.known)
+                m.known.beside.setdefault(name.rpartition(".")[2], other.known)
     program = Program(read_modules)
     builders = find_builders(read_modules)
     out: dict[tuple[int, ByteCount], ByteTable] = {}

@@ -69,6 +69,7 @@ class Known:
     functions: Mapping[str, tuple[ast.FunctionDef | ast.AsyncFunctionDef, bool]]
     constants: Mapping[str, ast.expr]
     imports: Mapping[str, str]
+    beside: dict[str, Known] = field(default_factory=dict)  # the other modules of the submission, by import name
 
 
 class Expressions(ABC):
@@ -150,7 +151,9 @@ class Expressions(ABC):
     def outer(self, name: str) -> Value:
         """A name of the module: a function, an import, a constant, something built in, or a setting."""
         if name in self.known.imports:
-            return Ref(self.known.imports[name])
+            path = self.known.imports[name]
+            found = self.beside(path)
+            return Ref(path) if found is UNKNOWN else found
         if name in self.known.functions:
             node, method = self.known.functions[name]
             return UNKNOWN if method else Closure(node, Scope())
@@ -167,14 +170,33 @@ class Expressions(ABC):
             )
         if name in builtins.NAMES:
             return Ref(f"builtins.{name}")
-        return Outside(name)
+        star = self.known.imports.get("*", "").removesuffix("*")
+        found = self.beside(star + name) if star else UNKNOWN
+        return Outside(name) if found is UNKNOWN else found
+
+    def beside(self, path: str) -> Value:
+        """A constant of another module of the submission; `UNKNOWN` for anything else."""
+        module, _, name = path.rpartition(".")
+        other = self.known.beside.get(module)
+        if other is None or name not in other.constants or path in self.resolving:
+            return UNKNOWN
+        kept, self.known = self.known, other
+        self.resolving.add(path)
+        try:
+            value = self.value(other.constants[name], Scope())
+        finally:
+            self.known = kept
+            self.resolving.discard(path)
+        return value if isinstance(value, str | bytes | int | float | tuple | list | set) else UNKNOWN
 
     def attribute(self, e: ast.Attribute, scope: Scope) -> Value:
         if e.attr in self.attributes and not isinstance(e.value, ast.Call):
             return self.attributes[e.attr]
         owner = self.value(e.value, scope)
         if isinstance(owner, Ref):
-            return Ref(f"{owner.name}.{e.attr}")
+            path = f"{owner.name}.{e.attr}"
+            found = self.beside(path)
+            return Ref(path) if found is UNKNOWN else found
         if isinstance(owner, Array) and e.attr in ("shape", "size", "T", "data", "device", "dtype", "values"):
             return library.array_attribute(owner, e.attr)
         if isinstance(owner, Outside) and not tokenizer_method(e.attr):

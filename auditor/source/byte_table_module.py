@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from auditor.source.byte_table_expressions import Known
 from auditor.source.byte_table_values import PIECE_METHODS, tokenizer_method
-from auditor.unpack.parse import parse, walk
+from auditor.source.plain import plain, words_of
+from auditor.unpack.parse import walk
 from rules.evidence import Script
 from rules.place import Location
 
@@ -51,7 +52,7 @@ class Unit:
             lines = self.module.lines
             if self.node is not None:
                 lines = lines[self.node.lineno - 1 : self.node.end_lineno]
-            self._words = frozenset(_WORD.findall("\n".join(lines)))
+            self._words = frozenset(_WORD.findall("\n".join(lines))) | words_of(self.module.tree)
         return self._words
 
     def mentions(self, name: str) -> bool:
@@ -175,7 +176,7 @@ class Module:
 
 def read(script: Script) -> Module | None:
     """The file's module, None when it is no Python."""
-    tree = parse(script.text).tree if script.text else None
+    tree = plain(script.text).tree if script.text else None
     return Module(script, tree) if tree is not None else None
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, environment, expressions, library, loops, statements, summary
+from auditor.source import attributes, environment, executed, expressions, library, loops, statements, summary
 from auditor.source.values import (
     NONE,
     Alt,
@@ -219,9 +219,15 @@ def _decorate(w: Walk, d: Value, fn: Value, n: ast.AST) -> Value:
             fn.wrapped = "context"
             return fn
     if isinstance(d, Method) and d.name in ("setter", "deleter"):
-        return fn
-    if isinstance(d, (Func, Bound, Inst, Native)):
+        if not isinstance(d.owner, Func):
+            return fn
+        if d.name == "setter":
+            d.owner.kw_defaults["@set"] = fn
+        return d.owner
+    if isinstance(d, (Func, Bound, Inst, Native, Cls)):
         out = call(w, d, [fn], {}, n)
+        if isinstance(d, Cls) and not (isinstance(out, Inst) and attributes.find_method(out, "__call__")):
+            return fn
         return out if not isinstance(out, (Const, Data)) else fn
     return fn
 
@@ -439,7 +445,9 @@ def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         del w.guards[depth:]
         w.site = site
     if fn.generator:
-        return Seq(f.yields or [], "generator", True)
+        made = Seq(f.yields or [], "generator", True)
+        made.quiet = f.quiet > w.no_grad
+        return made
     out: Value | None = None
     for r in f.returns:
         out = join(out, r)
@@ -491,6 +499,8 @@ def iterate_object(w: Walk, o: Inst) -> tuple[list[Value], bool]:
 
 
 def _locals(w: Walk, args: Args, f: Frame) -> Value:
+    if args and isinstance(args[0], (Inst, LibObj)):
+        return Dict(args[0].attrs)
     if args:
         return Data(labels(args[0]))
     return Dict(dict(f.locals))
@@ -500,22 +510,19 @@ def _globals(w: Walk, args: Args, f: Frame) -> Value:
     return Dict(f.top.frame.locals)
 
 
-def _exec(w: Walk, args: Args, f: Frame) -> Value:
-    """`exec(open("beside.py").read())`: a file of the submission, walked in the names at hand."""
-    text = args[0].text if args and isinstance(args[0], Data) else ""
-    if text.startswith("file "):
-        source = w.modules.get(text.rsplit("/", 1)[-1].removeprefix("file ").removesuffix(".py"))
-        if source is not None:
-            statements.block(w, source[1].body, f.top.frame)
-    return NONE
-
-
 _NEEDS_FRAME: dict[str, Callable[[Walk, Args, Frame], Value]] = {
-    "exec": _exec,
+    "exec": lambda w, args, f: executed.execute(w, args, f, w.site.line),
+    "eval": lambda w, args, f: executed.evaluate(w, args, f, w.site.line),
     "locals": _locals,
     "vars": _locals,
     "globals": _globals,
 }
+
+
+def leave_context(w: Walk, v: Value, n: ast.AST) -> None:
+    """What happens at the end of `with v`."""
+    if isinstance(v, Inst) and (method := attributes.find_method(v, "__exit__")) is not None:
+        call(w, method, [NONE, NONE, NONE], {}, n)
 
 
 def enter_context(w: Walk, v: Value, n: ast.AST) -> Value:

@@ -15,7 +15,7 @@ def method(w: Walk, owner: Seq | Dict, name: str, args: Args, kw: Kw, n: ast.AST
 
 
 def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
-    if name in ("append", "add", "appendleft", "put", "insert", "push"):
+    if name in ("append", "add", "appendleft", "put", "put_nowait", "insert", "push"):
         if args:
             v = args[-1]
             if w.conditions:
@@ -40,7 +40,7 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
                 assign.add_item(s, i)
             s.more = s.more or more
         return s if name == "union" else NONE
-    if name in ("pop", "popleft", "get"):
+    if name in ("pop", "popleft", "get", "get_nowait"):
         if s.items:
             at = args[0] if args else None
             place = at.v if isinstance(at, Const) and isinstance(at.v, int) else (0 if name != "pop" else -1)

@@ -381,6 +381,7 @@ def _named(w: Walk, n: ast.NamedExpr, f: Frame) -> Value:
 
 def _yield(w: Walk, n: ast.Yield, f: Frame) -> Value:
     v = evaluate(w, n.value, f) if n.value else NONE
+    f.quiet = max(f.quiet, w.no_grad)
     if f.yields is not None and len(f.yields) < 64:
         f.yields.append(v)
     return Data()

@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from auditor.source import sights_native, statements
 from auditor.source.config import Configuration
 from auditor.source.graph import program
+from auditor.source.plain import plain
 from auditor.source.values import ModuleValue
 from auditor.source.walk import MAX_SECONDS, OutOfFuel, Walk
 from auditor.source.witness import agreement, proven
-from auditor.unpack.parse import parse
 from rules.events import Program
 from rules.evidence import Script
 
@@ -75,14 +75,14 @@ def walk(
         w.forced = proof or {}
         tree = like.loaded["__main__"].tree
     else:
-        parsed = parse(entry.text)
+        parsed = plain(entry.text)
         w.natives, w.native_suspects = sights_native.outcomes((entry, *(s for s in modules if s.path != entry.path)))
         if parsed.tree is None:
             return w, f"{entry.path} {parsed.problem}"
         tree = parsed.tree
         for s in modules:
             if s.path != entry.path and s.role != "native" and s.path.endswith(".py"):
-                beside = parse(s.text)
+                beside = plain(s.text)
                 other = beside.tree
                 if other is None:
                     w.unread.append(f"{s.path} {s.syntax_error or beside.problem}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from auditor.source import sights_mixing, sights_native
@@ -59,9 +61,44 @@ def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) ->
         suspects=(*left, *w.native_suspects),
         loops=tuple(maker.place(s) for s in w.loop_sites),
         functions=tuple(w.entered),
+        shut=tuple(shut(w)),
         finished=not problem,
         problem=problem,
     )
+
+
+_TELLING = (ast.Constant, ast.Name, ast.Attribute, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Subscript)
+_ASKS = frozenset(("int", "float", "bool", "str", "len", "get", "getenv", "lower", "strip"))
+
+
+def shut(w: Walk) -> Iterator[str]:
+    """The lines of branches that were never walked because a plain condition is known, and of loops without a turn."""
+    for path, n, said in w.ways.values():
+        if len(said) != 1 or None in said:
+            continue
+        block = (n.orelse if isinstance(n, ast.If) else []) if True in said else n.body
+        if block and (_counts(n.iter) if isinstance(n, ast.For) else _plain(n.test)):
+            yield f"{path}:{block[0].lineno}-{block[-1].end_lineno or block[-1].lineno}"
+
+
+def _counts(e: ast.expr) -> bool:
+    """Whether a loop goes over what is written out in the code, or over a range of plain numbers."""
+    ranged = isinstance(e, ast.Call) and isinstance(e.func, ast.Name) and e.func.id == "range"
+    return isinstance(e, ast.Tuple | ast.List) or (ranged and all(_plain(a) for a in e.args))  # type: ignore[attr-defined]
+
+
+def _plain(test: ast.expr) -> bool:
+    """Whether a condition only asks for values and settings, so that what was known of it holds in the run too."""
+    for n in ast.walk(test):
+        if isinstance(n, ast.Call):
+            name = (
+                n.func.attr if isinstance(n.func, ast.Attribute) else n.func.id if isinstance(n.func, ast.Name) else ""
+            )
+            if name not in _ASKS:
+                return False
+        elif isinstance(n, ast.expr) and not isinstance(n, _TELLING):
+            return False
+    return True
 
 
 def warmups(w: Walk) -> None:

@@ -183,6 +183,8 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         items = list(a[0].items)
         s = Seq(items[::-1] if p == "reversed" else items, kind, a[0].more, a[0].lab)
         s.length = a[0].length
+        if p not in ("sorted", "reversed", "set", "frozenset"):
+            s.pieces = a[0].pieces
         if p == "sorted" and w.score_marks(labels(s)):
             w.note(BOUND_PICKED, w.site, labels(s))
         if p == "sorted":
@@ -303,7 +305,18 @@ def _any_all(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data(labels(v))
 
 
+def _queue(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    s = Seq([])
+    s.site, s.born = w.site, tuple(w.turns)
+    return s
+
+
 FUNCTIONS = {
+    **{
+        f"{m}.{q}": _queue
+        for m in ("queue", "multiprocessing")
+        for q in ("Queue", "SimpleQueue", "LifoQueue", "JoinableQueue")
+    },
     "range": _range,
     "len": _len,
     "min": _extreme,

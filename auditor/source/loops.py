@@ -34,13 +34,15 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
             assign.assign(w, n.target, marked(item, bit, w, loop), f)
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):
+            w.went(n, True, f)
             return signal
         if first:
             passes.first_turn()
+        first = False
         if signal == "break":
             break
-        first = False
     passes.end()
+    w.went(n, not first, f)
     if n.orelse and signal != "break":
         return statements.block(w, n.orelse, f)
     return None
@@ -60,7 +62,9 @@ def run_while(w: Walk, n: ast.While, f: Frame) -> str | None:
                 f.locals[name] = Const(value, bit)
             test = expressions.evaluate(w, n.test, f)
             sights_branches.while_test(w, n, labels(test), f)
-            if expressions.decide(w, test) is False:
+            known = expressions.decide(w, test)
+            w.went(n, known if isinstance(test, Const) else None, f)
+            if known is False:
                 return None
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):

@@ -129,7 +129,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in ("max", "amax") and owner.tag == "tokens" and not a:
         return Data()  # how large the vocabulary is
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
-        d = Data(labels(owner) | all_labels(a, k), tag="")
+        least = name in ("argmax", "argmin") and owner.tag in (*AT_TARGET, "total") and w.score_marks(labels(owner))
+        d = Data(labels(owner) | all_labels(a, k), tag=mixing.LEAST if least else "")
         if name in ("topk", "sort") or (name == "max" and a):
             return Seq([Data(d.lab, tag=owner.tag if owner.tag == "probabilities" else ""), Data(d.lab)], "tuple")
         return d
@@ -261,9 +262,12 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
             piece = Read(r0.split, r0.at, r0.turns, r0.base, None, None, r0.parts, r0.sidecar)
             part = Seq([tokens.narrow(w, owner, piece, 0)], "tuple", True)
             part.loose = True
+            part.pieces = (owner, tuple(part.items))
             return part
         v = Data(lab, base=owner, tag=owner.tag)
-        return Seq(sights_state.pieces(w, [v, v], w.site), "tuple", True)
+        several = Seq(sights_state.pieces(w, [v, v], w.site), "tuple", True)
+        several.pieces = (owner, tuple(several.items))
+        return several
     if name == "masked_fill" or name == "masked_select":
         lab |= all_labels(a, k)
     if name == "narrow" and owner.tok is not None and len(a) > 2:

@@ -32,6 +32,24 @@ def tag_of(v: Value) -> str:
 LOSSES = (*AT_TARGET, "total", "spread", "spread probability", "better")
 
 
+LEAST = "least"  # the place of the smallest of several losses
+
+
+def picked(w: Walk, owner: Value, key: Value) -> None:
+    """One of several losses is taken out at a place that losses of the same tokens chose."""
+    if tag_of(key) != LEAST:
+        return
+    mine, theirs = w.score_marks(labels(owner)), w.score_marks(labels(key))
+    if (
+        mine
+        and theirs
+        and tag_of(owner) in LOSSES
+        and (mine & theirs or overlap(w, _targets(w, mine), _targets(w, theirs)))
+    ):
+        what = "which of several losses counts is chosen by the losses of the same tokens"
+        w.see(Sight.ORACLE, w.site, what, mine)
+
+
 def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     """`a op b` where at least one is not known."""
     la, lb = labels(a), labels(b)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from contextlib import suppress
 
-from auditor.source import attributes, calls, environment, files, loops, probabilities, sights_files, texts
+from auditor.source import attributes, calls, environment, executed, files, loops, probabilities, sights_files, texts
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -26,7 +26,8 @@ from auditor.source.values import (
     labels,
 )
 from auditor.source.walk import Walk
-from rules.events import Sight
+from rules.events import Setting, Sight
+from rules.place import Location
 
 
 def _add_argument(w: Walk, o: LibObj, args: Args, kw: Kw) -> None:
@@ -54,7 +55,12 @@ def _add_argument(w: Walk, o: LibObj, args: Args, kw: Kw) -> None:
                     default = Const({"int": int, "float": float, "str": str}[kind.path](given))
             elif kind is not None and not isinstance(kind, Lib):
                 default = calls.call(w, kind, [Const(given)], {}, None)
-    space.attrs[name] = environment.configured(w, name, default, w.site, True) if given is None else default
+    if given is None:
+        default = environment.configured(w, name, default, w.site, True)
+        if isinstance(default, Const) and default.v is not None:
+            at = Location(w.site.path, w.site.line)
+            w.settings.setdefault(name, Setting(name, str(default.v), "default", at))
+    space.attrs[name] = default
 
 
 def _given(w: Walk, names: list[str]) -> str | None:
@@ -76,9 +82,21 @@ WRITES = frozenset(
 )  # fmt: skip
 
 
+NO_GRADIENTS = ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled:off")
+
+
 def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Methods of files, paths, environments, parsers, tokenizers and other library objects."""
     lab = all_labels(args, kw)
+    if name in ("__enter__", "__exit__") and o.path in NO_GRADIENTS:
+        w.no_grad = max(0, w.no_grad + (1 if name == "__enter__" else -1))
+        return NONE
+    if name == "enter_context" and args:  # of an ExitStack: until the `with` statement around ends
+        if isinstance(args[0], LibObj):
+            w.no_grad += args[0].path in NO_GRADIENTS
+            return args[0]
+        w.no_grad += isinstance(args[0], Seq) and args[0].quiet
+        return calls.enter_context(w, args[0], n or ast.Constant(None))
     if o.path == "os.environ":
         if name in ("get", "setdefault", "pop"):
             if not args:
@@ -111,7 +129,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             ):  # a counter shared by processes: another value each time
                 return Data(files.turns_now(w))
             if found is None and files.text_of_path(o).endswith(".py"):
-                return Data(labels(o), text=f"file {files.text_of_path(o)}")
+                return Data(labels(o), text=f"{executed.FILE}{files.text_of_path(o)}")
             return found if found is not None else Data(labels(o) | sights_files.unknown(w))
         if name in WRITES:
             if w.score_marks(lab):
@@ -120,6 +138,8 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
                 files.store(w, o.attrs.get("path", NONE), args[0])
             return NONE
         return NONE if name in ("close", "seek", "flush") else Data(labels(o))
+    if o.path == "module spec":
+        return executed.loaded(w, o) if name == "load_module" else NONE
     if o.path == "buffer":
         content = o.attrs.get("@content")
         if name in ("getvalue", "read", "getbuffer"):
@@ -185,8 +205,10 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
     text = files.text_of_path(o)
     if name in ("glob", "rglob"):
         return files.listing(w, f"{text}/{texts.text_of(args[0]) if args else '*'}", labels(o))
-    if name in ("resolve", "expanduser", "absolute", "with_suffix", "with_name"):
+    if name in ("resolve", "expanduser", "absolute", "with_suffix"):
         return o
+    if name == "with_name":
+        return attributes.path_of("/".join([*text.split("/")[:-1], texts.text_of(args[0]) if args else ""]), labels(o))
     if name == "joinpath":
         return attributes.path_of("/".join([text, *(files.text_of_path(a) for a in args)]), labels(o))
     if name == "open":
@@ -195,6 +217,8 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
         return f
     if name in ("read_bytes", "read_text"):
         found = files.load_tokens(w, o, {})
+        if found is None and text.endswith(".py"):
+            return Data(labels(o), text=f"{executed.FILE}{text}")
         return found if found is not None else Data(labels(o) | sights_files.unknown(w))
     if name in ("write_bytes", "write_text"):
         if args:

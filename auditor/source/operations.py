@@ -12,7 +12,7 @@ SHAPE_ONLY = frozenset(
         "int32", "float32", "float64", "uint64", "uint16", "uint32", "unfold", "select", "unbind", "chunk", "split",
         "tensor_split", "hsplit", "vsplit", "array_split", "is_contiguous", "record_stream", "retain_grad", "reshape_as",
         "copy", "diagonal", "atleast_1d", "atleast_2d", "as_strided", "unflatten", "masked_select", "masked_fill",
-        "expand_dims", "moveaxis", "stack_only", "int8", "uint8", "type_as", "flip",
+        "expand_dims", "moveaxis", "stack_only", "int8", "uint8", "type_as", "flip", "tobytes",
     ]
 )  # fmt: skip
 

@@ -88,6 +88,8 @@ def joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     v = a[0] if a else k.get("tensors", NONE)
     if isinstance(v, Seq):
         look_for_entropy(w, v)
+        if v.of is not None:
+            return v.of
         if len(v.items) == 1 and isinstance(v.items[0], Data):
             return v.items[0]
         tags = {mixing.tag_of(i) for i in v.items}

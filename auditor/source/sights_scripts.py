@@ -6,8 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from auditor.source.plain import plain
 from auditor.source.sights_text import folds
-from auditor.unpack.parse import parse, walk
+from auditor.unpack.parse import walk
 from rules.events import Observation, Sight
 from rules.evidence import Evidence, Script
 from rules.place import Location
@@ -47,7 +48,7 @@ def sweep(e: Evidence) -> tuple[Observation, ...]:
     for s in e.package.scripts[:MAX_SCRIPTS]:
         if s.role in ("native", "shell") or not s.text or s.syntax_error:
             continue
-        tree = parse(s.text).tree
+        tree = plain(s.text).tree
         if tree is None:
             continue
         if entry is not None and s.path == entry.path:

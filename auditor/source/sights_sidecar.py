@@ -6,7 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from auditor.unpack.parse import parse, walk
+from auditor.source.plain import plain
+from auditor.unpack.parse import walk
 from rules.events import Observation, Sight
 from rules.evidence import Evidence, Script
 from rules.place import Location
@@ -26,14 +27,14 @@ def sizes_of_shards(e: Evidence) -> tuple[Observation, ...]:
     entry = e.package.entry
     scripts = {s.path: s for s in e.package.scripts[:MAX_SCRIPTS]}
     for s in scripts.values():
-        if (entry is not None and s.path == entry.path) or not s.path.endswith(".py") or "_bytes" not in s.text:
+        if (entry is not None and s.path == entry.path) or not s.path.endswith(".py"):
             continue
-        tree = parse(s.text).tree if not s.syntax_error else None
+        tree = plain(s.text).tree if not s.syntax_error else None
         if tree is None or not (line := _writes(tree)):
             continue
         beside = [scripts[i] for i in s.imports if i in scripts]
         marks = _has_marks(tree) or any(
-            (t := parse(m.text).tree) is not None and _has_marks(t) for m in beside if m.text
+            (t := plain(m.text).tree) is not None and _has_marks(t) for m in beside if m.text
         )
         details = (("marks", "yes" if marks else "no"),)
         faulty = list(_transformed(tree))
@@ -93,24 +94,56 @@ def _transformed(tree: ast.Module) -> Iterator[int]:
         and (_has_marks(f) or any(isinstance(n, ast.Name) and n.id in constants for n in ast.walk(f)))
         and _adds(f, constants)
     }
-    for f in walk(tree):
-        if not isinstance(f, ast.FunctionDef) or f.name in makers:
+    functions = {f.name: f for f in walk(tree) if isinstance(f, ast.FunctionDef) and f.name not in makers}
+    givers, given = set(makers), set[tuple[str, str]]()  # what gives back such text, and which parameters take it
+    for _ in functions:
+        before = len(givers) + len(given)
+        for f in functions.values():
+            changed, _ = _changed(f, givers, given)
+            if any(isinstance(n, ast.Return) and _first(n.value, givers, changed) for n in ast.walk(f)):
+                givers.add(f.name)
+            for n in ast.walk(f):
+                own = functions.get(n.func.id) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) else None
+                if own is not None and isinstance(n, ast.Call):
+                    for p, a in zip(own.args.args, n.args, strict=False):
+                        if _first(a, givers, changed):
+                            given.add((own.name, p.arg))
+        if len(givers) + len(given) == before:
+            break
+    for f in functions.values():
+        whole, parts = _changed(f, givers, given)
+        for n in ast.walk(f):
+            if isinstance(n, ast.Call) and _length_of(n, whole, parts):
+                yield n.lineno
+
+
+def _first(e: ast.expr | None, givers: set[str], changed: set[str]) -> bool:
+    """Whether an expression, or the first of several, is the changed text."""
+    if isinstance(e, ast.Tuple | ast.Subscript):
+        e = (e.elts[0] if e.elts else None) if isinstance(e, ast.Tuple) else e.value
+    if isinstance(e, ast.Call):
+        return isinstance(e.func, ast.Name) and e.func.id in givers
+    return isinstance(e, ast.Name) and e.id in changed
+
+
+def _changed(f: ast.FunctionDef, givers: set[str], given: set[tuple[str, str]]) -> tuple[set[str], set[str]]:
+    """Names of a function that hold the changed text, and names that hold a slice of it."""
+    whole = {p.arg for p in f.args.args if (f.name, p.arg) in given}
+    parts: set[str] = set()
+    for n in ast.walk(f):
+        if not isinstance(n, ast.Assign | ast.NamedExpr):
             continue
-        changed: set[str] = set()
-        for n in ast.walk(f):
-            if (
-                isinstance(n, ast.Assign)
-                and isinstance(n.value, ast.Call)
-                and isinstance(n.value.func, ast.Name)
-                and n.value.func.id in makers
-            ):
-                target = n.targets[0]
-                first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
-                if isinstance(first, ast.Name):
-                    changed.add(first.id)
-        for n in ast.walk(f):
-            if isinstance(n, ast.ListComp | ast.GeneratorExp) and _length_of(n.elt, changed):
-                yield n.elt.lineno
+        target = n.targets[0] if isinstance(n, ast.Assign) else n.target
+        first = target.elts[0] if isinstance(target, ast.Tuple) and target.elts else target
+        if not isinstance(first, ast.Name):
+            continue
+        v = n.value
+        if isinstance(v, ast.Subscript) and isinstance(v.slice, ast.Slice):
+            if isinstance(v.value, ast.Name) and v.value.id in whole:
+                parts.add(first.id)
+        elif _first(v, givers, whole):
+            whole.add(first.id)
+    return whole, parts
 
 
 def _adds(f: ast.FunctionDef, constants: set[str]) -> bool:
@@ -138,12 +171,14 @@ def _adds(f: ast.FunctionDef, constants: set[str]) -> bool:
     return False
 
 
-def _length_of(n: ast.expr, names: set[str]) -> bool:
-    """`len(NAME[…].encode(…))`, NAME being one of the names."""
-    if not (isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "len" and len(n.args) == 1):
+def _length_of(n: ast.Call, whole: set[str], parts: set[str]) -> bool:
+    """`len(NAME[…].encode(…))`, NAME being one of the names, or the same of a name for such a slice."""
+    if not (isinstance(n.func, ast.Name) and n.func.id == "len" and len(n.args) == 1):
         return False
     coded = n.args[0]
     if not (isinstance(coded, ast.Call) and isinstance(coded.func, ast.Attribute) and coded.func.attr == "encode"):
         return False
     of = coded.func.value
-    return isinstance(of, ast.Subscript) and isinstance(of.value, ast.Name) and of.value.id in names
+    if isinstance(of, ast.Name):
+        return of.id in parts
+    return isinstance(of, ast.Subscript) and isinstance(of.value, ast.Name) and of.value.id in whole

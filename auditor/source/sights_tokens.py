@@ -6,6 +6,7 @@ import ast
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from auditor.source import sights_mixing
 from auditor.source.labels import Mark, Read
 from auditor.source.values import Alt, Const, Data, Seq, Value, labels
 from rules.events import Sight, Split
@@ -19,6 +20,8 @@ SHIFT = "shift"
 MASKED, DRAWN = "masked", "drawn"
 AT, BEFORE, CUT = "at", "before", "cut"
 DOCUMENT = "document|"
+FIRST = "0:1>"  # all but the first position
+NEXT = "next"
 LAST = "0:-1<"  # all but the last position, see `tokens.edges`
 
 
@@ -55,6 +58,8 @@ def shifted(w: Walk, d: Data, bounds: frozenset[str]) -> None:
     """Inside a model all positions but the last are taken: the value at the position before."""
     if d.tag == "tokens":
         d.lab &= ~w.marks.mask[Mark.BOUNDARY]
+    if bounds == {FIRST} and w.forward_depth:
+        d.lab |= w.marks.make(Mark.BOUNDARY, NEXT)
     if LAST not in bounds or not w.forward_depth:
         return
     made = labels(d) & w.marks.mask[Mark.PARAMETER]  # by a layer: neither token ids nor a shape
@@ -64,11 +69,26 @@ def shifted(w: Walk, d: Data, bounds: frozenset[str]) -> None:
         d.lab |= w.marks.make(Mark.ACTIVATION, SHIFT)
 
 
+def padded(w: Walk, v: Data, by: Value, out: Data) -> None:
+    """A row without its first position gets one more at its end: each position holds the value of the next one."""
+    bit = w.marks.bit.get((Mark.BOUNDARY, NEXT), 0)
+    if not labels(v) & bit or not isinstance(by, Seq) or not w.forward_depth:
+        return
+    out.lab &= ~bit
+    sizes = [i.v if isinstance(i, Const) else None for i in by.items]
+    made = bool(labels(v) & w.marks.mask[Mark.PARAMETER])  # features lie behind the positions
+    at = 2 if made else 0
+    if sizes[at : at + 2] == [0, 1] and len(sizes) == at + 2 and not any(sizes[:at]):
+        out.lab |= sights_mixing.leak(w, Sight.NON_CAUSAL, "the value at the next position is brought to this one")
+
+
 def shortened(w: Walk, out: Value, key: Value) -> Value:
     """Remember of tokens inside a model that the last one was left out."""
     last = key.items[-1] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
     if isinstance(out, Data) and isinstance(last, Seq) and last.kind == "slice" and w.forward_depth:
-        high = last.items[1]
+        low, high = last.items[:2]
+        if isinstance(low, Const) and low.v == 1 and isinstance(high, Const) and high.v is None:
+            out.lab |= w.marks.make(Mark.BOUNDARY, NEXT)
         if isinstance(high, Const) and high.v == -1:
             out.lab |= w.marks.make(Mark.BOUNDARY, CUT)
     return out

@@ -85,18 +85,36 @@ def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
 
 
 def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> Signal:
+    w.went(n, known if isinstance(test, Const) else None, f)  # an empty list may be one that was not followed
     if known is not None:
         signal = block(w, n.body if known else n.orelse, f)
         return signal if signal != "raise" or w.trying else None  # the run that made the claim came past here
-    number = w.guard_number(n, labels(test))
+    return _both(
+        w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f),
+        lambda first, second: sights_branches.after_if(w, n, labels(test), first, second, f),
+    )  # fmt: skip
+
+
+def _both(
+    w: Walk,
+    n: ast.AST,
+    f: Frame,
+    marks: int,
+    one: Callable[[], Signal],
+    other: Callable[[], Signal],
+    after_both: Callable[[Signal, Signal], None] | None = None,
+) -> Signal:
+    """Both ways of a condition that nobody could decide, from the same names."""
+    number = w.guard_number(n, marks)
     before = dict(f.locals)
     with w.branch(f"{number}:then"):
-        first = block(w, n.body, f)
+        first = one()
     after = f.locals
     f.locals = dict(before)
     with w.branch(f"{number}:else"):
-        second = block(w, n.orelse, f)
-    sights_branches.after_if(w, n, labels(test), first, second, f)
+        second = other()
+    if after_both is not None:
+        after_both(first, second)
     if first is not None and second is None:
         return f"maybe {number}:else" if first != "raise" else None
     if second is not None and first is None:
@@ -118,16 +136,59 @@ def merge(f: Frame, before: dict[str, Value], other: dict[str, Value]) -> None:
 
 
 def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
-    expressions.evaluate(w, n.subject, f)
-    for k, case in enumerate(n.cases):
-        before = dict(f.locals)
-        for sub in ast.walk(case.pattern):
-            name = getattr(sub, "name", None)
-            if isinstance(name, str):
-                f.locals[name] = Data(labels(expressions.evaluate(w, n.subject, f)))
-        with w.branch(f"{id(n) % 9999991}:{k}"):
-            block(w, case.body, f)
-        merge(f, before, before)
+    return _cases(w, n.cases, expressions.evaluate(w, n.subject, f), f)
+
+
+def _cases(w: Walk, cases: list[ast.match_case], subject: Value, f: Frame) -> Signal:
+    """The first case that fits; where nobody can tell, this one or one of those behind it."""
+    if not cases:
+        return None
+    case = cases[0]
+    fits = _fits(w, case.pattern, subject, f)
+    if fits is False:
+        return _cases(w, cases[1:], subject, f)
+    marks = labels(subject)
+    if case.guard is not None:
+        test = expressions.evaluate(w, case.guard, f)
+        known = expressions.decide(w, test)
+        marks |= labels(test)
+        fits = known if fits or known is False else None
+    if fits is False:
+        return _cases(w, cases[1:], subject, f)
+    if fits:
+        return block(w, case.body, f)
+    return _both(w, case, f, marks, lambda: block(w, case.body, f), lambda: _cases(w, cases[1:], subject, f))
+
+
+def _fits(w: Walk, p: ast.pattern, v: Value, f: Frame) -> bool | None:
+    """Whether a pattern fits a value; its names are bound."""
+    match p:
+        case ast.MatchValue():
+            wanted = expressions.evaluate(w, p.value, f)
+            if isinstance(wanted, Const) and isinstance(v, Const):
+                return bool(v.v == wanted.v)
+            return None
+        case ast.MatchSingleton():
+            return v.v is p.value if isinstance(v, Const) else None
+        case ast.MatchAs():
+            fits = _fits(w, p.pattern, v, f) if p.pattern is not None else True
+            if p.name:
+                f.locals[p.name] = v
+            return fits
+        case ast.MatchOr():
+            said = [_fits(w, q, v, f) for q in p.patterns]
+            return True if True in said else None if None in said else False
+        case ast.MatchSequence() if (
+            isinstance(v, Seq) and not v.more and not any(isinstance(q, ast.MatchStar) for q in p.patterns)
+        ):
+            if len(p.patterns) != len(v.items):
+                return False
+            said = [_fits(w, q, x, f) for q, x in zip(p.patterns, v.items, strict=True)]
+            return False if False in said else None if None in said else True
+    for sub in ast.walk(p):
+        name = getattr(sub, "name", None) or getattr(sub, "rest", None)
+        if isinstance(name, str):
+            f.locals[name] = Data(labels(v))
     return None
 
 
@@ -175,6 +236,8 @@ def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
 
 def _with(w: Walk, n: ast.With | ast.AsyncWith, f: Frame) -> Signal:
     off = 0
+    before = w.no_grad
+    left: list[Value] = []
     for item in n.items:
         v = expressions.evaluate(w, item.context_expr, f)
         entered: Value = v
@@ -182,14 +245,18 @@ def _with(w: Walk, n: ast.With | ast.AsyncWith, f: Frame) -> Signal:
         if name in ("torch.no_grad", "torch.inference_mode", "torch.set_grad_enabled:off"):
             off += 1
         elif not isinstance(v, LibObj):
+            off += isinstance(v, Seq) and v.quiet
             entered = calls.enter_context(w, v, n)
+            left.append(v)
         if item.optional_vars is not None:
             assign.assign(w, item.optional_vars, entered, f)
     w.no_grad += off
     try:
         return block(w, n.body, f)
     finally:
-        w.no_grad -= off
+        for v in reversed(left):
+            calls.leave_context(w, v, n)
+        w.no_grad = before
 
 
 def _try(w: Walk, n: ast.Try, f: Frame) -> Signal:

@@ -39,6 +39,8 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
     """`owner[key]`."""
     if isinstance(owner, Const):
         return _constant_item(owner, key)
+    if isinstance(owner, (Data, Seq)):
+        mixing.picked(w, owner, key)
     if isinstance(owner, Seq):
         if (
             isinstance(key, Data)

@@ -81,6 +81,7 @@ class _Suspects:
                 self.innermost[d.path, line] = d
         self.named: dict[str, list[_Use]] | None = None
         self.reasons: dict[tuple[int, int], tuple[str, bool]] = {}
+        self.spans: dict[str, list[tuple[int, int]]] | None = None
 
     def found(self) -> Iterator[Suspect]:
         for d in self.defs:
@@ -127,8 +128,10 @@ class _Suspects:
         if any(not u.called for u in live):
             return "it is handed on as a value, and no call of it was seen", False
         around = [self.guards.around(u.path, u.line, met=False) for u in live]
-        if live and all(around):
+        if live and all(found or self._shut(u) for found, u in zip(around, live, strict=True)):
             said = {s.name: s for found in around for s in found}
+            if not said:
+                return "never called: the condition around the call is known not to hold", True
             return f"never called under the configuration of the claim: {_said(said.values())}", True
         if not live and uses and depth:
             callers = {id(u.inside): u.inside for u in uses if u.inside is not None and u.inside is not d}
@@ -139,6 +142,16 @@ class _Suspects:
         if live:
             return "never called: the branch that calls it was not taken", False
         return "never called", True
+
+    def _shut(self, u: _Use) -> bool:
+        """Whether the walk passed by the place because of a condition that it knew."""
+        if self.spans is None:
+            self.spans = {}
+            for s in self.program.shut:
+                path, _, lines = s.rpartition(":")
+                first, _, last = lines.partition("-")
+                self.spans.setdefault(path, []).append((int(first), int(last)))
+        return any(first <= u.line <= last for first, last in self.spans.get(u.path, ()))
 
     def _place(self, d: _Def) -> Location:
         s = self.scripts[d.path]

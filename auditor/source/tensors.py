@@ -61,7 +61,7 @@ def count_of(w: Walk, d: Data) -> Value:
 def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """`torch.f(…)`, `numpy.f(…)`, `torch.nn.functional.f(…)`, `math.f(…)`."""
     name = path.rsplit(".", 1)[-1]
-    handler = BY_NAME.get(name)
+    handler = BY_NAME.get(name) if path != "torch.nn.functional.pad" else _pad
     if handler is not None:
         return handler(w, path, a, k, n)
     if name in operations.FRESH:
@@ -328,6 +328,16 @@ def _roll(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         new = Read(r.split, r.at, r.turns, r.base, start, None, r.parts, r.sidecar)
         return tokens.narrow(w, v, new, extra if w.forward_depth else 0)
     return Data(all_labels(a, k) | extra, tag=mixing.tag_of(v))
+
+
+def _pad(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    v = a[0] if a else NONE
+    if not isinstance(v, Data):
+        return Data(all_labels(a, k), tag=mixing.tag_of(v))
+    out = methods.method(w, v, "pad", a[1:], k, n)
+    if isinstance(out, Data):
+        sights_tokens.padded(w, v, a[1] if len(a) > 1 else k.get("pad", NONE), out)
+    return out
 
 
 Handler = Callable[[Walk, str, Args, Kw, "ast.AST | None"], Value]

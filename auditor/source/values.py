@@ -125,7 +125,7 @@ class Seq(Value):
     an item is not known: numbers in it stand for others of their kind.
     """
 
-    __slots__ = ("_more", "base", "born", "items", "kind", "length", "loose", "site")
+    __slots__ = ("_more", "base", "born", "items", "kind", "length", "loose", "pieces", "quiet", "site")
 
     def __init__(self, items: list[Value], kind: str = "list", more: bool = False, lab: int = 0) -> None:
         self.items = items
@@ -137,6 +137,8 @@ class Seq(Value):
         self.length: int | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
+        self.quiet = False  # a generator that yields where gradients are off
+        self.pieces: tuple[Data, tuple[Value, ...]] | None = None  # all pieces of this tensor, in order
 
     @property
     def more(self) -> bool:
@@ -148,6 +150,13 @@ class Seq(Value):
         while s.base is not None:
             s = s.base
         s._more = value
+
+    @property
+    def of(self) -> Data | None:
+        """The tensor that these are all pieces of, if nothing was put in or taken out since."""
+        if self.pieces is None or len(self.items) != len(self.pieces[1]):
+            return None
+        return self.pieces[0] if all(a is b for a, b in zip(self.items, self.pieces[1], strict=True)) else None
 
     @property
     def inexact(self) -> bool:
@@ -182,7 +191,7 @@ class Alt(Value):
 class Frame:
     """Names while a function runs. `parent` is where it was defined, `top` the module."""
 
-    __slots__ = ("chain", "func", "global_names", "is_class", "locals", "parent", "returns", "top", "yields")
+    __slots__ = ("chain", "func", "global_names", "is_class", "locals", "parent", "quiet", "returns", "top", "yields")
 
     def __init__(self, top: ModuleValue, parent: Frame | None = None, func: Func | None = None) -> None:
         self.locals: dict[str, Value] = {}
@@ -191,6 +200,7 @@ class Frame:
         self.func = func
         self.returns: list[Value] = []
         self.yields: list[Value] | None = None
+        self.quiet = 0  # how many contexts without gradients were entered at a yield
         self.global_names: set[str] = set()
         self.is_class = False
         self.chain: tuple[Any, ...] = ()

@@ -225,6 +225,9 @@ class Walk:
     written: set[int] = field(default_factory=set)  # holders whose parameters went into a file
     restored: set[int] = field(default_factory=set)  # holders whose parameters were loaded
     notes: list[Note] = field(default_factory=list)  # what can only be told at the end of the walk
+    ways: dict[int, tuple[str, ast.If | ast.While | ast.For, set[bool | None]]] = field(
+        default_factory=dict
+    )  # conditions and loops by identity, and how they were decided
 
     # Limits.
 
@@ -245,6 +248,10 @@ class Walk:
         self.failed += 1
         if self.failed >= MAX_FAILURES:
             raise OutOfFuel
+
+    def went(self, node: ast.If | ast.While | ast.For, way: bool | None, frame: Frame) -> None:
+        """Note how a condition was decided, or whether a loop has any turn."""
+        self.ways.setdefault(id(node), (frame.top.path, node, set()))[2].add(way)
 
     # Places.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from auditor.unpack.limits import MAX_ITEMS, Stop
@@ -166,14 +166,40 @@ def _sum(m: Machine, value: Value, start: Value = 0) -> Value:
     return start
 
 
-@op("builtins.min", "builtins.max")
-def _extreme(m: Machine, *args: Value, **kwargs: Value) -> Value:
-    return UNKNOWN
+def _extreme(f: Callable[[list[Value]], Value]) -> Callable[..., Value]:
+    def run(m: Machine, *args: Value, **kwargs: Value) -> Value:
+        items = _items(m, args[0]) if len(args) == 1 else list(args)
+        if kwargs or not items or not all(deep_plain(v, m.budget) for v in items):
+            return UNKNOWN
+        m.budget.work(len(items))
+        return f(items)
+
+    return run
 
 
-@op("builtins.any", "builtins.all")
-def _any(m: Machine, value: Value) -> Value:
-    return UNKNOWN
+TABLE["builtins.min"] = _extreme(min)
+TABLE["builtins.max"] = _extreme(max)
+
+
+def _judged(every: bool) -> Callable[..., Value]:
+    def run(m: Machine, value: Value) -> Value:
+        said = [m.truth(v) for v in _items(m, value)]
+        if (not every) in said:
+            return not every
+        return UNKNOWN if None in said else every
+
+    return run
+
+
+TABLE["builtins.any"] = _judged(every=False)
+TABLE["builtins.all"] = _judged(every=True)
+TABLE["builtins.float.fromhex"] = lambda m, text: float.fromhex(text)
+
+
+@op("builtins.round")
+def _round(m: Machine, value: Value, digits: Value = None) -> Value:
+    plain = isinstance(value, int | float) and (digits is None or (isinstance(digits, int) and abs(digits) < 100))
+    return round(value, digits) if plain else UNKNOWN
 
 
 @op("builtins.enumerate")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from auditor.unpack.content import content
+from auditor.unpack.content import Content, content
 from auditor.unpack.decoding import read_zip
 from auditor.unpack.folder import ROOT, Folder
 from auditor.unpack.limits import MAX_INPUT, Budget, Corrupt, Exhausted, Stop
@@ -199,10 +199,17 @@ def _preference(node: Node) -> tuple[int, int, int]:
     if not node.name.endswith(".py") and "." in node.name.rpartition("/")[2]:
         return -1, 0, 0  # a C source or the like
     kind, weight = content(node.text).rank
+    if kind < 3 and any(_is_larger(content(n.text), weight) for n in node.above[1:]):
+        return -1, 0, weight  # a function or two that a program runs from a text
     if kind < 3 and weight < WRAPPER and any(not c.glue or content(c.text).weight > weight for c in node.children):
         return -1, 0, weight
     depth = len(node.above) if all(n.sure for n in node.above) else 0
     return (3, depth, weight) if kind == 3 else (kind, 0, weight)
+
+
+def _is_larger(around: Content, weight: int) -> bool:
+    """Whether a text does something of its own and is more than the wrapper of one of this weight."""
+    return around.rank[0] > 0 and around.weight > max(weight, WRAPPER)
 
 
 def _layers(node: Node) -> tuple[Layer, ...]:

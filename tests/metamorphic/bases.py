@@ -12,11 +12,12 @@ from rules.finding import Status
 from rules.judge import ask
 from rules.registry import all_disputes, all_rules, examples, find
 from rules.rule import Dispute, Example, Rule
-from tests.metamorphic.families import FAMILIES
+from tests.metamorphic.families import EVASIVE, FAMILIES
 from tests.metamorphic.trees import Files, NotApplicable
 from tests.support import submission
 
 SEEDS = 12  # of each family; with 20 families that is more than there are programs
+FEW = 4  # seeds of the families that take the odd detours: the suite has to stay short
 ONLY = {"dead-code": True, "reassuring": False}  # families that go into legal, or into illegal, programs only
 
 
@@ -69,6 +70,8 @@ def dealt() -> tuple[tuple[str, int, Base], ...]:
     waiting: list[Base] = []
     for seed in range(SEEDS):
         for family in FAMILIES:
+            if seed >= FEW and family in EVASIVE:
+                continue
             if len(waiting) < 2 * len(FAMILIES):
                 fresh = list(bases())
                 Random(f"{family} {seed}").shuffle(fresh)

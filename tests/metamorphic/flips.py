@@ -26,6 +26,7 @@ class Edit:
     after: tuple[Status, ...] = SURE
     file: str = "train_gpt.py"
     times: int = 1
+    date: str = ""  # of the submission, where the rule asks for something since a day
 
     def apply(self, files: dict[str, str]) -> dict[str, str]:
         text = files[self.file]
@@ -191,6 +192,17 @@ TO_ILLEGAL = (
         "report the second pass",
         "TTT3-valid-first pass",
         "TTT3",
+        (
+            (
+                'print(f"final val_loss:{graded:.6f}")',
+                'print(f"first val_loss:{graded:.6f}")\nprint(f"final val_loss:{sweep(model, val, learn=False):.6f}")',
+            ),
+        ),
+    ),
+    Edit(
+        "report the second pass and no first one",
+        "TTT3-valid-first pass",
+        "TTT1",
         (('print(f"final val_loss:{graded:.6f}")', 'print(f"final val_loss:{sweep(model, val, learn=False):.6f}")'),),
     ),
     Edit(
@@ -337,6 +349,7 @@ TO_ILLEGAL = (
         "SG1",
         ((" * (ids != BOS)[:, None]", ""),),
         (*SURE, *DOUBT),
+        date="2026-04-28",
     ),
     Edit(
         "one byte more for each token",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,8 @@ EDITS = [pytest.param(e, id=name, marks=marks(name)) for name, e in NAMED]
 
 
 def example_of(edit: Edit) -> Example:
-    return EXTRA[edit.base] if edit.base in EXTRA else found(edit.base).example
+    example = EXTRA[edit.base] if edit.base in EXTRA else found(edit.base).example
+    return replace(example, date=edit.date) if edit.date else example
 
 
 @pytest.mark.parametrize("edit", EDITS)

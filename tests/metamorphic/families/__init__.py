@@ -8,6 +8,7 @@ from tests.metamorphic.families import (
     aliases,
     constants,
     decoys,
+    evasive,
     functions,
     loops,
     modules,
@@ -22,7 +23,7 @@ from tests.metamorphic.trees import Family, Files, NotApplicable, everywhere
 
 def _stacked(files: Files, rng: Random) -> Files:
     """Three rewritings on top of each other; the wrapper, if there is one, comes last."""
-    chosen = rng.sample(sorted(set(FAMILIES) - {"stacked", "packed", "split", "minified"}), 2)
+    chosen = rng.sample(sorted(set(FAMILIES) - {"stacked", "packed", "split", "minified", *EVASIVE}), 2)
     for name in (*chosen, rng.choice(("packed", "split", "minified"))):
         try:
             files = FAMILIES[name](files, rng)
@@ -31,6 +32,7 @@ def _stacked(files: Files, rng: Random) -> Files:
     return files
 
 
+EVASIVE = ("dispatched", "generators", "objects", "control", "executed", "patched", "threads")
 FAMILIES: dict[str, Family] = {
     "renames": everywhere(names.renames),
     "through-dict": everywhere(aliases.through_dict),
@@ -51,5 +53,12 @@ FAMILIES: dict[str, Family] = {
     "wrappers": everywhere(wrappers.wrappers),
     "reordered": everywhere(statements.reordered),
     "round-trip": everywhere(roundtrip.round_trip),
+    "dispatched": everywhere(evasive.dispatched),
+    "generators": everywhere(evasive.generators),
+    "objects": everywhere(evasive.objects),
+    "control": everywhere(evasive.control),
+    "executed": everywhere(evasive.executed),
+    "patched": everywhere(evasive.patched),
+    "threads": everywhere(evasive.threads),
     "stacked": _stacked,
 }
