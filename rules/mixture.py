@@ -36,6 +36,8 @@ def grade(o: Observation, p: Program) -> Status:
         return Status.NEEDS_HUMAN
     if o["live"] == "unknown" or o["form"] == "found":  # only where tables are mixed in asks about the token
         return Status.LIKELY if o["live"] == "unknown" or order.counts(o, p) else Status.NOT_APPLICABLE
+    if o["form"] == "apart":
+        return Status.NEEDS_HUMAN if order.counts(o, p) else Status.NOT_APPLICABLE
     if order.counts(o, p) or o["live"] == "yes":
         return Status.VIOLATION if o.certain else Status.LIKELY
     if reported(o, p) and o.sight not in (
@@ -118,6 +120,8 @@ def _reservation(o: Observation, p: Program, status: Status) -> str:
         return f"; the claimed run had {off}, which may leave it without effect"
     if status is Status.NEEDS_HUMAN and not order.counts(o, p):
         return "; the number that the claim rests on was not seen to contain it, another printed number does"
+    if o["form"] == "apart":
+        return "; whether these lie after the position could not be decided by reading"
     if o["form"] == "product":
         return "; whether the products add up to 1 over all tokens could not be decided by reading"
     if not o.certain:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from auditor.source import sights_tokens
 from auditor.source.labels import Mark, Read
 from rules.events import Observation, Sight, Split
 
@@ -33,16 +34,25 @@ class Leak:
     base: int = 0
     start: int = 0
     origin: Observation | None = None  # in native code
+    form: str = ""
 
 
 def leak(w: Walk, sight: Sight, what: str, reads: int = 0) -> int:
     return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads))
 
 
+def attention(w: Walk, apart: bool) -> int:
+    """Attention without a mask: of values to each other, or to others, which may all lie before them."""
+    what = "attention without a causal mask" + (" to other values" if apart else ": a position sees later ones")
+    return w.marks.make(Mark.LEAK, Leak(Sight.NON_CAUSAL, w.site, what, form="apart" if apart else ""))
+
+
 def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
     """Look at what reached a prediction when it is scored."""
     leaks(w, bit, targets, inputs)
     same = inputs & targets
+    if inputs & sights_tokens.shift(w):
+        return  # the model moves its input on by itself, and where to cannot be told
     for r in w.marks.reads(same):
         if (
             r.start is not None and (r.turns or r.start or r.base) and w.val_reads(same)
@@ -65,7 +75,7 @@ def leaks(w: Walk, scores: int, targets: int, marks: int, detail: tuple[tuple[st
         about = _about(w, found, targets)
         if about is False:
             continue
-        more = detail
+        more = (*detail, ("form", found.form)) if found.form else detail
         steps = [(found.site, found.what)]
         if found.origin is not None:
             w.native_told.add(found.origin)

@@ -74,6 +74,13 @@ def shortened(w: Walk, out: Value, key: Value) -> Value:
     return out
 
 
+def apart(w: Walk, query: Value, keys: Value) -> bool:
+    """Whether the keys are made of other values than the query: they need not be of the same positions."""
+    m = w.marks.mask
+    kinds = m[Mark.READ] | m[Mark.ACTIVATION] | m[Mark.BOUNDARY] | m[Mark.ARGUMENT]
+    return bool((labels(query) ^ labels(keys)) & kinds)
+
+
 def smeared(w: Walk, op: ast.operator, la: int, lb: int, out: Data) -> None:
     """The value of the position before is added to that of this one."""
     bit = w.marks.bit.get((Mark.ACTIVATION, SHIFT), 0)

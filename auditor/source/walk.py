@@ -72,6 +72,7 @@ class Scored:
     base: int = -1  # the score that this one was derived from
     grad: bool = True  # gradients were on
     told: int = 0  # SCORE marks among the inputs
+    inner: bool = False  # taken inside a model, while it makes its prediction
 
 
 @dataclass
@@ -187,6 +188,9 @@ class Walk:
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
     renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
+    branched: dict[tuple[int, str], tuple[frozenset[str], Value, Value]] = field(
+        default_factory=dict
+    )  # attributes of objects written in a branch: which, what, and what was there before
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
@@ -372,6 +376,7 @@ class Walk:
             name=name,
             grad=not self.no_grad,
             told=self.score_marks(inputs),
+            inner=self.forward_depth > 0,
         )
         return self.marks.make(Mark.SCORE, n)
 
@@ -405,6 +410,7 @@ class Walk:
                     s,
                     old.grad,
                     old.told,
+                    old.inner,
                 )
             out |= self.marks.make(Mark.SCORE, self.derived[key])
         return out
