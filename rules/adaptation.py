@@ -149,7 +149,10 @@ def accuse(
 def self_fitted(rule: Rule, p: Program, instead: str) -> Iterator[Finding]:
     """Scores whose prediction was computed from the very tokens that it predicts, without any step."""
     seen = set()
+    bounded = order.bounded(p)
     for s in scores_of(p):
+        if s.id in bounded:
+            continue
         own = next((x for x in s.inputs if x in s.slices), None)
         if own is None or s.at in seen:
             continue
@@ -189,7 +192,10 @@ def _within(first: Event, s: Event) -> bool:
 def counted_twice(p: Program) -> tuple[Event, Event] | None:
     """Two scores of the same tokens from the same line, both in the headline, neither made from the other."""
     seen: dict[object, Event] = {}
+    bounded = order.bounded(p)
     for s in scores_of(p):
+        if s.id in bounded:
+            continue
         key = (s.at, s.slices, s.parts)
         other = seen.setdefault(key, s)
         if other is s or other.id in s.scores or s.id in other.scores or order.exclusive(other, s) or not s.slices:

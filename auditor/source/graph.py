@@ -154,7 +154,7 @@ class _Maker:
             s.turns,
             s.guards,
             self.slices(s.targets),
-            self.slices(self.w.val_reads(s.inputs) & (~s.targets if s.inputs & sights_tokens.shift(self.w) else -1)),
+            self.slices(self.w.val_reads(s.inputs) & (~s.targets if s.inputs & sights_tokens.moved(self.w) else -1)),
             tuple(m.numbers(s.inputs, Mark.UPDATE)),
             self.made_of(s),
             path=self.stack(s.stack),

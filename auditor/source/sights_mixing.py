@@ -51,8 +51,7 @@ def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
     """Look at what reached a prediction when it is scored."""
     leaks(w, bit, targets, inputs)
     same = inputs & targets
-    if inputs & sights_tokens.shift(w):
-        return  # the model moves its input on by itself, and where to cannot be told
+    moved = bool(inputs & sights_tokens.moved(w))  # the model moves its input on by itself; how far cannot be told
     for r in w.marks.reads(same):
         if (
             r.start is not None and (r.turns or r.start or r.base) and w.val_reads(same)
@@ -64,6 +63,7 @@ def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
                 "the prediction was made with the very tokens that are scored",
                 bit,
                 path=steps,
+                detail=(("form", "moved"),) if moved else (),
             )
             break
 

@@ -388,7 +388,7 @@ BY_NAME: dict[str, Handler] = {
     "roll": _roll,
     "bitwise_xor": lambda w, p, a, k, n: mixing.combine(w, ast.BitXor(), a[0], a[1]),
     "bitwise_and": lambda w, p, a, k, n: mixing.combine(w, ast.BitAnd(), a[0], a[1]),
-    "remainder": lambda w, p, a, k, n: mixing.combine(w, ast.Mod(), a[0], a[1]),
+    "remainder": lambda w, p, a, k, n: sights_tokens.fraction(w, a[1], mixing.combine(w, ast.Mod(), a[0], a[1])),
     "fmod": lambda w, p, a, k, n: mixing.combine(w, ast.Mod(), a[0], a[1]),
     "multiply": lambda w, p, a, k, n: mixing.combine(w, ast.Mult(), a[0], a[1]),
     "mul": lambda w, p, a, k, n: mixing.combine(w, ast.Mult(), a[0], a[1]),

@@ -120,6 +120,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     d.parts = owner.parts | bounds
     d.holder = None
     sights_tokens.shifted(w, d, bounds)
+    sights_tokens.without_last(w, d, key)
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
@@ -332,7 +333,9 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
 
 
 def _in_rows(key: Value) -> bool:
-    """Whether an index cuts every row of a batch at the same place: `[:, a:b]`."""
+    """Whether an index cuts every row of a batch at the same place, `[:, a:b]`, or one long row."""
+    if isinstance(key, Seq) and key.kind == "slice":
+        return True
     if not (isinstance(key, Seq) and key.kind == "tuple" and len(key.items) > 1):
         return False
     *rows, last = key.items
@@ -350,8 +353,12 @@ def _whole(key: Value) -> bool:
 def _runs_at(w: Walk, owner: Data, key: Value, runs: list[Read]) -> Data:
     """Windows that were put together, cut at one place: each of them begins that much later."""
     lab = labels(owner) & ~w.val_reads(labels(owner))
+    if isinstance(key, Seq) and key.kind == "slice" and number(w, key.items[0]) in (None, (0, 0)):
+        lab |= w.val_reads(labels(owner))
+        runs = []
     for r in runs:
-        one = _tokens_at(w, Data(w.read(r), tag=owner.tag, tok=r), key)
+        rows = key if isinstance(key, Seq) and key.kind == "tuple" else Seq([Const(Ellipsis), key], "tuple")
+        one = _tokens_at(w, Data(w.read(r), tag=owner.tag, tok=r), rows)
         lab |= labels(one)
     out = Data(lab, tag=owner.tag)
     out.parts = owner.parts | edges(w, key)

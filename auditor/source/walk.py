@@ -206,6 +206,7 @@ class Walk:
     native_told: set[Observation] = field(default_factory=set)
     forms: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # symbols that are sums of others
     written: set[int] = field(default_factory=set)  # holders whose parameters went into a file
+    held: set[str] = field(default_factory=set)  # the names under which files hold things
     restored: set[int] = field(default_factory=set)  # holders whose parameters were loaded
     notes: list[Note] = field(default_factory=list)  # what can only be told at the end of the walk
 
