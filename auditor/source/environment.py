@@ -32,7 +32,7 @@ def environment(w: Walk, key: Value, default: Value | None, site: Site) -> Value
         w.settings.setdefault(name, Setting(name, str(w.config.world_size), "assumed", at))
         return Const(str(w.config.world_size))
     if name in ASSUMED:
-        return Const(ASSUMED[name])
+        return Const(ASSUMED[name], w.marks.make(Mark.RANK, 0))
     if name.lower() in w.config.unsure:  # the documented commands differ on it, and no log decides
         return Data(w.marks.make(Mark.ENVIRONMENT, name))
     if default is None:

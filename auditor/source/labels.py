@@ -38,6 +38,7 @@ class Mark(IntEnum):
     GRADIENT = 17
     ARGUMENT = 18  # stands for the marks of an argument while a part of a model is summarised
     LEAK = 19  # knows more than a prediction may, see `sights_mixing.py`
+    RANK = 20  # which of several processes this is
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
 def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
     test = expressions.evaluate(w, n.test, f)
     known = expressions.decide(w, test)
-    if w.forced and (way := w.forced.get(id(n))) is not None and known is not way:
+    other = known is not None and labels(test) & w.marks.mask[Mark.RANK]  # the log is that of all processes
+    if w.forced and (way := w.forced.get(id(n))) is not None and known is not way and not other:
         known = way
         site = w.here(n, f)
         w.settings.setdefault(

@@ -441,7 +441,7 @@ def distributed(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if name == "get_world_size":
         return Const(w.config.world_size)
     if name == "get_rank":
-        return Const(0)
+        return Const(0, w.marks.make(Mark.RANK, 0))
     if (
         name in ("all_gather_into_tensor", "all_gather", "all_gather_object", "gather", "reduce_scatter_tensor")
         and len(a) >= 2
