@@ -168,7 +168,10 @@ def accuse(
 def self_fitted(rule: Rule, p: Program, instead: str) -> Iterator[Finding]:
     """Scores whose prediction was computed from the very tokens that it predicts, without any step."""
     seen = set()
+    bounded = order.bounded(p)
     for s in scores_of(p):
+        if s.id in bounded:
+            continue
         own = next((x for x in s.inputs if x in s.slices), None)
         if own is None or s.at in seen:
             continue
@@ -185,29 +188,51 @@ def self_fitted(rule: Rule, p: Program, instead: str) -> Iterator[Finding]:
 
 
 def chosen_by_score(p: Program) -> Iterator[tuple[Event, Event]]:
-    """Scores whose prediction was picked by an earlier score of the same tokens: (earlier, counted)."""
+    """Scores whose prediction was picked by an earlier score of the same tokens: (earlier, counted).
+
+    A model may weigh what it read by how well it foresaw it: the losses of its own input, in the turn at hand.
+    """
     by_id = {e.id: e for e in p.events}
     for s in scores_of(p):
         for n in s.told:
             first = by_id.get(n)
+            if first is not None and first.inner and _within(first, s) and not set(first.slices) & set(s.slices):
+                continue
             if first is not None and any(not order.disjoint(a, b) for a in first.slices for b in s.slices):
                 yield first, s
                 break
 
 
+def _within(first: Event, s: Event) -> bool:
+    """Whether the first score was taken in the same turns as the second, at most in further loops inside them."""
+    return first.turns[: len(s.turns)] == s.turns
+
+
 def counted_twice(p: Program) -> tuple[Event, Event] | None:
     """Two scores of the same tokens from the same line, both in the headline, neither made from the other."""
     seen: dict[object, Event] = {}
+    bounded = order.bounded(p)
     for s in scores_of(p):
+        if s.id in bounded:
+            continue
         key = (s.at, s.slices, s.parts)
         other = seen.setdefault(key, s)
         if other is s or other.id in s.scores or s.id in other.scores or order.exclusive(other, s) or not s.slices:
             continue
+        if other.inner and s.inner and other.after == s.after and _of_one_walk(other, s):
+            continue  # exits of one model, whose losses are averaged
         walks = {loop for x in s.slices for loop, _ in x.turns}
         turned = dict(other.turns)
         if any(loop in turned and turned[loop] != k and loop not in walks for loop, k in _rounds(s, walks)):
             return other, s
     return None
+
+
+def _of_one_walk(a: Event, b: Event) -> bool:
+    """Whether two scores differ only in the turns of loops inside the one that reached the tokens at hand."""
+    known = {loop for s in (a, b) for x in s.slices for loop, _ in x.turns}
+    inner = max((n for n, (loop, _) in enumerate(a.turns) if loop in known), default=-1)
+    return inner >= 0 and a.turns[: inner + 1] == b.turns[: inner + 1]
 
 
 def _rounds(s: Event, walks: set[int]) -> tuple[tuple[int, int], ...]:

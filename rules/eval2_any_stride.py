@@ -77,7 +77,8 @@ def one_term_for_each_token(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if p is None:
         return
     pair = _overlapping(p)
-    best = [o for o in sightings.of(p, Sight.ORACLE) if order.counts(o, p)]
+    bounded = order.bounded(p)
+    best = [o for o in sightings.of(p, Sight.ORACLE) if order.counts(o, p) and not bounded.issuperset(o.scores)]
     if pair:
         a, b = pair
         yield RULE.finding(
@@ -90,7 +91,9 @@ def one_term_for_each_token(e: Evidence, edition: Edition) -> Iterator[Finding]:
     elif best:
         yield RULE.finding(
             Status.LIKELY,
-            "of several scores of the same token the best one is counted",
+            "of several results the better one is reported"
+            if best[0]["of"] == "totals"
+            else "of several scores of the same token the best one is counted",
             *sightings.facts(best[0], p),
             instead=INSTEAD,
         )

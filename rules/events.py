@@ -129,6 +129,7 @@ class Event:
     told: tuple[int, ...] = ()  # scores that decided something in this one's prediction
     logged: bool | None = None  # whether the claimed run's log has lines that the code around prints
     shared: bool = False  # one set of values serves a whole batch of windows
+    inner: bool = False  # a score taken inside a model, while it makes its prediction
 
 
 class Sight(StrEnum):

@@ -20,9 +20,15 @@ MAX_STEPS = 12
 
 def seen(p: Program, *sights: Sight) -> tuple[Observation, ...]:
     """Sights of some kinds that are not as the rules allow, those that touch the headline first, each place once."""
+    bounded = order.bounded(p)
     found = [
-        o for o in p.observations if o.sight in sights and not o.ok and o["of"] != "totals" and o["how"] != "memory"
-    ]
+        o
+        for o in p.observations
+        if o.sight in sights and not o.ok and o["of"] != "totals" and o["how"] != "memory"
+        if not (
+            o.sight in (Sight.NON_CAUSAL, Sight.TARGET_GATE, Sight.ORACLE) and o.scores and bounded.issuperset(o.scores)
+        )
+    ]  # a token that is hidden may be told by those behind it: see EVAL3
     found.sort(key=lambda o: (grade(o, p).rank, o.sight))
     first: dict[object, Observation] = {}
     for o in found:
@@ -36,6 +42,8 @@ def grade(o: Observation, p: Program) -> Status:
         return Status.NEEDS_HUMAN
     if o["live"] == "unknown" or o["form"] == "found":  # only where tables are mixed in asks about the token
         return Status.LIKELY if o["live"] == "unknown" or order.counts(o, p) else Status.NOT_APPLICABLE
+    if o["form"] in ("apart", "moved"):
+        return Status.NEEDS_HUMAN if order.counts(o, p) else Status.NOT_APPLICABLE
     if order.counts(o, p) or o["live"] == "yes":
         return Status.VIOLATION if o.certain else Status.LIKELY
     if reported(o, p) and o.sight not in (
@@ -122,6 +130,10 @@ def _reservation(o: Observation, p: Program, status: Status) -> str:
         return f"; the claimed run had {off}, which may leave it without effect"
     if status is Status.NEEDS_HUMAN and not order.counts(o, p):
         return "; the number that the claim rests on was not seen to contain it, another printed number does"
+    if o["form"] == "apart":
+        return "; whether these lie after the position could not be decided by reading"
+    if o["form"] == "moved":
+        return "; the model moves its input on by itself, and how far could not be decided by reading"
     if o["form"] == "product":
         return "; whether the products add up to 1 over all tokens could not be decided by reading"
     if not o.certain:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rules.events import Event, EventKind, Observation, Program, Scope, Slice, Split, Step
+from rules.events import Event, EventKind, Observation, Program, Scope, Sight, Slice, Split, Step
 
 _RESULT = re.compile(r"(?i)bpb|val[_ ]?loss|score")
 
@@ -99,6 +99,11 @@ def counted(p: Program) -> frozenset[int]:
     by_id = {e.id: e for e in p.events}
     direct = {s for r in headlines(p) for s in r.scores}
     return frozenset(direct.union(*(by_id[s].scores for s in direct if s in by_id)))
+
+
+def bounded(p: Program) -> frozenset[int]:
+    """The scores that are taken from text in which the tokens are hidden: terms of a bound, and of several rounds."""
+    return frozenset(s for o in p.observations if o.sight is Sight.BOUND for s in o.scores)
 
 
 def counts(o: Observation, p: Program) -> bool:

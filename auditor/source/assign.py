@@ -20,6 +20,7 @@ from auditor.source.labels import Mark, Read
 from auditor.source.sights_end import CALIBRATED
 from auditor.source.tokens import moved, number
 from auditor.source.values import (
+    NAME,
     NONE,
     Alt,
     Bound,
@@ -37,6 +38,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    copied_from,
     join,
     labels,
 )
@@ -132,7 +134,10 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
         if isinstance(put, Inst) and (method := attributes.find_method(put, "__set__")) is not None:
             calls.call(w, method, [owner, v], {}, None)
             return
+        w.branched.pop((owner.number, name), None)
         if name in owner.attrs and w.guards and not isinstance(owner.attrs[name], Const):
+            if not w.summarising:
+                w.branched[owner.number, name] = frozenset(w.guards), v, owner.attrs[name]
             v = join(owner.attrs[name], v)
         if labels(v) & w.marks.mask[Mark.ARGUMENT]:
             w.stored.append((owner, name, owner.attrs.get(name)))
@@ -150,7 +155,7 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
         _set_on_data(w, owner, name, v)
     elif isinstance(owner, LibObj):
         if name in ("weight", "bias") and owner.holder is not None:
-            write_parameters(w, owner.holder, labels(v), w.site, strong=snapshot_of(v) is owner.holder)
+            write_parameters(w, owner.holder, labels(v), w.site, strong=copied_from(v) is owner.holder)
             if isinstance(v, Data) and v.holder is None:
                 return
         owner.attrs[name] = v
@@ -167,7 +172,7 @@ def _set_on_data(w: Walk, owner: Data, name: str, v: Value) -> None:
     root = owner.root
     if name == "data":
         if root.holder is not None:
-            write_parameters(w, root.holder, labels(v), w.site, strong=snapshot_of(v) is root.holder)
+            write_parameters(w, root.holder, labels(v), w.site, strong=copied_from(v) is root.holder)
         else:
             root.lab |= labels(v)
     elif name == "grad":
@@ -189,16 +194,6 @@ def make_trainable(w: Walk, d: Data) -> None:
 def is_shared(d: Data) -> bool:
     """Whether one set of values serves a whole batch: its first extent is 1 and it has several."""
     return d.shape is not None and len(d.shape) > 1 and d.shape[0] == 1
-
-
-def snapshot_of(v: Value) -> Holder | None:
-    """The parameters that a value is a copy of, if it is one."""
-    d: Data | None = v if isinstance(v, Data) else None
-    while d is not None:
-        if d.snapshot is not None:
-            return d.snapshot
-        d = d.base
-    return None
 
 
 def write_parameters(
@@ -224,18 +219,30 @@ def write_parameters(
         if means is Means.STORE and marks & w.marks.mask[Mark.ACTIVATION]:
             means = Means.CALIBRATION
         u = w.update(site, means, scope_of(w, h), h.name, marks, tuple(h.grad_sites), shared=h.shared)
-        h.lab = (0 if strong and not w.guards else h.lab) | u | old | other
-    elif strong and not w.guards:
-        if h.lab != old | other:
+        h.lab = (_beside(w, h.lab) if strong else h.lab) | u | old | other
+    elif strong:
+        left = _beside(w, h.lab) | old | other
+        if h.lab != left:
             w.version += 1
             w.learned += 1
-        h.lab = old | other
+        h.lab = left
     elif h.lab | old != h.lab:
         w.version += 1
         w.learned += 1
         h.lab |= old
     if w.train_reads(marks):
         h.trained = True
+
+
+def _beside(w: Walk, marks: int) -> int:
+    """What stays of the marks of parameters that are written anew here: what was not learned under the same conditions."""
+    if not w.guards:
+        return 0
+    here = frozenset(w.guards)
+    for n in w.marks.numbers(marks, Mark.UPDATE):
+        if here <= frozenset(w.updates[n].guards):
+            marks &= ~w.marks.make(Mark.UPDATE, n)
+    return marks
 
 
 def scope_of(w: Walk, h: Holder) -> Scope:
@@ -307,6 +314,8 @@ def set_in_dict(w: Walk, d: Dict, key: Value, v: Value) -> None:
     else:
         d.rest = join(d.rest, v)
         d.key_lab |= labels(key) & ~w.marks.mask[Mark.TURN]
+        if isinstance(key, Data) and key.tag == NAME and copied_from(v) is not None:
+            d.named = frozenset(w.guards) & (d.named if d.named is not None else frozenset(w.guards))
 
 
 NO_KEY = object()
@@ -374,7 +383,7 @@ def write(
     root = target.root
     at = site or w.site
     if root.holder is not None:
-        write_parameters(w, root.holder, marks, at, strong=value is not None and snapshot_of(value) is root.holder)
+        write_parameters(w, root.holder, marks, at, strong=value is not None and copied_from(value) is root.holder)
         return
     where = labels(index) if index is not None else 0
     table = w.val_reads(where) if index is not None and _by_token(index) else 0
@@ -385,7 +394,11 @@ def write(
             root.lab &= ~bits | w.marks.make(Mark.TURN, (loop, k))
     sights_tokens.hidden(w, root, index, value)
     if table:
-        bit = table_update(w, target, table | marks, "table")
+        made = marks & w.marks.mask[Mark.PARAMETER] and root.born == tuple(w.turns) and root.site is not None
+        counted = (
+            marks & ~w.marks.mask[Mark.READ] if made else marks
+        )  # what a model says of its context stays in the turn
+        bit = table_update(w, target, table | counted, "table")
         root.lab |= bit | (kept & ~w.marks.mask[Mark.READ] & ~w.marks.mask[Mark.SCORE])
         root.tag = root.tag if root.tag not in ("", "tokens") else "table"
         return

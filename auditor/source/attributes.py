@@ -95,7 +95,7 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
         return Const(False)
     v = owner.attrs.get(name)
     if v is not None:
-        return v
+        return _as_written(w, owner, name, v) if (owner.number, name) in w.branched else v
     if owner.is_optimizer and name == "step":
         return Method(owner, name)  # whatever its arithmetic, it puts the gradients into the parameters
     v = class_lookup(owner.cls, name)
@@ -125,6 +125,16 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
     if owner.is_optimizer and name == "state":
         return LibObj("optimizer.state")
     return Method(owner, name)
+
+
+def _as_written(w: Walk, owner: Inst, name: str, either: Value) -> Value:
+    """An attribute that was written in a branch: in that branch it holds what was written, elsewhere either."""
+    branch, written, before = w.branched[owner.number, name]
+    if branch <= frozenset(w.guards):
+        return written
+    del w.branched[owner.number, name]
+    owner.attrs[name] = either = join(before, written) if not isinstance(either, Const) else either
+    return either
 
 
 def module_holder(w: Walk, owner: Inst) -> Holder:

@@ -17,6 +17,7 @@ from auditor.source import (
 )
 from auditor.source.values import (
     NONE,
+    Alt,
     Args,
     Bound,
     Cls,
@@ -140,11 +141,18 @@ def _setattr(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return NONE
 
 
+def _unknown(v: Value) -> bool:
+    """Whether nothing is known of a value but its marks."""
+    return isinstance(v, Data) and not v.tag and v.tok is None and v.holder is None and v.shape is None
+
+
 def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if len(a) != 2:
         return Data()
     v, c = a
     kinds = c.items if isinstance(c, Seq) else [c]
+    if isinstance(v, Alt) and all(isinstance(x, Dict) or _unknown(x) for x in v.values):
+        v = next((x for x in v.values if isinstance(x, Dict)), v)  # the rest may be dictionaries, too
     if isinstance(v, Inst):
         for kind in kinds:
             if isinstance(kind, Cls) and kind in v.cls.mro():

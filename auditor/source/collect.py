@@ -117,6 +117,11 @@ def _printing(p: Program, text: str) -> tuple[int, ...]:
 
 def last_total(p: Program) -> tuple[int, ...]:
     """Without a log: the last total that is printed after the training."""
-    late = [e for e in p.events if e.kind is EventKind.REPORT and e.scores and not e.training]
+    said: set[tuple[str, tuple[int, ...]]] = set()
+    late = []
+    for e in p.events:
+        if e.kind is EventKind.REPORT and e.scores and not e.training and (e.name, e.scores) not in said:
+            said.add((e.name, e.scores))  # lines that are kept in a list and written out at the end say nothing new
+            late.append(e)
     named = [r for r in late if "bpb" in r.name.lower()]
     return ((named or late)[-1].id,) if late else ()

@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from auditor.source import assign, attributes, sights_files, tensors
+from auditor.source import attributes, sights_files, tensors
 from auditor.source.labels import Mark
-from auditor.source.values import NONE, Alt, Args, Data, Dict, Holder, Inst, Kw, LibObj, Seq, Value, all_labels, labels
+from auditor.source.values import (
+    NONE,
+    Alt,
+    Args,
+    Data,
+    Dict,
+    Holder,
+    Inst,
+    Kw,
+    LibObj,
+    Seq,
+    Value,
+    all_labels,
+    copied_from,
+    labels,
+)
 from auditor.source.walk import Walk
 
 
@@ -26,7 +41,7 @@ def _copied(w: Walk, v: Value, done: dict[int, Any]) -> Value:
     if isinstance(v, Data):
         d = Data(labels(v) & ~w.marks.mask[Mark.PARAMETER], tag=v.tag, tok=v.tok, text=v.text)
         d.site, d.born = w.site, tuple(w.turns)
-        d.snapshot = v.root.holder or assign.snapshot_of(v)
+        d.snapshot = v.root.holder or copied_from(v)
         if v.root.holder is not None and v.root is v:
             p = attributes.parameter(w, _copied_holder(w, v.root.holder, done))
             done[id(v)] = p

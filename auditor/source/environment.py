@@ -34,7 +34,7 @@ def environment(w: Walk, key: Value, default: Value | None, site: Site) -> Value
         w.settings.setdefault(name, Setting(name, str(w.config.world_size), "assumed", at))
         return Const(str(w.config.world_size))
     if name in ASSUMED:
-        return Const(ASSUMED[name])
+        return Const(ASSUMED[name], w.marks.make(Mark.RANK, 0))
     off = isinstance(default, Const) and str(default.v).lower() in OFF
     if name.lower() in w.config.unsure or (w.config.open and off and not w.config.decided(name)):
         # the documented commands differ on it, and no log decides; or the default does not explain the claim

@@ -290,6 +290,8 @@ def _comprehension(w: Walk, n: ast.ListComp | ast.SetComp | ast.GeneratorExp | a
         d.site, d.born = site, tuple(w.turns)
         for k, v in out:
             assign.set_in_dict(w, d, k or NONE, v)
+        if any(not _trainable(test) for g in n.generators for test in g.ifs):
+            d.named = None
         if more and d.items:
             rest: Value | None = d.rest
             for v in list(d.items.values())[-1:]:
@@ -312,6 +314,11 @@ def _comprehension(w: Walk, n: ast.ListComp | ast.SetComp | ast.GeneratorExp | a
     if isinstance(n, ast.ListComp) and not _is_data(s):
         s.site, s.born = site, tuple(w.turns)
     return s
+
+
+def _trainable(test: ast.expr) -> bool:
+    """Whether a condition asks for the parameters that steps can change."""
+    return isinstance(test, ast.Attribute) and test.attr == "requires_grad"
 
 
 def _is_data(s: Seq) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from auditor.source import sights_mixing, sights_native
+from auditor.source import sights_mixing, sights_native, sights_tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.shipped import payload
 from auditor.source.sights_end import finish
@@ -206,13 +206,14 @@ class _Maker:
             s.turns,
             self.guards(s.guards),
             self.slices(s.targets),
-            self.slices(self.w.val_reads(s.inputs)),
+            self.slices(self.w.val_reads(s.inputs) & (~s.targets if s.inputs & sights_tokens.moved(self.w) else -1)),
             tuple(m.numbers(s.inputs, Mark.UPDATE)),
             self.made_of(s),
             path=self.stack(s.stack),
             parts=tuple(sorted(s.parts)),
             training=self.w.in_training(s.turns),
             told=tuple(m.numbers(s.told, Mark.SCORE)),
+            inner=s.inner,
         )
 
     def made_of(self, s: Scored) -> tuple[int, ...]:

@@ -40,6 +40,7 @@ class Mark(IntEnum):
     LEAK = 19  # knows more than a prediction may, see `sights_mixing.py`
     STATE = 20  # has seen a window up to its end, see `sights_state.py`
     PIECE = 21  # a part of a window
+    RANK = 22  # which of several processes this is
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from auditor.source import (
 )
 from auditor.source.labels import Mark
 from auditor.source.values import (
+    NAME,
     NONE,
     Args,
     Const,
@@ -30,6 +31,7 @@ from auditor.source.values import (
     Seq,
     Value,
     all_labels,
+    copied_from,
     join,
     labels,
 )
@@ -43,7 +45,7 @@ def utility(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Data(all_labels(a, k))
     if name == "vector_to_parameters" and len(a) > 1:
         for h in w.marks.holders(labels(a[1])):
-            assign.write_parameters(w, h, labels(a[0]), w.site, strong=assign.snapshot_of(a[0]) is h)
+            assign.write_parameters(w, h, labels(a[0]), w.site, strong=copied_from(a[0]) is h)
         return NONE
     if name.startswith("clip_grad"):
         return Data()
@@ -148,7 +150,9 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         return Seq([attributes.parameter(w, h) for h in w.marks.holders(bits)], "list", True)
     if name in ("named_parameters", "named_buffers"):
         return Seq(
-            [Seq([Data(text="{}"), attributes.parameter(w, h)], "tuple") for h in w.marks.holders(bits)], "list", True
+            [Seq([Data(text="{}", tag=NAME), attributes.parameter(w, h)], "tuple") for h in w.marks.holders(bits)],
+            "list",
+            True,
         )
     if name == "state_dict":
         rest: Value | None = None

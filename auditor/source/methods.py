@@ -238,6 +238,10 @@ def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
             labels(source) | labels(index),
         )
         return
+    root = owner.root
+    if not add and isinstance(source, Const) and root.site is not None and root.born == tuple(w.turns):
+        root.lab |= labels(index)  # a row per token with one entry set, made and used in this turn: no table
+        return
     spelling = labels(index) & w.marks.mask[Mark.TEXT_BYTES]  # by the next byte of every token that is still possible
     if (
         add

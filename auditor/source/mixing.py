@@ -166,6 +166,16 @@ def _number(w: Walk, op: ast.operator, a: Value, b: Value, out: Data) -> None:
         out.tag = "positions"
 
 
+def _level(w: Walk, factor: Value, marks: int) -> bool:
+    """Whether a factor of scores is a computed number that no token decides, as the weight of a noise level is."""
+    known = isinstance(factor, Const) or (
+        isinstance(factor, Data) and factor.tag in ("condition", "mask", "hit", "subset")
+    )
+    return (
+        not known and not w.val_reads(marks) and not marks & (w.marks.mask[Mark.LOOKUP] | w.marks.mask[Mark.PARAMETER])
+    )
+
+
 def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int, ta: str, tb: str) -> Data:
     m = w.marks.mask
     la, lb = settled(w, la), settled(w, lb)
@@ -181,6 +191,8 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         sights_mixing.shared_out(w, sa, lb)
     if divisor and lb & m[Mark.RANDOM]:
         w.note(BOUND_WEIGHTED, w.site, sa)
+    elif isinstance(op, ast.Mult) and m[Mark.RANDOM] and bool(sa) != bool(sb) and _level(w, b if sa else a, other):
+        w.note(BOUND_WEIGHTED, w.site, scores)
     extra = other & (m[Mark.UPDATE] | m[Mark.LOOKUP])
     value = b if sa else a
     if sa and sb and "weights" in (ta, tb) and ta != tb:

@@ -96,7 +96,12 @@ def _stored(w: Walk) -> None:
 
 def _train_data(w: Walk) -> None:
     """Training tokens that reached a prediction by another way than the weights."""
-    reached = [s for s in w.scores.values() if w.train_reads(s.inputs) and not w.in_training(s.turns)]
+    reached = [
+        s
+        for s in w.scores.values()
+        if w.train_reads(s.inputs) and w.val_reads(s.targets) and not w.train_reads(s.targets)
+        if not w.in_training(s.turns)
+    ]
     for site in dict.fromkeys(s.site for s in reached):
         here = [s for s in reached if s.site == site]
         reads = 0

@@ -39,9 +39,23 @@ def matched(w: Walk, a: Value, b: Value, la: int, lb: int) -> int:
 
 
 def written(w: Walk, v: Value) -> None:
-    """Note which parameters go into a file."""
+    """Note which parameters go into a file, and under which names it holds things."""
     for h in w.marks.holders(labels(v)):
         w.written.add(h.number)
+    _names(w, v, 0)
+
+
+def _names(w: Walk, v: Value, depth: int) -> None:
+    for d in v.values if isinstance(v, Alt) else [v]:
+        if isinstance(d, Dict) and depth < DEPTH:
+            w.held |= {k for k in d.items if isinstance(k, str)}
+            for inner in d.items.values():
+                _names(w, inner, depth + 1)
+
+
+def holds(w: Walk, name: Value, content: Value) -> bool:
+    """Whether a file of the program, of which this is the content, was written with something under this name."""
+    return isinstance(name, Const) and name.v in w.held and bool(labels(content) & w.marks.mask[Mark.WEIGHTS])
 
 
 def copied(w: Walk, old: object, new: object) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from auditor.source import sights_tokens
 from auditor.source.labels import Mark, Read
 from rules.events import Observation, Sight, Split
 
@@ -38,16 +39,26 @@ class Leak:
     origin: Observation | None = None  # in native code
     guards: tuple[str, ...] = ()  # undecided conditions around the place where it came about
     sure: bool = True
+    form: str = ""
 
 
 def leak(w: Walk, sight: Sight, what: str, reads: int = 0, *, sure: bool = True) -> int:
     return w.marks.make(Mark.LEAK, Leak(sight, w.site, what, reads, guards=w.open_guards(), sure=sure))
 
 
+def attention(w: Walk, apart: bool) -> int:
+    """Attention without a mask: of values to each other, or to others, which may all lie before them."""
+    what = "attention without a causal mask" + (" to other values" if apart else ": a position sees later ones")
+    return w.marks.make(
+        Mark.LEAK, Leak(Sight.NON_CAUSAL, w.site, what, guards=w.open_guards(), form="apart" if apart else "")
+    )
+
+
 def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
     """Look at what reached a prediction when it is scored."""
     leaks(w, bit, targets, inputs)
     same = inputs & targets
+    moved = bool(inputs & sights_tokens.moved(w))  # the model moves its input on by itself; how far cannot be told
     for r in w.marks.reads(same):
         if (
             r.start is not None and (r.turns or r.start or r.base) and w.val_reads(same)
@@ -59,6 +70,7 @@ def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
                 "the prediction was made with the very tokens that are scored",
                 bit,
                 path=steps,
+                detail=(("form", "moved"),) if moved else (),
             )
             break
 
@@ -70,7 +82,7 @@ def leaks(w: Walk, scores: int, targets: int, marks: int, detail: tuple[tuple[st
         about = _about(w, found, targets)
         if about is False:
             continue
-        more = detail
+        more = (*detail, ("form", found.form)) if found.form else detail
         at: Site | Location = found.site
         steps = [(at, found.what)]
         if found.origin is not None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HEADER = 1024
 PART = 0.97  # the last incomplete window may be left out
 SHIFT = "shift"
+MOVED = "moved"
 MASKED, DRAWN = "masked", "drawn"
 AT, BEFORE, CUT = "at", "before", "cut"
 DOCUMENT = "document|"
@@ -54,6 +55,20 @@ def shift(w: Walk) -> int:
     return w.marks.bit.get((Mark.ACTIVATION, SHIFT), 0)
 
 
+def moved(w: Walk) -> int:
+    """The mark of what was made in a model from all positions but the last, in whichever extent: moved on by it."""
+    return w.marks.bit.get((Mark.ACTIVATION, MOVED), 0)
+
+
+def without_last(w: Walk, d: Data, key: Value) -> None:
+    """Mark what a model takes as all but the last of something."""
+    if not w.forward_depth:
+        return
+    for i in key.items if isinstance(key, Seq) and key.kind == "tuple" else [key]:
+        if isinstance(i, Seq) and i.kind == "slice" and isinstance(i.items[1], Const) and i.items[1].v == -1:
+            d.lab |= w.marks.make(Mark.ACTIVATION, MOVED)
+
+
 def shifted(w: Walk, d: Data, bounds: frozenset[str]) -> None:
     """Inside a model all positions but the last are taken: the value at the position before."""
     if d.tag == "tokens":
@@ -85,6 +100,8 @@ def padded(w: Walk, v: Data, by: Value, out: Data) -> None:
 def shortened(w: Walk, out: Value, key: Value) -> Value:
     """Remember of tokens inside a model that the last one was left out."""
     last = key.items[-1] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
+    if isinstance(out, Data):
+        without_last(w, out, key)
     if isinstance(out, Data) and isinstance(last, Seq) and last.kind == "slice" and w.forward_depth:
         low, high = last.items[:2]
         if isinstance(low, Const) and low.v == 1 and isinstance(high, Const) and high.v is None:
@@ -92,6 +109,13 @@ def shortened(w: Walk, out: Value, key: Value) -> Value:
         if isinstance(high, Const) and high.v == -1:
             out.lab |= w.marks.make(Mark.BOUNDARY, CUT)
     return out
+
+
+def apart(w: Walk, query: Value, keys: Value) -> bool:
+    """Whether the keys are made of other values than the query: they need not be of the same positions."""
+    m = w.marks.mask
+    kinds = m[Mark.READ] | m[Mark.ACTIVATION] | m[Mark.BOUNDARY] | m[Mark.ARGUMENT]
+    return bool((labels(query) ^ labels(keys)) & kinds)
 
 
 def smeared(w: Walk, op: ast.operator, la: int, lb: int, out: Data) -> None:
@@ -135,6 +159,13 @@ def boundary(w: Walk, a: Value, b: Value) -> int:
 
 def random(w: Walk, name: str) -> int:
     return w.marks.make(Mark.RANDOM, DRAWN) if name in ("rand", "rand_like", "bernoulli") else 0
+
+
+def fraction(w: Walk, by: Value, out: Value) -> Value:
+    """What is left of numbers after the point: the way to make noise without a generator."""
+    if isinstance(out, Data) and isinstance(by, Const) and by.v == 1:
+        out.lab |= w.marks.make(Mark.RANDOM, DRAWN)
+    return out
 
 
 def masked(w: Walk, test: int, out: Value, marks: int, tokens: bool) -> Value:

@@ -65,7 +65,8 @@ def _given_up(w: Walk, n: ast.stmt, f: Frame, e: Exception) -> Signal:
 def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
     test = expressions.evaluate(w, n.test, f)
     known = expressions.decide(w, test)
-    if w.forced and (way := w.forced.get(id(n))) is not None and known is not way:
+    other = known is not None and labels(test) & w.marks.mask[Mark.RANK]  # the log is that of all processes
+    if w.forced and (way := w.forced.get(id(n))) is not None and known is not way and not other:
         known = way
         site = w.here(n, f)
         w.settings.setdefault(

@@ -34,6 +34,7 @@ from auditor.source.values import (
     Seq,
     Value,
     all_labels,
+    copied_from,
     labels,
 )
 from auditor.source.walk import Walk
@@ -307,7 +308,7 @@ def attention(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     )
     d = Data(all_labels(a, k), tag="activations")
     if open_ and not masked and not windowed and len(a) >= 3:
-        d.lab |= sights_mixing.leak(w, Sight.NON_CAUSAL, "attention without a causal mask: a position sees later ones")
+        d.lab |= sights_mixing.attention(w, sights_tokens.apart(w, a[0], a[1]))
     return d
 
 
@@ -397,7 +398,7 @@ BY_NAME: dict[str, Handler] = {
     "roll": _roll,
     "bitwise_xor": lambda w, p, a, k, n: mixing.combine(w, ast.BitXor(), a[0], a[1]),
     "bitwise_and": lambda w, p, a, k, n: mixing.combine(w, ast.BitAnd(), a[0], a[1]),
-    "remainder": lambda w, p, a, k, n: mixing.combine(w, ast.Mod(), a[0], a[1]),
+    "remainder": lambda w, p, a, k, n: sights_tokens.fraction(w, a[1], mixing.combine(w, ast.Mod(), a[0], a[1])),
     "fmod": lambda w, p, a, k, n: mixing.combine(w, ast.Mod(), a[0], a[1]),
     "multiply": lambda w, p, a, k, n: mixing.combine(w, ast.Mult(), a[0], a[1]),
     "mul": lambda w, p, a, k, n: mixing.combine(w, ast.Mult(), a[0], a[1]),
@@ -450,7 +451,7 @@ def distributed(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if name == "get_world_size":
         return Const(w.config.world_size)
     if name == "get_rank":
-        return Const(0)
+        return Const(0, w.marks.make(Mark.RANK, 0))
     target, source = _gathered(name, a, k)
     if isinstance(target, Data):
         assign.write(w, target, labels(source), accumulate=True)
@@ -502,7 +503,7 @@ def snapshot(w: Walk, v: Value) -> Value:
         return v
     d = Data(labels(v) & ~w.marks.mask[Mark.PARAMETER], tag=v.tag, tok=v.tok)
     d.site, d.born = w.site, tuple(w.turns)
-    d.snapshot = v.root.holder or assign.snapshot_of(v)
+    d.snapshot = v.root.holder or copied_from(v)
     d.parts, d.shape = v.parts, v.shape
     d.sym, d.off = v.sym, v.off
     return d

@@ -109,6 +109,8 @@ def item_of(w: Walk, owner: Data, k: int) -> Data:
 def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if isinstance(owner.tok, Read):
         return sights_tokens.shortened(w, _tokens_at(w, owner, key), key)
+    if owner.tag == "tokens" and _in_rows(key) and (runs := w.marks.reads(w.val_reads(labels(owner)))):
+        return _runs_at(w, owner, key, runs)
     lab = labels(key)
     reads = w.val_reads(lab) | w.train_reads(lab)
     if reads and owner.tag == "byte row" and not isinstance(key, Seq) and tag_is_place(key):
@@ -137,6 +139,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     d.parts = owner.parts | bounds
     d.holder = None
     sights_tokens.shifted(w, d, bounds)
+    sights_tokens.without_last(w, d, key)
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
@@ -353,6 +356,41 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
         base, start = from_base(w, r.base, r.start, at)
         return narrow(w, owner, Read(r.split, r.at, turns, base, start, None, r.parts, r.sidecar), 0)
     return narrow(w, owner, Read(r.split, r.at, turns, r.base, r.start, None, r.parts, r.sidecar), 0)
+
+
+def _in_rows(key: Value) -> bool:
+    """Whether an index cuts every row of a batch at the same place, `[:, a:b]`, or one long row."""
+    if isinstance(key, Seq) and key.kind == "slice":
+        return True
+    if not (isinstance(key, Seq) and key.kind == "tuple" and len(key.items) > 1):
+        return False
+    *rows, last = key.items
+    return (
+        isinstance(last, Seq)
+        and last.kind == "slice"
+        and all((isinstance(i, Const) and i.v is Ellipsis) or _whole(i) for i in rows)
+    )
+
+
+def _whole(key: Value) -> bool:
+    return isinstance(key, Seq) and key.kind == "slice" and all(isinstance(i, Const) and i.v is None for i in key.items)
+
+
+def _runs_at(w: Walk, owner: Data, key: Value, runs: list[Read]) -> Data:
+    """Windows that were put together, cut at one place: each of them begins that much later."""
+    lab = labels(owner) & ~w.val_reads(labels(owner))
+    if isinstance(key, Seq) and key.kind == "slice" and number(w, key.items[0]) in (None, (0, 0)):
+        lab |= w.val_reads(labels(owner))
+        runs = []
+    for r in runs:
+        rows = key if isinstance(key, Seq) and key.kind == "tuple" else Seq([Const(Ellipsis), key], "tuple")
+        one = _tokens_at(w, Data(w.read(r), tag=owner.tag, tok=r), rows)
+        lab |= labels(one)
+    out = Data(lab, tag=owner.tag)
+    out.parts = owner.parts | edges(w, key)
+    out.site = owner.root.site
+    sights_tokens.shortened(w, out, key)
+    return out
 
 
 def tag_is_place(key: Value) -> bool:

@@ -37,6 +37,7 @@ class Const(Value):
 
 
 NONE = Const(None)
+NAME = "parameter name"  # the tag of the names that a model gives its parameters
 
 
 class Data(Value):
@@ -164,15 +165,19 @@ class Seq(Value):
 
 
 class Dict(Value):
-    """A dict. `rest` joins the values under keys that are not known."""
+    """A dict. `rest` joins the values under keys that are not known.
 
-    __slots__ = ("born", "default", "items", "key_lab", "rest", "site")
+    `named` is set when every parameter of a model has an entry under its name: the branch in which they were written.
+    """
+
+    __slots__ = ("born", "default", "items", "key_lab", "named", "rest", "site")
 
     def __init__(self, items: dict[Any, Value] | None = None, rest: Value | None = None, lab: int = 0) -> None:
         self.items: dict[Any, Value] = items if items is not None else {}
         self.rest = rest
         self.lab = lab
         self.key_lab = 0
+        self.named: frozenset[str] | None = None
         self.default: Value | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
@@ -445,10 +450,23 @@ def join(a: Value | None, b: Value | None) -> Value:
             lab |= labels(k)
         tag = next((k.tag for k in kept if isinstance(k, Data) and k.tag), "")
         if all(isinstance(k, (Const, Data)) for k in kept):
-            return Data(lab, tag=tag)
+            d = Data(lab, tag=tag)
+            origins = {copied_from(k) for k in kept}
+            d.snapshot = origins.pop() if len(origins) == 1 else None
+            return d
         solid = [k for k in kept if not isinstance(k, Const)]
         return Alt(solid[:4]) if len(solid) > 1 else solid[0]
     return Alt(kept)
+
+
+def copied_from(v: Value) -> Holder | None:
+    """The parameters that a value is a copy of, if it is one."""
+    d: Data | None = v if isinstance(v, Data) else None
+    while d is not None:
+        if d.snapshot is not None:
+            return d.snapshot
+        d = d.base
+    return None
 
 
 def _plain(v: Value) -> bool:

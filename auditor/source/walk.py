@@ -79,6 +79,7 @@ class Scored:
     base: int = -1  # the score that this one was derived from
     grad: bool = True  # gradients were on
     told: int = 0  # SCORE marks among the inputs
+    inner: bool = False  # taken inside a model, while it makes its prediction
 
 
 @dataclass
@@ -201,12 +202,12 @@ class Walk:
     left: int = 0
     stepping: tuple[int, int] = (0, 0)
     renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
-    grad_hooks: dict[int, list[tuple[Value, bool]]] = field(
-        default_factory=dict
-    )  # by holder: what runs when its gradient is ready, and whether it is given the gradient
-    patched: dict[str, Value] = field(
-        default_factory=dict
-    )  # functions of libraries that the code put its own in place of
+    # by holder: what runs when its gradient is ready, and whether it is given the gradient
+    grad_hooks: dict[int, list[tuple[Value, bool]]] = field(default_factory=dict)
+    # functions of libraries that the code put its own in place of
+    patched: dict[str, Value] = field(default_factory=dict)
+    # attributes of objects written in a branch: which, what, and what was there before
+    branched: dict[tuple[int, str], tuple[frozenset[str], Value, Value]] = field(default_factory=dict)
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
@@ -223,6 +224,7 @@ class Walk:
     native_told: set[Observation] = field(default_factory=set)
     forms: dict[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # symbols that are sums of others
     written: set[int] = field(default_factory=set)  # holders whose parameters went into a file
+    held: set[str] = field(default_factory=set)  # the names under which files hold things
     restored: set[int] = field(default_factory=set)  # holders whose parameters were loaded
     notes: list[Note] = field(default_factory=list)  # what can only be told at the end of the walk
     ways: dict[int, tuple[str, ast.If | ast.While | ast.For, set[bool | None]]] = field(
@@ -432,6 +434,7 @@ class Walk:
             name=name,
             grad=not self.no_grad,
             told=self.score_marks(inputs),
+            inner=self.forward_depth > 0,
         )
         return self.marks.make(Mark.SCORE, n)
 
@@ -465,6 +468,7 @@ class Walk:
                     s,
                     old.grad,
                     old.told,
+                    old.inner,
                 )
             out |= self.marks.make(Mark.SCORE, self.derived[key])
         return out
