@@ -341,6 +341,8 @@ def forward_pass(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AS
         return _remembered(w, o, forward, args, kw, n)
     finally:
         w.forward_depth -= 1
+        if not w.forward_depth:
+            w.passing.clear()
 
 
 def run_hooks(w: Walk, o: Value, hooks: list[Value], before: bool, args: Args, out: Value, n: ast.AST | None) -> None:

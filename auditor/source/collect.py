@@ -32,6 +32,11 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     config = configuration(e, entry)
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
     program = follow(entry, modules, config)
+    if config.env and not program.problem and not last_total(program):
+        # The documented command stops short of a result, as for training alone: the claim was made by another one.
+        other = replace(config, env={}, arguments=(), unsure=config.unsure | {n.lower() for n in config.env})
+        again = follow(entry, modules, other)
+        program, config = (again, other) if last_total(again) else (program, config)
     printed = claimed_line(program, config)
     seen = (*program.observations, *sweep(e), *sizes_of_shards(e))
     tables = placed(byte_tables(entry, tuple(modules)), program, (entry, *modules))

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable
 from contextlib import suppress
 
-from auditor.source import assign, calls, expressions, imports, loops, sights_branches
+from auditor.source import assign, calls, expressions, imports, loops, mixing, sights_branches
 from auditor.source.environment import configured
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
@@ -73,12 +73,14 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
         return signal if signal != "raise" or w.trying else None  # the run that made the claim came past here
     number = w.guard_number(n, labels(test))
     before = dict(f.locals)
+    w.rivals.append(w.score_marks(labels(test)) if isinstance(test, Data) and test.tag == "better" else 0)
     with w.branch(f"{number}:then"):
         first = block(w, n.body, f)
     after = f.locals
     f.locals = dict(before)
     with w.branch(f"{number}:else"):
         second = block(w, n.orelse, f)
+    w.rivals.pop()
     sights_branches.after_if(w, n, labels(test), first, second, f)
     if first is not None and second is None:
         return f"maybe {number}:else" if first != "raise" else None
@@ -122,7 +124,7 @@ def _expr(w: Walk, n: ast.Expr, f: Frame) -> Signal:
 
 def _assign(w: Walk, n: ast.Assign, f: Frame) -> Signal:
     before = w.env_reads
-    v = expressions.evaluate(w, n.value, f)
+    v = mixing.kept(w, expressions.evaluate(w, n.value, f))
     for t in n.targets:
         if (isinstance(t, ast.Name) and w.env_reads != before) or (f.is_class and isinstance(t, ast.Name)):
             v = configured(w, t.id, v, w.here(n, f), w.env_reads != before)
@@ -152,7 +154,7 @@ def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
 
 
 def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
-    f.returns.append(expressions.evaluate(w, n.value, f) if n.value else NONE)
+    f.returns.append(mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE)
     return "return"
 
 

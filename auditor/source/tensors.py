@@ -441,17 +441,22 @@ def distributed(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Const(w.config.world_size)
     if name == "get_rank":
         return Const(0)
-    if (
-        name in ("all_gather_into_tensor", "all_gather", "all_gather_object", "gather", "reduce_scatter_tensor")
-        and len(a) >= 2
-    ):
-        target = a[0]
-        if isinstance(target, Data):
-            assign.write(w, target, labels(a[1]), accumulate=True)
-        elif isinstance(target, Seq):
-            target.items = [a[1] for _ in target.items[:1]] or [a[1]]
-            target.more = True
+    if name in ("gather", "gather_object"):  # the other way round than the rest: what is sent comes first
+        sent = a[0] if a else k.get("tensor", k.get("obj", NONE))
+        _received(w, a[1] if len(a) > 1 else k.get("gather_list", k.get("object_gather_list", NONE)), sent)
+    elif name in ("all_gather_into_tensor", "all_gather", "all_gather_object", "reduce_scatter_tensor", "scatter"):
+        rest = [*a, *k.values()]
+        if len(rest) >= 2:
+            _received(w, rest[0], rest[1])
     return LibObj("work") if "async_op" in k else NONE
+
+
+def _received(w: Walk, target: Value, sent: Value) -> None:
+    """What the ranks sent now stands in a tensor or a list that was made for it."""
+    if isinstance(target, Data):
+        assign.write(w, target, labels(sent), accumulate=True, value=sent if isinstance(sent, Data) else None)
+    elif isinstance(target, Seq):
+        target.items, target.more = [sent], True
 
 
 def initialise(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
