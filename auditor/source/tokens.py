@@ -82,7 +82,7 @@ def narrow(w: Walk, owner: Data, r: Read, lab: int) -> Data:
 
 
 def one_run(w: Walk, items: list[Value]) -> Data | None:
-    """Pieces of a shard of which nobody knows where they end, put together by a loader: one run from a place of its own."""
+    """Pieces of a shard of which nobody knows where they end, put together by a loader: one run from where the first begins."""
     items = [x for i in items for x in (i.values if isinstance(i, Alt) else [i])]
     toks: list[Read] = []
     for i in items:
@@ -92,10 +92,10 @@ def one_run(w: Walk, items: list[Value]) -> Data | None:
     if len({(r.split, r.at, r.sidecar) for r in toks}) != 1 or all(r.stop for r in toks):
         return None
     first = toks[0]
-    if first.split is not Split.VALIDATION or first.sidecar:
+    if first.split is not Split.VALIDATION or first.sidecar or first.start is None:
         return None
     turns = frozenset[tuple[int, int]]().union(*(r.turns for r in toks))
-    r = Read(first.split, first.at, turns, w.number(("joined", w.site, tuple(w.turns))), 0)
+    r = Read(first.split, first.at, turns, first.base, first.start)
     d = w.fresh(w.read(r), "tokens")
     d.tok = r
     return d
