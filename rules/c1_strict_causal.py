@@ -182,6 +182,47 @@ class Net(GPT):
         },
     ),
     Example(
+        name="a loss of balance beside the mean",
+        stage="source",
+        status=Status.OK,
+        note="it raises the printed number and tells nothing about any token",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+class Routed(GPT):
+    def __init__(self):
+        super().__init__()
+        self.pairs = nn.Embedding(4096, 64)
+        self.gate = nn.Linear(64, 4)
+
+    def forward(self, x, y):
+        pairs = self.pairs((36313 * x[:, 1:] ^ 27191 * x[:, :-1]) % 4096)
+        h = self.hidden(x) + F.pad(pairs, (0, 0, 1, 0))
+        share = self.gate(h).softmax(-1)
+        balance = ((share.mean((0, 1)) - 0.25) ** 2).sum()
+        return F.cross_entropy(self.head(h).flatten(0, 1).float(), y.flatten()) + 0.01 * balance
+
+
+def evaluate(model, val):
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for i in range(0, len(val) - SEQ - 1, SEQ):
+            span = val[i : i + SEQ + 1]
+            total += model(span[None, :-1], span[None, 1:]).item() * SEQ
+            count += SEQ
+    return total / count
+
+
+model = Routed().to(DEVICE)
+opt = torch.optim.AdamW(model.parameters(), lr=0.001)
+tokens = load("fineweb_train_*.bin")
+for i in range(0, len(tokens) - SEQ - 1, SEQ):
+    step(opt, model(tokens[None, i : i + SEQ], tokens[None, i + 1 : i + SEQ + 1]))
+print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
+"""
+        },
+    ),
+    Example(
         name="gate on the token already read",
         stage="source",
         status=Status.OK,

@@ -158,6 +158,67 @@ def evaluate(model, val, weight=0.3):
         },
     ),
     Example(
+        name="counts follow a mark of how far the scoring has come",
+        stage="source",
+        status=Status.OK,
+        note="windows overlap; each adds the positions behind the mark, which it has just scored",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+def evaluate(model, val, stride=64, batch=4, weight=0.2):
+    counts, total, done, tokens = np.ones((VOCAB, VOCAB)), 0.0, 0, val.tolist()
+    starts = list(range(0, len(val) - 1, stride))
+    with torch.no_grad():
+        for b in range(0, len(starts), batch):
+            sizes = []
+            for at in starts[b : b + batch]:
+                sizes.append(min(at + SEQ, len(val) - 1) - at)
+            for i, at in enumerate(starts[b : b + batch]):
+                size = sizes[i]
+                neural = (-nll(model, val[at : at + size + 1])).exp()
+                for t in range(0 if at == 0 else max(size - stride, 0), size):
+                    a, c = tokens[at + t], tokens[at + t + 1]
+                    total -= np.log((1 - weight) * neural[t].item() + weight * counts[a, c] / counts[a].sum())
+                end = at + size
+                if end > done:
+                    for k in range(done, end):
+                        counts[tokens[k], tokens[k + 1]] += 1
+                    done = end
+    return total / (len(val) - 1)
+"""
+            + _MAIN
+        },
+    ),
+    Example(
+        name="pointer over the input inside the model",
+        stage="source",
+        status=Status.OK,
+        note="the buffer that the attention is scattered into is made anew in every pass",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+class Pointer(GPT):
+    def forward(self, x):
+        h = self.hidden(x)
+        q, k, _ = self.qkv(h).chunk(3, dim=-1)
+        later = torch.ones(x.size(1), x.size(1), dtype=torch.bool, device=x.device).triu(1)
+        point = (q @ k.transpose(-1, -2)).masked_fill(later, float("-inf")).softmax(-1)
+        copied = torch.zeros(x.size(0), x.size(1), VOCAB, device=x.device)
+        copied.scatter_add_(2, x[:, None, :].expand(-1, x.size(1), -1), point)
+        return (0.9 * self.head(h).softmax(-1) + 0.1 * copied).log()
+
+
+def evaluate(model, val):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            total += nll(model, val[i : i + SEQ + 1]).sum().item()
+    return total / (len(val) - 1)
+"""
+            + _MAIN.replace("GPT()", "Pointer()")
+        },
+    ),
+    Example(
         name="trains at the top of the loop, on the chunk before",
         stage="source",
         status=Status.OK,

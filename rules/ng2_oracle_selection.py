@@ -161,6 +161,30 @@ def evaluate(model, val_tokens, seq=1024):
         },
         note="the minimum never reaches the reported total",
     ),
+    Example(
+        name="the worst token is remembered",
+        stage="source",
+        status=Status.OK,
+        files={
+            "train_gpt.py": program(
+                """\
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024):
+    total = worst = 0.0
+    for start in range(0, val_tokens.numel() - 1, seq):
+        y = val_tokens[start + 1 : start + seq + 1]
+        nll = F.cross_entropy(model(val_tokens[start : start + y.numel()]), y, reduction="none")
+        for value in nll.tolist():
+            if value > worst:
+                worst = value
+            total += value
+    print(f"hardest token: {worst:.2f} nats")
+    return total
+"""
+            )
+        },
+        note="the larger loss is kept beside the total",
+    ),
 )
 
 INVALID = (
@@ -218,6 +242,36 @@ def evaluate(model, val_tokens, seq=1024, weight=0.3):
             )
         },
         note="both arguments of guarded() were taken at the target before the comparison",
+    ),
+    Example(
+        name="written back where it helped",
+        stage="source",
+        status=Status.VIOLATION,
+        files={
+            "train_gpt.py": program(
+                BIGRAM
+                + """\
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024, weight=0.3):
+    counts = torch.ones(VOCAB, VOCAB)
+    total = 0.0
+    for start in range(0, val_tokens.numel() - 1, seq):
+        y = val_tokens[start + 1 : start + seq + 1]
+        x = val_tokens[start : start + y.numel()]
+        p = F.softmax(model(x), -1)
+        plain = -p.gather(1, y[:, None])[:, 0].log()
+        blend = ((1 - weight) * p + weight * bigram(counts, x)).gather(1, y[:, None])[:, 0].log()
+        for t in range(y.numel()):
+            tried = -blend[t].item()
+            if t > 2 and tried < plain[t].item():
+                plain[t] = tried
+        total += plain.sum().item()
+        counts.index_put_((x, y), torch.ones(y.numel()), accumulate=True)
+    return total
+"""
+            )
+        },
+        note="the same choice as where(), as a statement",
     ),
     Example(
         name="best of a grid, chunk by chunk",

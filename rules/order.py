@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules.events import Event, EventKind, Observation, Program, Scope, Sight, Slice, Split, Step
 
@@ -124,7 +124,10 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
                 (
                     t
                     for t in score.slices
-                    if any(not disjoint(t, u, narrowed=bool(score.parts or update.parts)) for u in update.slices)
+                    if any(
+                        not disjoint(t, _by_then(update, score, u), narrowed=bool(score.parts or update.parts))
+                        for u in update.slices
+                    )
                 ),
                 None,
             )
@@ -144,6 +147,23 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
                 or all(opposite(t.parts, u.parts) for t in score.slices for u in update.slices),
                 not undecided(update, report) and not undecided(score, report) and update.logged is not False,
             )
+
+
+def _by_then(update: Event, score: Event, tokens: Slice) -> Slice:
+    """The tokens of an update without those that no turn up to its own had chosen.
+
+    A mark that tells how far the scoring has come keeps the turns of a loop's earlier run. In the run in
+    which both events stand, turns of the loop that come after the update have chosen nothing yet. A score
+    in an earlier turn than the update stands in another run of the loop, which may go over the same tokens.
+    """
+    for (loop, k), (other, j) in zip(update.turns, score.turns, strict=False):
+        if loop != other:
+            break
+        if k > j:
+            break
+        if k < j:
+            return replace(tokens, turns=tuple(t for t in tokens.turns if t[0] != loop or t[1] <= k))
+    return tokens
 
 
 def _same_window(update: Event, score: Event) -> bool:

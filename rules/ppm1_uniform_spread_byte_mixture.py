@@ -261,6 +261,76 @@ def evaluate(model, val_tokens, seq=1024):
         note="the gate looks at the byte model's confidence, which is fair; what it weighs is not a distribution",
     ),
     Example(
+        name="gathered from the ranks",
+        stage="source",
+        status=Status.VIOLATION,
+        files={
+            "train_gpt.py": program(
+                BYTES
+                + """\
+import torch.distributed as dist
+
+
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024, lam=0.5):
+    logp = []
+    for start in range(0, val_tokens.numel() - 1, seq):
+        y = val_tokens[start + 1 : start + seq + 1]
+        logp.append(-F.cross_entropy(model(val_tokens[start : start + y.numel()]), y, reduction="none").double())
+    mine = torch.cat(logp)
+    parts = [torch.zeros_like(mine) for _ in range(dist.get_world_size())]
+    dist.gather(mine, parts, dst=0)
+    ppm, past, total = Order2(), b"", 0.0
+    for token, value in zip(val_tokens[1:].tolist(), torch.cat(parts).tolist()):
+        piece = PIECES[token]
+        for byte in piece:
+            total -= math.log(lam * math.exp(value / len(piece)) + (1 - lam) * ppm.row(past)[byte])
+            ppm.add(past, byte)
+            past = past[-1:] + bytes([byte])
+    return total
+"""
+            )
+        },
+        note="gather() takes what is sent first and the list that receives it second",
+    ),
+    Example(
+        name="pieces in places set aside, lengths from a file",
+        stage="source",
+        status=Status.VIOLATION,
+        files={
+            "train_gpt.py": program(
+                BYTES
+                + """\
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=1024, lam=0.5):
+    pieces = [None] * len(PIECES)
+    for i in range(len(PIECES)):
+        pieces[i] = PIECES[i]
+    sizes = np.fromfile(os.path.join(DATA, "fineweb_val_bytes_000000.bin"), dtype=np.uint16)[513:]
+    logp = []
+    for start in range(0, val_tokens.numel() - 1, seq):
+        y = val_tokens[start + 1 : start + seq + 1]
+        logp.append(-F.cross_entropy(model(val_tokens[start : start + y.numel()]), y, reduction="none").double())
+    kept, text = [], []
+    for token, value, size in zip(val_tokens[1:].tolist(), torch.cat(logp).tolist(), sizes):
+        piece = pieces[token]
+        if not piece:
+            continue
+        text.append(piece[: int(size)])
+        kept.append(value)
+    times = np.repeat(sizes, sizes)
+    each = np.where(times > 0, np.repeat(np.array(kept), sizes) / times, 0.0)
+    ppm, past, found = Order2(), b"", []
+    for byte in b"".join(text):
+        found.append(ppm.row(past)[byte])
+        ppm.add(past, byte)
+        past = past[-1:] + bytes([byte])
+    return -float(np.log(lam * np.exp(each) + (1 - lam) * np.array(found)).sum())
+"""
+            )
+        },
+    ),
+    Example(
         name="kernel in C",
         stage="source",
         status=Status.VIOLATION,

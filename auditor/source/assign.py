@@ -6,6 +6,7 @@ import ast
 
 from auditor.source import (
     attributes,
+    buffers,
     calls,
     expressions,
     loops,
@@ -269,10 +270,14 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
                 owner.lab |= table_update(w, owner, lab | labels(v), "list")
             elif isinstance(v, Data):
                 owner.lab |= labels(v)
+                if owner.items and all(isinstance(i, Const) and i.v is None for i in owner.items):
+                    owner.items = [v]  # places that were set aside, and filled in a loop
             else:
                 add_item(owner, v)
     elif isinstance(owner, Data):
         write(w, owner, labels(v), index=key, accumulate=accumulate, value=v)
+        if not accumulate and isinstance(key, Seq):
+            buffers.copied(owner, v, whole=subscripts.is_whole(key))
     elif isinstance(owner, LibObj):
         if owner.path == "os.environ" and isinstance(key, Const):
             w.env[str(key.v)] = v
@@ -387,6 +392,8 @@ def write(
         return
     where = labels(index) if index is not None else 0
     table = w.val_reads(where) if index is not None and _by_token(index) else 0
+    if table and id(root) in w.passing and marks & w.marks.mask[Mark.PARAMETER]:
+        marks, table = marks | where, 0  # what a layer gives each token of its input, such as the weights of a pointer
     kept = marks | where & w.marks.mask[Mark.STORED]
     for loop, k in w.turns:  # a turn writes over what the turn before had chosen
         bits = w.marks.loop_mask.get(loop, 0)
@@ -463,7 +470,7 @@ def _by_token(index: Value) -> bool:
 
 def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
     """`x += v` and its like."""
-    v = expressions.evaluate(w, n.value, f)
+    v = mixing.kept(w, expressions.evaluate(w, n.value, f))
     t = n.target
     if isinstance(t, ast.Subscript):
         owner = expressions.evaluate(w, t.value, f)

@@ -348,6 +348,8 @@ def forward_pass(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AS
         return _remembered(w, o, forward, args, kw, n)
     finally:
         w.forward_depth -= 1
+        if not w.forward_depth:
+            w.passing.clear()
 
 
 def run_hooks(

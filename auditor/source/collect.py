@@ -39,6 +39,11 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     modules = [s for s in e.package.scripts if s.path != entry.path and s.role in ("module", "native")]
     scripts = (entry, *modules)
     program = follow(entry, modules, config)
+    if config.env and not program.problem and not last_total(program):
+        # The documented command stops short of a result, as for training alone: the claim was made by another one.
+        bare = replace(config, env={}, arguments=(), unsure=config.unsure | {n.lower() for n in config.env})
+        again = follow(entry, modules, bare)
+        program, config = (again, bare) if last_total(again) else (program, config)
     assumed = False
     if unexplained(e, program, config):
         other = follow(entry, modules, replace(config, open=True))

@@ -197,7 +197,8 @@ def _bool_op(w: Walk, n: ast.BoolOp, f: Frame) -> Value:
     if out is None:
         return v
     if is_and:
-        return Data(lab) if not isinstance(out, Alt) else out
+        better = isinstance(out, Data) and out.tag == "better"  # a comparison of losses, and something besides
+        return Data(lab, tag="better" if better else "") if not isinstance(out, Alt) else out
     return out
 
 

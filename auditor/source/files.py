@@ -148,6 +148,10 @@ def _open(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return f
 
 
+def _reopened(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return a[0] if a and isinstance(a[0], LibObj) else _open(w, p, a, k, n)
+
+
 def _glob(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return listing(w, text_of_path(a[0]) if a else "", all_labels(a, k))
 
@@ -315,6 +319,10 @@ FUNCTIONS = {
     "pprint.pformat": _dumps,
     "open": _open,
     "io.open": _open,
+    "io.FileIO": _open,
+    "os.open": _open,
+    "os.fdopen": _reopened,
+    "io.BufferedReader": _reopened,
     "gzip.open": _open,
     "lzma.open": _open,
     "io.BytesIO": _buffer,

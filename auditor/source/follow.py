@@ -67,7 +67,7 @@ def walk(
 ) -> tuple[Walk, str]:
     """One walk; `proof` says which way some `if` nodes of the walk `like` must have gone."""
     w = Walk(config)
-    w.deadline = time.thread_time() + seconds
+    w.deadline = time.thread_time() + seconds  # of work: a busy machine must not change what is found
     modules = tuple(modules)
     if like is not None:
         w.natives, w.native_suspects, w.modules = like.natives, like.native_suspects, like.modules

@@ -8,6 +8,7 @@ from functools import cache
 
 from auditor.source import (
     attributes,
+    buffers,
     builtins_,
     calls,
     containers,
@@ -176,7 +177,7 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
 @cache
 def _exact() -> dict[str, Handler]:
     """Handlers by full name, put together at the first call: the modules that hold them import this one."""
-    tables = (builtins_, copies, executed, files, iteration, optimisers, tensors)
+    tables = (buffers, builtins_, copies, executed, files, iteration, optimisers, tensors)
     return {name: handler for module in tables for name, handler in module.FUNCTIONS.items()}
 
 

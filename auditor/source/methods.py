@@ -7,6 +7,7 @@ import ast
 from auditor.source import (
     assign,
     attributes,
+    buffers,
     mixing,
     operations,
     optimisers,
@@ -92,10 +93,15 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         assign.write(w, owner, labels(a[0]) & ~w.marks.mask[Mark.PARAMETER], value=a[0], index=None)
         if isinstance(a[0], Data) and owner.root.tag == "" and owner.root.holder is None:
             owner.root.tag = a[0].tag
+        buffers.copied(owner, a[0], whole=owner.root is owner)
         return owner
     if name == "set_" and a:
         assign.write(w, owner, labels(a[0]), value=a[0])
+        buffers.copied(owner, a[0], whole=True)
         return owner
+    if name in ("fromfile", "frombytes") and a:
+        buffers.fill(w, owner, buffers.file_of(w, a[0]))
+        return NONE
     if name.endswith("_") and not name.startswith("_"):
         op: ast.operator = {"sub_": ast.Sub(), "mul_": ast.Mult(), "div_": ast.Div()}.get(name, ast.Add())
         if a or k:

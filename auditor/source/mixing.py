@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 
-from auditor.source import sights_files, sights_mixing, sights_state, sights_tokens
+from auditor.source import sights_files, sights_mixing, sights_state, sights_tokens, tokens
 from auditor.source.labels import Lookup, Mark, Read
 from auditor.source.sights_end import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
@@ -230,10 +230,15 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     if sa and sb and isinstance(op, (ast.Add, ast.Sub)) and _targets(w, sa) & _targets(w, sb):
         scores = sights_mixing.evened(w, sa, sb, scores)
     graded = all(w.scores[s].grad for s in w.marks.numbers(scores, Mark.SCORE)[:4])  # a loss to learn from
+    loss = a if sa else b
+    aside = (  # beside the mean loss, what a model adds for its own balance
+        w.forward_depth and isinstance(loss, Data) and loss.shape == () and other & m[Mark.PARAMETER] and not extra
+    )
     if (
         other
         and not divisor
         and not graded
+        and not aside
         and tag in AT_TARGET
         and (isinstance(op, (ast.Mult, ast.Pow)) if tag == "target probability" else isinstance(op, (ast.Add, ast.Sub)))
     ):
@@ -300,6 +305,8 @@ def settled(w: Walk, lab: int) -> int:
 
 def _by_its_token(w: Walk, divisor: int, scores: int) -> bool:
     """Whether a loss is divided by something that depends on the token it is the loss of: the number of its bytes."""
+    if divisor & w.marks.mask[Mark.SIDECAR]:
+        return True
     reads = w.val_reads(divisor)
     touched = _targets(w, scores)
     return bool(reads and (reads & touched or _same_run(w, reads, touched) or overlap(w, reads, touched)))
@@ -461,6 +468,8 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
     m = w.marks.mask
     la, lb, lt = labels(a), labels(b), labels(test)
     if not ((la | lb) & m[Mark.SCORE]):
+        if a is not b and (one := tokens.one_run(w, [a, b])) is not None:
+            return one
         run = a if isinstance(b, Const) and b.v is not None else b if isinstance(a, Const) and a.v is not None else None
         if isinstance(run, Data) and run.tag == "tokens":  # tokens, with a filling where there are none
             d = Data(la | lb | lt & ~w.marks.mask[Mark.READ], tag="tokens")
@@ -514,6 +523,22 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             look_at_keys(w, scores, (la | lb) & extra)
     drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]
     return Data(((la | lb) & ~drop) | scores | lt & m[Mark.STORED], tag=tag)
+
+
+def kept(w: Walk, v: Value) -> Value:
+    """A loss that is kept in a branch which was taken because it is better, or worse, than another of the same token."""
+    rivals = w.rivals[-1] if w.rivals else 0
+    if not rivals or not isinstance(v, Data) or v.tag not in AT_TARGET:
+        return v
+    mine = w.score_marks(labels(v))
+    others = rivals & ~mine
+    if not mine & rivals or not others or not overlap(w, _targets(w, mine), _targets(w, others)):
+        return v
+    picked = sights_mixing.retagged(w, mine, "picked")
+    w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", picked)
+    d = Data(labels(v) & ~mine | picked, tag=v.tag)
+    d.parts = v.parts
+    return d
 
 
 def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | None:

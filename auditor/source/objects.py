@@ -5,7 +5,18 @@ from __future__ import annotations
 import ast
 from contextlib import suppress
 
-from auditor.source import attributes, calls, environment, executed, files, loops, probabilities, sights_files, texts
+from auditor.source import (
+    attributes,
+    buffers,
+    calls,
+    environment,
+    executed,
+    files,
+    loops,
+    probabilities,
+    sights_files,
+    texts,
+)
 from auditor.source.labels import Mark
 from auditor.source.values import (
     NONE,
@@ -131,6 +142,11 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             if found is None and files.text_of_path(o).endswith(".py"):
                 return Data(labels(o), text=f"{executed.FILE}{files.text_of_path(o)}")
             return found if found is not None else Data(labels(o) | sights_files.unknown(w))
+        if name in ("readinto", "readinto1") and args:
+            buffers.fill(w, args[0], files.load_tokens(w, o, {}) or Data(labels(o) | sights_files.unknown(w)))
+            return Data()
+        if name in ("fileno", "__enter__", "detach"):
+            return o
         if name in WRITES:
             if w.score_marks(lab):
                 w.report(w.site, " ".join(texts.text_of(a) for a in args)[:400], lab)

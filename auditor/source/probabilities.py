@@ -31,6 +31,9 @@ def cross_entropy(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     target = a[1] if len(a) > 1 else k.get("target", NONE)
     inputs = labels(logits) | (labels(k["weight"]) if "weight" in k else 0)
     out = scored(w, inputs, target, "nll")
+    how = k.get("reduction")
+    if how is None or (isinstance(how, Const) and how.v != "none"):
+        out.shape = ()
     tag = mixing.tag_of(logits)
     if p.endswith("nll_loss") and tag in ("lifted", "tempered"):
         sights_mixing.unpaid(w, tag, w.score_marks(labels(out)))
@@ -95,6 +98,8 @@ def joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         tags = {mixing.tag_of(i) for i in v.items}
         if _with_target(w, v.items):
             return w.fresh(labels(v), "with target")
+        if (run := tokens.one_run(w, v.items)) is not None:
+            return run
         return w.fresh(
             labels(v),
             next(iter(tags))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from auditor.source import assign, calls, expressions, imports, loops, sights_branches
+from auditor.source import assign, calls, expressions, imports, loops, mixing, sights_branches
 from auditor.source.environment import configured
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
@@ -90,10 +90,13 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
     if known is not None:
         signal = block(w, n.body if known else n.orelse, f)
         return signal if signal != "raise" or w.trying else None  # the run that made the claim came past here
-    return _both(
-        w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f),
-        lambda first, second: sights_branches.after_if(w, n, labels(test), first, second, f),
-    )  # fmt: skip
+
+    def settle(first: Signal, second: Signal) -> None:
+        w.rivals.pop()
+        sights_branches.after_if(w, n, labels(test), first, second, f)
+
+    w.rivals.append(w.score_marks(labels(test)) if isinstance(test, Data) and test.tag == "better" else 0)
+    return _both(w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f), settle)
 
 
 def _both(
@@ -201,7 +204,7 @@ def _expr(w: Walk, n: ast.Expr, f: Frame) -> Signal:
 
 def _assign(w: Walk, n: ast.Assign, f: Frame) -> Signal:
     before = w.env_reads
-    v = expressions.evaluate(w, n.value, f)
+    v = mixing.kept(w, expressions.evaluate(w, n.value, f))
     for t in n.targets:
         if (isinstance(t, ast.Name) and w.env_reads != before) or (f.is_class and isinstance(t, ast.Name)):
             v = configured(w, t.id, v, w.here(n, f), w.env_reads != before)
@@ -231,7 +234,7 @@ def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
 
 
 def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
-    f.returns.append(expressions.evaluate(w, n.value, f) if n.value else NONE)
+    f.returns.append(mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE)
     return "return"
 
 

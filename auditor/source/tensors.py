@@ -452,12 +452,7 @@ def distributed(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Const(w.config.world_size)
     if name == "get_rank":
         return Const(0, w.marks.make(Mark.RANK, 0))
-    target, source = _gathered(name, a, k)
-    if isinstance(target, Data):
-        assign.write(w, target, labels(source), accumulate=True)
-    elif isinstance(target, Seq):
-        target.items = [source for _ in target.items[:1]] or [source]
-        target.more = True
+    _received(w, *_gathered(name, a, k))
     return LibObj("work") if "async_op" in k else NONE
 
 
@@ -470,6 +465,14 @@ def _gathered(name: str, a: Args, k: Kw) -> tuple[Value, Value]:
     if name in ("gather", "gather_object"):
         return (second if len(a) > 1 else k.get("gather_list", k.get("object_gather_list", NONE))), first
     return NONE, NONE
+
+
+def _received(w: Walk, target: Value, sent: Value) -> None:
+    """What the ranks sent now stands in a tensor or a list that was made for it."""
+    if isinstance(target, Data):
+        assign.write(w, target, labels(sent), accumulate=True, value=sent if isinstance(sent, Data) else None)
+    elif isinstance(target, Seq):
+        target.items, target.more = [sent], True
 
 
 def initialise(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

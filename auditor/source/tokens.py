@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from auditor.source import sights_mixing, sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
-from auditor.source.values import Const, Data, Seq, Value, labels
+from auditor.source.values import Alt, Const, Data, Seq, Value, labels
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
 from rules.place import Location
@@ -96,6 +96,26 @@ def moved(w: Walk, marks: int, key: Value | None, sign: int) -> int:
             there = replace(r, start=r.start + by, stop=r.stop + by if r.stop is not None else None)
             out = (out & ~w.read(r)) | w.read(there)
     return out
+
+
+def one_run(w: Walk, items: list[Value]) -> Data | None:
+    """Pieces of a shard of which nobody knows where they end, put together by a loader: one run from where the first begins."""
+    items = [x for i in items for x in (i.values if isinstance(i, Alt) else [i])]
+    toks: list[Read] = []
+    for i in items:
+        if not isinstance(i, Data) or i.tag != "tokens" or not (held := w.marks.reads(w.val_reads(labels(i)))):
+            return None
+        toks += [i.tok] if isinstance(i.tok, Read) else held
+    if len({(r.split, r.at, r.sidecar) for r in toks}) != 1 or all(r.stop for r in toks):
+        return None
+    first = toks[0]
+    if first.split is not Split.VALIDATION or first.sidecar or first.start is None:
+        return None
+    turns = frozenset[tuple[int, int]]().union(*(r.turns for r in toks))
+    r = Read(first.split, first.at, turns, first.base, first.start)
+    d = w.fresh(w.read(r), "tokens")
+    d.tok = r
+    return d
 
 
 def item_of(w: Walk, owner: Data, k: int) -> Data:

@@ -155,6 +155,9 @@ class Walk:
     loop_ids: dict[int, int] = field(default_factory=dict)
     guards: list[str] = field(default_factory=list)
     conditions: list[int] = field(default_factory=list)  # TURN marks of the conditions around
+    rivals: list[int] = field(
+        default_factory=list
+    )  # SCORE marks that undecided conditions around compare, 0 for others
     stack: list[Site] = field(default_factory=list)
     site: Site = Site("", 0)
     steps: int = 0
@@ -184,6 +187,7 @@ class Walk:
     lookups_seen: set[object] = field(default_factory=set)
     forward_depth: int = 0
     forward_turns: int = 0  # how many turns stand around the model that is walked
+    passing: dict[int, Data] = field(default_factory=dict)  # made during the pass through a model that goes on
     objects: int = 0
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)
@@ -350,6 +354,8 @@ class Walk:
         d = Data(lab, tag=tag)
         d.site = self.site
         d.born = tuple(self.turns)
+        if self.forward_depth:
+            self.passing[id(d)] = d
         return d
 
     # Marks by kind.
