@@ -38,7 +38,7 @@ def follow(
     w, problem = walk(entry, modules, config, seconds=seconds)
     if not problem:
         proof = proven(trees(w), config, {text for text, _, _ in w.printed}, _claimed(w, config) > 0)
-        if proof:
+        if any((n, known) in w.ways for n, way in proof.items() for known in (not way, None)):  # else it walks the same
             other, unfinished = walk(entry, modules, config, seconds=seconds, proof=proof, like=w)
             if not unfinished and _claimed(other, config) >= _claimed(w, config):
                 w = other
@@ -67,7 +67,7 @@ def walk(
 ) -> tuple[Walk, str]:
     """One walk; `proof` says which way some `if` nodes of the walk `like` must have gone."""
     w = Walk(config)
-    w.deadline = time.monotonic() + seconds
+    w.deadline = time.process_time() + seconds
     modules = tuple(modules)
     if like is not None:
         w.natives, w.native_suspects, w.modules = like.natives, like.native_suspects, like.modules

@@ -48,6 +48,7 @@ def block(w: Walk, body: list[ast.stmt], f: Frame) -> Signal:
 def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
     test = expressions.evaluate(w, n.test, f)
     known = expressions.decide(w, test)
+    w.ways.add((id(n), known))
     if w.forced and (way := w.forced.get(id(n))) is not None and known is not way:
         known = way
         site = w.here(n, f)

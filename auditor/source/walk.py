@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from auditor.source.sights_native import Outcome
 
 MAX_STEPS = 3_000_000  # evaluated nodes
-MAX_SECONDS = 30.0
+MAX_SECONDS = 30.0  # of processor time
 MAX_DEPTH = 70  # nested calls
 MAX_EVENTS = 4000
 
@@ -162,6 +162,7 @@ class Walk:
     entered: dict[str, int] = field(default_factory=dict)
     learned: int = 0  # grows with every change of parameters, buffers and hooks of models
     summaries: dict[object, Value | None] = field(default_factory=dict)  # of parts of models, see `summary.py`
+    busy: dict[tuple[object, ...], int] = field(default_factory=dict)  # how often a part could not be summarised
     version: int = 0  # grows with every change of state that later predictions may show
     memo: dict[object, tuple[Value, int]] = field(default_factory=dict)
     next_id: int = 0
@@ -175,6 +176,7 @@ class Walk:
     objects: int = 0
     derived: dict[object, int] = field(default_factory=dict)
     parameters: dict[int, Data] = field(default_factory=dict)
+    ways: set[tuple[int, bool | None]] = field(default_factory=set)  # which way `if` nodes went, None: undecided
     forced: dict[int, bool] = field(default_factory=dict)  # `if` nodes whose way the log proves
     printed: dict[tuple[str, frozenset[str], Site], set[int]] = field(
         default_factory=dict
@@ -209,7 +211,7 @@ class Walk:
 
     def step(self) -> None:
         self.steps += 1
-        if self.steps > MAX_STEPS or (self.steps & 1023 == 0 and time.monotonic() > self.deadline):
+        if self.steps > MAX_STEPS or (self.steps & 1023 == 0 and time.process_time() > self.deadline):
             raise OutOfFuel
 
     # Places.
