@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import posixpath
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from auditor.claims.commands import SHELL_FILES, read_commands
 from auditor.claims.logs.passing import line_start, same_value
@@ -84,7 +86,14 @@ class Configuration:
         True shows that the code around that print ran; a text shorter than `LEAST_PRINT` shows nothing.
         """
         start = line_start(text)
-        return len(start) >= LEAST_PRINT and any(p.startswith(start) for p in self.printed)
+        if len(start) < LEAST_PRINT:
+            return False
+        at = bisect_left(self._in_order, start)
+        return at < len(self._in_order) and self._in_order[at].startswith(start)
+
+    @cached_property
+    def _in_order(self) -> list[str]:
+        return sorted(self.printed)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def follow(
     w, problem = walk(entry, modules, config, seconds=seconds)
     if not problem:
         proof = proven(trees(w), config, {text for text, _, _ in w.printed}, _claimed(w, config) > 0)
-        if proof:
+        if any(n in w.ways and w.ways[n][2] & {not way, None} for n, way in proof.items()):  # else it walks the same
             other, unfinished = walk(entry, modules, config, seconds=seconds, proof=proof, like=w)
             if not unfinished and _claimed(other, config) >= _claimed(w, config):
                 w = other

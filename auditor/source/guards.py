@@ -17,6 +17,8 @@ from rules.events import Setting
 from rules.evidence import Script
 
 MAX_LINE = 2_000  # characters of a line in which names are looked for
+_WORD = re.compile(r"\w+")
+_BLOCKS = (ast.stmt, ast.excepthandler, ast.match_case, ast.Module)  # what holds statements
 _LEAVES = (ast.Return, ast.Continue)
 _NO = frozenset(("", "0", "false", "no", "off", "none"))
 _UNKNOWN = object()
@@ -70,13 +72,12 @@ class Guards:
         return self.known[key]
 
     def _alias(self, tree: ast.Module, text: str) -> None:
-        names = re.compile(r"\b(?:" + "|".join(map(re.escape, self.settings)) + r")\b", re.IGNORECASE)
-        lines = {i for i, line in enumerate(text.splitlines(), 1) if names.search(line[:MAX_LINE])}
+        lines = self._lines(text)
         for node in walk(tree):
             if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
                 continue
             last = node.end_lineno or node.lineno
-            if last - node.lineno > 3 or not lines.intersection(range(node.lineno, last + 1)):
+            if last - node.lineno > 3 or not any(i in lines for i in range(node.lineno, last + 1)):
                 continue
             said = {w for w in _words(node.value) if w in self.settings}
             for t in node.targets if isinstance(node, ast.Assign) else [node.target]:
@@ -84,8 +85,22 @@ class Guards:
                     name = t.id if isinstance(t, ast.Name) else t.attr
                     self.aliases.setdefault(name.lower(), set()).update(said if _plain(node.value) else {"", *said})
 
+    def _lines(self, text: str) -> set[int]:
+        """The lines on which a setting is named."""
+        plain = frozenset(self.settings)
+        odd = [name for name in self.settings if not _WORD.fullmatch(name)]
+        other = re.compile(r"\b(?:" + "|".join(map(re.escape, odd)) + r")\b", re.IGNORECASE) if odd else None
+        found = set()
+        for i, line in enumerate(text.splitlines(), 1):
+            line = line[:MAX_LINE]
+            if not plain.isdisjoint(_WORD.findall(line.lower())) or (other and other.search(line)):
+                found.add(i)
+        return found
+
     def _ranges(self, tree: ast.Module) -> Iterator[_Range]:
         for node in walk(tree):
+            if not isinstance(node, _BLOCKS):
+                continue
             for block in (getattr(node, "body", None), getattr(node, "orelse", None), getattr(node, "finalbody", None)):
                 if not isinstance(block, list):
                     continue

@@ -195,6 +195,19 @@ class _Plain:
         return True
 
     @functools.cached_property
+    def put(self) -> frozenset[str]:
+        """Attributes that the text sets, of whatever object: a module's function may be another one afterwards."""
+        out: set[str] = set()
+        for n in ast.walk(self.tree):
+            if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store):
+                out.add(n.attr)
+            elif (
+                isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "setattr" and len(n.args) > 1
+            ):
+                out.update(x.value for x in n.args[1:2] if isinstance(x, ast.Constant) and isinstance(x.value, str))
+        return frozenset(out)
+
+    @functools.cached_property
     def rebound(self) -> frozenset[str]:
         return frozenset(name for s in self.scopes.of.values() for name in s.bound if name in BUILTINS)
 
@@ -324,7 +337,7 @@ class _Plain:
         if found is None:
             return owner.parent is None and root.id not in owner.bound and root.id in _KNOWN
         if isinstance(e, ast.Attribute):
-            return isinstance(found, ast.Import | ast.ImportFrom)
+            return isinstance(found, ast.Import | ast.ImportFrom) and e.attr not in self.put
         return owner.kind != "class"
 
     def taken(self, name: ast.expr, key: str | int | None) -> ast.expr | None:

@@ -8,15 +8,17 @@ in their places. A part that does anything besides (scores, learns, is seen doin
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from auditor.source import calls
 from auditor.source.labels import Mark, Read
-from auditor.source.values import Args, Bound, Const, Data, Dict, Inst, Kw, LibObj, Seq, Value, all_labels, labels
+from auditor.source.values import Alt, Args, Bound, Const, Data, Dict, Inst, Kw, LibObj, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
 from rules.events import Split
 from rules.place import Location
 
 _ANY = Read(Split.VALIDATION, Location("argument"))
+TRIES = 3  # after which a part that did more than compute is always walked
 
 
 def part(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -33,12 +35,16 @@ def part(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST | None
         tuple(map(_shape, args)),
         tuple((k, _shape(v)) for k, v in kw.items()),
     )
-    if None in key[5] or any(s is None for _, s in key[6]):
+    if None in key[5] or any(s is None for _, s in key[6]) or (_passes_parameters(args, kw) and _grows(args, kw)):
         return _walk(w, forward, args, kw, n)
     if key in w.summaries:
         out = w.summaries[key]
+    elif w.busy.get(key[:2], 0) >= TRIES:
+        out = None
     else:
         out = w.summaries[key] = _summarise(w, forward, args, kw, n)
+        if out is None:
+            w.busy[key[:2]] = w.busy.get(key[:2], 0) + 1
     if out is None:
         return _walk(w, forward, args, kw, n)
     given: dict[int, int] = {}
@@ -63,12 +69,17 @@ def _shape(v: Value) -> object:
             return None
         return ("c", type(v.v).__name__, v.v)
     if isinstance(v, Data):
-        if v.tok is not None or v.tag == "tokens" or v.root.holder is not None:
+        if v.tok is not None or v.tag == "tokens":
             return None
+        if v.root.holder is not None:  # parameters are handed on as they are: of which model they are counts
+            return ("p", v.root, labels(v), v.tag)
         return ("d", v.tag) if labels(v) else ("n", v.tag)
     if isinstance(v, Seq):
         parts = tuple(_shape(i) for i in v.items)
         return None if None in parts or len(parts) > 8 else ("s", v.kind, parts)
+    if isinstance(v, Alt):
+        parts = tuple(_shape(i) for i in v.values)
+        return None if None in parts else ("a", parts)
     if isinstance(v, (Inst, LibObj)):
         return ("o", id(v))
     if isinstance(v, Dict):
@@ -76,15 +87,36 @@ def _shape(v: Value) -> object:
     return None
 
 
+def _passes_parameters(args: Args, kw: Kw) -> bool:
+    return any(isinstance(v, Data) and v.root.holder is not None for v in _leaves([*args, *kw.values()]))
+
+
+def _grows(args: Args, kw: Kw) -> bool:
+    """Whether a list is handed on, which the part may fill."""
+    return any(isinstance(v, Seq) and v.kind != "tuple" for v in (*args, *kw.values()))
+
+
+def _leaves(values: list[Value]) -> Iterator[Value]:
+    for v in values:
+        if isinstance(v, Seq):
+            yield from _leaves(v.items)
+        elif isinstance(v, Alt):
+            yield from _leaves(v.values)
+        else:
+            yield v
+
+
 def _placeholder(w: Walk, v: Value, at: tuple[int, ...]) -> Value:
     if isinstance(v, Data):
-        if not labels(v):
+        if v.root.holder is not None or not labels(v):
             return v
         d = Data(w.marks.make(Mark.ARGUMENT, at) | w.read(_ANY), tag=v.tag)
         d.shape, d.parts = v.shape, v.parts
         return d
     if isinstance(v, Seq):
         return Seq([_placeholder(w, i, (*at, k)) for k, i in enumerate(v.items)], v.kind, v.more)
+    if isinstance(v, Alt):
+        return Alt([_placeholder(w, i, (*at, k)) for k, i in enumerate(v.values)])
     return v
 
 
@@ -93,6 +125,9 @@ def _actual(w: Walk, v: Value, at: tuple[int, ...], out: dict[int, int]) -> None
         out[w.marks.make(Mark.ARGUMENT, at)] = labels(v)
     elif isinstance(v, Seq):
         for k, i in enumerate(v.items):
+            _actual(w, i, (*at, k), out)
+    elif isinstance(v, Alt):
+        for k, i in enumerate(v.values):
             _actual(w, i, (*at, k), out)
 
 
@@ -121,6 +156,7 @@ def _summarise(w: Walk, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -
         for u in [u for u in w.updates if u not in known[1]]:
             del w.updates[u]
         w.lookups_seen &= known[2]
+        w.learned = before[5]
         del w.seen[before[2] :]
         del w.notes[before[3] :]
         del w.reports[before[4] :]

@@ -176,6 +176,7 @@ class Walk:
     entered: dict[str, int] = field(default_factory=dict)
     learned: int = 0  # grows with every change of parameters, buffers and hooks of models
     summaries: dict[object, Value | None] = field(default_factory=dict)  # of parts of models, see `summary.py`
+    busy: dict[tuple[object, ...], int] = field(default_factory=dict)  # how often a part could not be summarised
     version: int = 0  # grows with every change of state that later predictions may show
     memo: dict[object, tuple[Value, int]] = field(default_factory=dict)
     next_id: int = 0

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 
 from auditor.source.config import Configuration, line_start
+from auditor.unpack.parse import children
 
 SHORT = 6  # letters: less could stand in any line
 _GENERIC = ("val_loss", "val_bpb", "final", "step", "eval", "loss", "bpb")
@@ -20,14 +20,14 @@ CUT = 40  # characters; a longer beginning of a line may have been cut off
 _PIECES = re.compile(r"\{\}|\d+")
 
 
-def forced(trees: list[ast.Module], config: Configuration) -> dict[int, bool]:
+def _forced(places: _Places, config: Configuration) -> dict[int, bool]:
     """The `if` nodes, by id, that must have gone to their body (True) or else (False) for the claimed line to be printed."""
     said = (config.label_text or config.label).lower().strip()
     if not said:
         return {}
-    found: list[tuple[int, list[tuple[ast.If, bool]], str]] = []
-    for tree in trees:
-        for text, around, function in _texts(tree):
+    found: list[tuple[int, Around, str]] = []
+    for text, around, function in places.texts:
+        if len(text) >= SHORT:
             size = _matches(text.lower(), said)
             if size:
                 found.append((size, around, function))
@@ -39,29 +39,31 @@ def forced(trees: list[ast.Module], config: Configuration) -> dict[int, bool]:
         if size < best:
             continue
         out.update((id(n), way) for n, way in around)
-        _callers(trees, function, out, DEEP)
+        _callers(places, function, out, DEEP)
         break
     return out
 
 
 def proven(trees: list[ast.Module], config: Configuration, printed: set[str], claimed: bool) -> dict[int, bool]:
     """The ways of `if` nodes that the log proves, beyond what a walk took: for lines that the walk did not print."""
-    out = {} if claimed else forced(trees, config)
+    if claimed and not config.printed:
+        return {}
+    places = _Places(trees)
+    out = {} if claimed else _forced(places, config)
     if not config.printed:
         return out
     both: set[int] = set()
-    for tree in trees:
-        for text, around, function in _texts(tree):
-            start = text.strip()
-            if len(start) < CLEAR or not around or not config.printed_like(start):
-                continue
-            if any(p.startswith(start) or start.startswith(p) for p in printed):
-                continue
-            found = {id(n): way for n, way in around}
-            _callers(trees, function, found, 1)
-            for n, way in found.items():
-                if out.setdefault(n, way) is not way:
-                    both.add(n)
+    for text, around, function in places.texts:
+        start = text.strip()
+        if len(start) < CLEAR or not around or not config.printed_like(start):
+            continue
+        if any(p.startswith(start) or start.startswith(p) for p in printed):
+            continue
+        found = {id(n): way for n, way in around}
+        _callers(places, function, found, 1)
+        for n, way in found.items():
+            if out.setdefault(n, way) is not way:
+                both.add(n)
     return {n: way for n, way in out.items() if n not in both}
 
 
@@ -122,68 +124,61 @@ def _matches(text: str, said: str) -> int:
     return len(text) if said.startswith(text) or said.split(" ")[0] == text else 0
 
 
-Around = list[tuple[ast.If, bool]]
+Around = tuple[tuple[ast.If, bool], ...]
 
 
-def _texts(tree: ast.Module) -> Iterator[tuple[str, Around, str]]:
-    """Every string and the first constant part of every f-string, with the conditions around it and its function."""
+class _Places:
+    """Where texts and calls stand: each with the conditions around it and its function.
 
-    def go(n: ast.AST, around: Around, function: str) -> Iterator[tuple[str, Around, str]]:
-        if isinstance(n, ast.JoinedStr):
-            first = n.values[0] if n.values else None
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield first.value, around, function
-            return
-        if isinstance(n, ast.Constant):
-            if isinstance(n.value, str) and len(n.value) < 200:
-                yield n.value, around, function
-            return
-        if isinstance(n, ast.If):
-            yield from go(n.test, around, function)
-            for s in n.body:
-                yield from go(s, [*around, (n, True)], function)
-            for s in n.orelse:
-                yield from go(s, [*around, (n, False)], function)
-            return
-        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            for s in n.body:
-                yield from go(s, [], n.name)
-            return
-        for c in ast.iter_child_nodes(n):
-            yield from go(c, around, function)
+    `texts` are strings and the first constant parts of f-strings, in the order of the code; `calls` are by name.
+    """
 
-    yield from go(tree, [], "")
+    def __init__(self, trees: list[ast.Module]) -> None:
+        self.texts: list[tuple[str, Around, str]] = []
+        self.calls: dict[str, list[tuple[Around, str]]] = {}
+        for tree in trees:
+            self._read(tree)
+
+    def _read(self, tree: ast.Module) -> None:
+        todo: list[tuple[ast.AST, Around, str, bool]] = [(tree, (), "", True)]
+        while todo:
+            n, around, function, texts = todo.pop()
+            kind = type(n)
+            if kind is ast.Name:
+                continue
+            if kind is ast.Constant:
+                value = n.value  # type: ignore[attr-defined]
+                if texts and type(value) is str and len(value) < 200:
+                    self.texts.append((value, around, function))
+                continue
+            if isinstance(n, ast.If):
+                then, other = (*around, (n, True)), (*around, (n, False))
+                todo += [(s, other, function, texts) for s in reversed(n.orelse)]
+                todo += [(s, then, function, texts) for s in reversed(n.body)]
+                todo.append((n.test, around, function, texts))
+                continue
+            if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                todo += [(s, (), n.name, texts) for s in reversed(n.body)]
+                continue
+            if isinstance(n, ast.JoinedStr):
+                first = n.values[0] if n.values else None
+                if texts and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    self.texts.append((first.value, around, function))
+                texts = False  # calls stand in it, and no texts of its own
+            elif isinstance(n, ast.Call):
+                f = n.func
+                name = f.id if isinstance(f, ast.Name) else f.attr if isinstance(f, ast.Attribute) else ""
+                if name:
+                    self.calls.setdefault(name, []).append((around, function))
+            todo += [(c, around, function, texts) for c in reversed(children(n))]
 
 
-def _callers(trees: list[ast.Module], function: str, out: dict[int, bool], depth: int) -> None:
+def _callers(places: _Places, function: str, out: dict[int, bool], depth: int) -> None:
     """The conditions around the one call of a function, and around the calls of its caller."""
     if not function or depth == 0:
         return
-    calls: list[tuple[Around, str]] = []
-
-    def go(n: ast.AST, around: Around, inside: str) -> None:
-        if isinstance(n, ast.Call) and (
-            (isinstance(n.func, ast.Name) and n.func.id == function)
-            or (isinstance(n.func, ast.Attribute) and n.func.attr == function)
-        ):
-            calls.append((around, inside))
-        if isinstance(n, ast.If):
-            go(n.test, around, inside)
-            for s in n.body:
-                go(s, [*around, (n, True)], inside)
-            for s in n.orelse:
-                go(s, [*around, (n, False)], inside)
-            return
-        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            for s in n.body:
-                go(s, [], n.name)
-            return
-        for c in ast.iter_child_nodes(n):
-            go(c, around, inside)
-
-    for tree in trees:
-        go(tree, [], "")
+    calls = places.calls.get(function, [])
     if len(calls) == 1:
         around, inside = calls[0]
         out.update((id(n), way) for n, way in around)
-        _callers(trees, inside, out, depth - 1)
+        _callers(places, inside, out, depth - 1)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auditor.unpack.lexer import Literal, literals
+from auditor.unpack.wordset import wordset
 
 MAX_TEXT = 64_000_000  # characters
 MAX_TOKENS = 200_000  # rough count of separators outside long literals: bounds memory and time
@@ -48,7 +49,37 @@ def parse(text: str) -> Parsed:
     return first
 
 
-_MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
+# Fields of nodes that never hold a node worth visiting: names, numbers, and marks (`Load`, `Add`, …).
+_BARE = wordset(
+    "id ctx op ops attr arg kind conversion level module type_comment simple is_async asname rest kwd_attrs tag"
+)
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
+    ast.Constant: (),
+    ast.Name: (),
+    ast.FunctionDef: tuple(f for f in ast.FunctionDef._fields if f not in ("name", "type_comment")),
+    ast.ClassDef: tuple(f for f in ast.ClassDef._fields if f != "name"),
+}
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below a node, in the order of the text, without marks such as `Load` and `Add`."""
+    found: list[ast.AST] = []
+    _add_children(node, found)
+    return found
+
+
+def _add_children(node: ast.AST, to: list[ast.AST]) -> None:
+    kind = type(node)
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        fields = _FIELDS[kind] = tuple(f for f in kind._fields if f not in _BARE)
+    for name in fields:
+        value = getattr(node, name, None)
+        if type(value) is list:
+            if value:
+                to += [v for v in value if isinstance(v, ast.AST)]
+        elif isinstance(value, ast.AST):
+            to.append(value)
 
 
 def walk(tree: ast.AST) -> Sequence[ast.AST]:
@@ -62,11 +93,7 @@ def walk(tree: ast.AST) -> Sequence[ast.AST]:
         return kept
     nodes = [tree]
     for node in nodes:  # grows while it is read
-        for value in node.__dict__.values():
-            if isinstance(value, list):
-                nodes.extend(v for v in value if isinstance(v, ast.AST) and not isinstance(v, _MARKS))
-            elif isinstance(value, ast.AST) and not isinstance(value, _MARKS):
-                nodes.append(value)
+        _add_children(node, nodes)
     if isinstance(tree, ast.Module):
         tree._scorefirst_nodes = nodes  # type: ignore[attr-defined]
     return nodes
