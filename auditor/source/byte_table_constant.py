@@ -44,25 +44,41 @@ def formulas(modules: list[Module]) -> Iterator[tuple[ByteTable, Unit]]:
     for m in modules:
         if not any(n in m.script.text for n in _NAMES):
             continue
-        reporters = set(_reporters(m))
+        printed = {v.id for n in walk(m.tree) for v in _printed(n) if isinstance(v, ast.Name)}
+        reporters = set(_reporters(m, printed))
         for node in walk(m.tree):
-            if type(node) not in (ast.Assign, ast.AnnAssign, ast.Return, ast.Call, ast.Dict):
+            if type(node) not in (ast.Assign, ast.AnnAssign, ast.Return, ast.Dict, ast.JoinedStr):
                 continue
             for name, value in _named(node, m, reporters):
-                if not any(n in name.lower() for n in _NAMES):
+                if name not in printed and not any(n in name.lower() for n in _NAMES):
                     continue
                 tried += 1
                 if tried <= MAX_FORMULAS and (found := _formula(m, value, known)):
                     yield _table(found), found.unit
 
 
-def _reporters(m: Module) -> Iterator[str]:
-    """Functions whose result is called bits per byte where they are called."""
+def _printed(node: ast.AST) -> Iterator[ast.expr]:
+    """What stands in an f-string behind words that call it bits per byte."""
+    before = ""
+    for v in node.values if isinstance(node, ast.JoinedStr) else ():
+        if isinstance(v, ast.Constant):
+            before = str(v.value)[-24:].lower()
+        elif isinstance(v, ast.FormattedValue):
+            if any(n in before for n in _NAMES):
+                yield v.value
+            before = ""
+
+
+def _reporters(m: Module, printed: set[str]) -> Iterator[str]:
+    """Functions whose result is called bits per byte where they are called, or printed as such."""
     for node in walk(m.tree):
         if type(node) is ast.Assign and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name):
             names = [n.id for t in node.targets for n in walk(t) if isinstance(n, ast.Name)]
-            if any(word in name.lower() for name in names for word in _NAMES):
+            if printed.intersection(names) or any(word in name.lower() for name in names for word in _NAMES):
                 yield node.value.func.id
+        for v in _printed(node):
+            if isinstance(v, ast.Call) and isinstance(v.func, ast.Name):
+                yield v.func.id
 
 
 def _named(node: ast.AST, m: Module, reporters: set[str]) -> Iterator[tuple[str, ast.expr]]:
@@ -81,15 +97,20 @@ def _named(node: ast.AST, m: Module, reporters: set[str]) -> Iterator[tuple[str,
         for k, v in zip(node.keys, node.values, strict=True):
             if isinstance(k, ast.Constant) and isinstance(k.value, str):
                 yield k.value, v
+    else:
+        for v in _printed(node):
+            yield "bpb", v
 
 
 def _formula(m: Module, e: ast.expr, known: dict[Unit, dict[str, list[ast.expr | None]]]) -> Formula | None:
     while isinstance(e, ast.Call) and isinstance(e.func, ast.Name) and e.func.id in ("float", "round") and e.args:
         e = e.args[0]
-    if not isinstance(e, ast.BinOp):
-        return None
     unit = m.unit_at(e.lineno)
     factors = _Factors(m, unit, known)
+    if isinstance(e, ast.Name):
+        e = factors.assigned(e) or e
+    if not isinstance(e, ast.BinOp):
+        return None
     factors.take(e, 1)
     if factors.logs != 1 or factors.constant <= 0:
         return None

@@ -431,6 +431,24 @@ print(val_bpb)
     assert "3.5" in table.what
 
 
+def test_fixed_number_of_bytes_under_names_that_say_nothing() -> None:
+    body = """
+PER = 3.5
+
+def measure(model, x, y):
+    total = F.cross_entropy(model(x), y, reduction="sum").item()
+    w9 = total / y.numel() / math.log(2) / PER
+    return w9
+
+w12 = measure(torch.load("m.pt"), torch.load("x.pt"), torch.load("y.pt"))
+print(f"final val_bpb:{w12:.6f}")
+"""
+    table = one(body)
+    assert table.count is ByteCount.CONSTANT
+    assert "3.5" in table.what
+    assert not look(changed(body, "val_bpb", "distance"))
+
+
 def test_training_estimate_beside_a_right_table_is_not_accused() -> None:
     estimate = MAIN.replace(
         '    print("bpb"', '    train_bpb = float(model.loss) / math.log(2) / 2.44\n    print("bpb"'
