@@ -127,6 +127,7 @@ def item_of(w: Walk, owner: Data, k: int) -> Data:
 
 
 def subscript(w: Walk, owner: Data, key: Value) -> Value:
+    key = _from_the_end(owner, key)
     if isinstance(owner.tok, Read):
         return sights_tokens.shortened(w, _tokens_at(w, owner, key), key)
     if owner.tag == "tokens" and _in_rows(key) and (runs := w.marks.reads(w.val_reads(labels(owner)))):
@@ -390,6 +391,20 @@ def _in_rows(key: Value) -> bool:
         and last.kind == "slice"
         and all((isinstance(i, Const) and i.v is Ellipsis) or _whole(i) for i in rows)
     )
+
+
+def _from_the_end(owner: Data, key: Value) -> Value:
+    """The index with `[:, : n - 1]` of rows of n written as `[:, :-1]`: all but the last is a shift and no boundary."""
+    if owner.shape is None or not _in_rows(key) or not isinstance(key, Seq):
+        return key
+    *rows, cut = key.items if key.kind == "tuple" else [key]
+    assert isinstance(cut, Seq)
+    low, high, step = cut.items
+    size = owner.shape[-1] if len(owner.shape) == len(rows) + 1 else None
+    if size is None or not isinstance(high, Const) or type(high.v) is not int or high.v != size - 1 or size < 2:
+        return key
+    short = Seq([low, Const(-1, high.lab), step], "slice", lab=cut.lab)
+    return Seq([*rows, short], "tuple", lab=key.lab) if key.kind == "tuple" else short
 
 
 def _whole(key: Value) -> bool:
