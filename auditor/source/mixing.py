@@ -224,7 +224,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         scores = sights_mixing.multiplied(w, scores)
     if (extra and not divisor) or extra & m[Mark.LOOKUP]:
         if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
-            scores = w.derive(scores, extra | (w.val_reads(other) if extra & m[Mark.LOOKUP] else 0), w.site)
+            scores = w.derive(scores, extra | (_used(w, other, scores) if extra & m[Mark.LOOKUP] else 0), w.site)
         smoothed = ot == "count" and tag == "target probability" and isinstance(op, ast.Add)
         look_at_keys(w, scores, extra, "smoothed" if smoothed else "")
     if sa and sb and isinstance(op, (ast.Add, ast.Sub)) and _targets(w, sa) & _targets(w, sb):
@@ -310,6 +310,14 @@ def _by_its_token(w: Walk, divisor: int, scores: int) -> bool:
     reads = w.val_reads(divisor)
     touched = _targets(w, scores)
     return bool(reads and (reads & touched or _same_run(w, reads, touched) or overlap(w, reads, touched)))
+
+
+def _used(w: Walk, marks: int, scores: int) -> int:
+    """The tokens that a value mixed into scores was made of; the scored one in the key of a table only picks its entry."""
+    used, touched = w.val_reads(marks), _targets(w, scores)
+    for look in w.marks.lookups(marks):
+        used &= ~(look.key & touched)
+    return used
 
 
 def _targets(w: Walk, scores: int) -> int:
