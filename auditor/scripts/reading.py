@@ -17,7 +17,7 @@ from auditor.scripts.entry import Program, choose_entry, reach
 from auditor.scripts.imports import NATIVE, needed_files
 from auditor.scripts.mentions import python_uses
 from auditor.scripts.shell import COMPRESSORS, documented_installs, joined_lines, split_script, uses
-from auditor.source.plain import plain
+from auditor.source.plain.text import plain
 from auditor.submission.base import Submission, Unreadable
 from auditor.unpack import Unpacked, unpack
 from auditor.unpack.content import Content, content

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import (
-    attributes,
-    buffers,
-    calls,
-    expressions,
-    loops,
-    mixing,
-    operators,
-    sights_mixing,
-    sights_tokens,
-    subscripts,
-    tokens,
-)
+from auditor.source import attributes, calls, expressions, loops, mixing, operators, subscripts, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.sights_end import CALIBRATED
+from auditor.source.library import buffers
+from auditor.source.sights import cuts, predictions
+from auditor.source.sights.ending import CALIBRATED
 from auditor.source.tokens import moved, number
 from auditor.source.values import (
     NAME,
@@ -399,7 +389,7 @@ def write(
         bits = w.marks.loop_mask.get(loop, 0)
         if root.lab & bits:
             root.lab &= ~bits | w.marks.make(Mark.TURN, (loop, k))
-    sights_tokens.hidden(w, root, index, value)
+    cuts.hidden(w, root, index, value)
     if table:
         made = marks & w.marks.mask[Mark.PARAMETER] and root.born == tuple(w.turns) and root.site is not None
         counted = (
@@ -410,7 +400,7 @@ def write(
         root.tag = root.tag if root.tag not in ("", "tokens") else "table"
         return
     if isinstance(index, (Const, Data)) and marks & w.marks.mask[Mark.UPDATE] and not table:
-        sights_mixing.stored(w, number(w, index), root, marks)
+        predictions.stored(w, number(w, index), root, marks)
     found = where & w.marks.mask[Mark.LOOKUP]
     if found:  # where something is written depends on what a table holds
         kept |= found

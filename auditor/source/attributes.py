@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from auditor.source import calls, environment
+from auditor.source import calls
 from auditor.source.labels import Mark
+from auditor.source.library import environment
 from auditor.source.values import (
     NONE,
     Alt,

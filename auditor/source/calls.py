@@ -6,7 +6,8 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, environment, executed, expressions, library, loops, statements, summary
+from auditor.source import attributes, expressions, loops, statements, summary
+from auditor.source.library import dispatch, environment, executed
 from auditor.source.values import (
     NONE,
     Alt,
@@ -104,7 +105,7 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
             return forward_pass(w, o, fn, args, kw, n)
         return call(w, fn.func, [o, *args], kw, n)
     if isinstance(fn, Lib):
-        return library.call(w, fn.path, args, kw, n)
+        return dispatch.call(w, fn.path, args, kw, n)
     if isinstance(fn, Method):
         return _method(w, fn, args, kw, n)
     if isinstance(fn, Cls):
@@ -112,7 +113,7 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if isinstance(fn, Inst):
         return call_object(w, fn, args, kw, n)
     if isinstance(fn, LibObj):
-        return library.call_object(w, fn, args, kw, n)
+        return dispatch.call_object(w, fn, args, kw, n)
     if isinstance(fn, Native):
         return fn.call(w, args, kw, n or ast.Constant(None))
     if isinstance(fn, Alt):
@@ -137,7 +138,7 @@ def _method(w: Walk, m: Method, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     owner = m.owner
     if isinstance(owner, _Super):
         return _call_super(w, owner, m.name, args, kw, n)
-    return library.call_method(w, owner, m.name, args, kw, n)
+    return dispatch.call_method(w, owner, m.name, args, kw, n)
 
 
 def _call_super(w: Walk, s: _Super, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -158,7 +159,7 @@ def _call_super(w: Walk, s: _Super, name: str, args: Args, kw: Kw, n: ast.AST | 
         for a in args:
             lab |= labels(a)
         return Data(lab, tag="activations")
-    return library.call_method(w, s.owner, name, args, kw, n, own=False)
+    return dispatch.call_method(w, s.owner, name, args, kw, n, own=False)
 
 
 def make_function(w: Walk, n: Any, f: Frame) -> Value:

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from auditor.source.byte_table import byte_tables
-from auditor.source.byte_table_entered import placed
+from auditor.source.byte_table.check import byte_tables
+from auditor.source.byte_table.entered import placed
 from auditor.source.config import Configuration, configuration
 from auditor.source.follow import follow
-from auditor.source.sights_scripts import sweep
-from auditor.source.sights_sidecar import sizes_of_shards
+from auditor.source.sights.preparation import sweep
+from auditor.source.sights.sidecar import sizes_of_shards
 from auditor.source.suspects import with_suspects
 from auditor.source.witness import agreement
 from rules.constants import FLOOR

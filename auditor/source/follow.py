@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Iterable
 
-from auditor.source import sights_native, statements
+from auditor.source import statements
 from auditor.source.config import Configuration
 from auditor.source.graph import program
-from auditor.source.plain import plain
+from auditor.source.plain.text import plain
+from auditor.source.sights import native_calls
 from auditor.source.values import ModuleValue
 from auditor.source.walk import MAX_SECONDS, OutOfFuel, Walk
 from auditor.source.witness import agreement, proven
@@ -76,7 +77,7 @@ def walk(
         tree = like.loaded["__main__"].tree
     else:
         parsed = plain(entry.text)
-        w.natives, w.native_suspects = sights_native.outcomes((entry, *(s for s in modules if s.path != entry.path)))
+        w.natives, w.native_suspects = native_calls.outcomes((entry, *(s for s in modules if s.path != entry.path)))
         if parsed.tree is None:
             return w, f"{entry.path} {parsed.problem}"
         tree = parsed.tree

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from auditor.source import sights_mixing, sights_native, sights_tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.shipped import payload
-from auditor.source.sights_end import finish
+from auditor.source.sights import cuts, native_calls, predictions
+from auditor.source.sights.ending import finish
 from auditor.source.walk import Reported, Scored, Seen, Site, Updated, Walk, branch_of
 from auditor.source.witness import met
 from rules import order
@@ -28,12 +28,12 @@ _PIECE = re.compile(r"[^{}\d]{4,}")
 
 def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
     """The event graph, as plain facts."""
-    for last in (finish, sights_mixing.finish, warmups):
+    for last in (finish, predictions.finish, warmups):
         try:
             last(w)
         except Exception as e:  # what was found before still stands
             problem = problem or f"the code was followed, but not judged to its end ({e!r:.100}); please report it"
-    good, left = sights_native.untold(w)
+    good, left = native_calls.untold(w)
     maker = _Maker(w, scripts)
     reported: set[int] = set()
     reports = w.reports[-MAX_REPORTS:]
@@ -206,7 +206,7 @@ class _Maker:
             s.turns,
             self.guards(s.guards),
             self.slices(s.targets),
-            self.slices(self.w.val_reads(s.inputs) & (~s.targets if s.inputs & sights_tokens.moved(self.w) else -1)),
+            self.slices(self.w.val_reads(s.inputs) & (~s.targets if s.inputs & cuts.moved(self.w) else -1)),
             tuple(m.numbers(s.inputs, Mark.UPDATE)),
             self.made_of(s),
             path=self.stack(s.stack),

@@ -37,8 +37,8 @@ class Mark(IntEnum):
     WEIGHTS = 16  # packed together with parameters
     GRADIENT = 17
     ARGUMENT = 18  # stands for the marks of an argument while a part of a model is summarised
-    LEAK = 19  # knows more than a prediction may, see `sights_mixing.py`
-    STATE = 20  # has seen a window up to its end, see `sights_state.py`
+    LEAK = 19  # knows more than a prediction may, see `sights/predictions.py`
+    STATE = 20  # has seen a window up to its end, see `sights/states.py`
     PIECE = 21  # a part of a window
     RANK = 22  # which of several processes this is
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from auditor.source import assign, calls, expressions, sights_branches, sights_state, statements, tokens
+from auditor.source import assign, calls, expressions, statements, tokens
 from auditor.source.labels import Mark, Read
+from auditor.source.sights import branches, states
 from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 
@@ -24,7 +25,7 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
     names = carried(n)
     entry = {k: f.locals[k] for k in names if k in f.locals}
     first, signal = True, None
-    passes = sights_state.Passes(w, source, f, names)
+    passes = states.Passes(w, source, f, names)
     for k, item in turns(w, source, loop):
         with w.turn(loop, k) as bit:
             passes.turn = (loop, k)
@@ -61,7 +62,7 @@ def run_while(w: Walk, n: ast.While, f: Frame) -> str | None:
             for name, value in counted.items():
                 f.locals[name] = Const(value, bit)
             test = expressions.evaluate(w, n.test, f)
-            sights_branches.while_test(w, n, labels(test), f)
+            branches.while_test(w, n, labels(test), f)
             known = expressions.decide(w, test)
             w.went(n, known if isinstance(test, Const) else None, f)
             if known is False:

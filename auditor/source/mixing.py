@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import math
 
-from auditor.source import sights_files, sights_mixing, sights_state, sights_tokens, tokens
+from auditor.source import tokens
 from auditor.source.labels import Lookup, Mark, Read
-from auditor.source.sights_end import BOUND_PICKED, BOUND_WEIGHTED
+from auditor.source.sights import artifact, cuts, predictions, states
+from auditor.source.sights.ending import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
 from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
 from auditor.source.walk import Walk
@@ -124,8 +125,8 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         out.tag = "activations"
     parts = (a.parts if isinstance(a, Data) else frozenset()) | (b.parts if isinstance(b, Data) else frozenset())
     out.parts = parts
-    sights_tokens.smeared(w, op, la, lb, out)
-    sights_state.combined(w, op, a, b, out)
+    cuts.smeared(w, op, la, lb, out)
+    states.combined(w, op, a, b, out)
     return out
 
 
@@ -188,7 +189,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     other, ot = (0, "") if sa and sb else (lb, tb) if sa else (la, ta)
     divisor = isinstance(op, ast.Div) and sa and not sb
     if divisor and lb & m[Mark.LOOKUP]:
-        sights_mixing.shared_out(w, sa, lb)
+        predictions.shared_out(w, sa, lb)
     if divisor and lb & m[Mark.RANDOM]:
         w.note(BOUND_WEIGHTED, w.site, sa)
     elif isinstance(op, ast.Mult) and m[Mark.RANDOM] and bool(sa) != bool(sb) and _level(w, b if sa else a, other):
@@ -204,7 +205,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
             known & used & m[Mark.SCORE]
             and {t for t in w.marks.turns(known) if t[0] in around} == w.marks.turns(used) & now
         ):
-            scores = sights_mixing.retagged(w, scores, "hindsight")
+            scores = predictions.retagged(w, scores, "hindsight")
             w.see(
                 Sight.HEDGE, w.site, "the weights of the experts were made with the very losses that they weigh", scores
             )
@@ -213,7 +214,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     elif ta in SPREAD or tb in SPREAD:
         tag = ta if ta in SPREAD else tb
         if not (sa and sb) and isinstance(op, (ast.Add, ast.Sub)) and isinstance(value, Data):
-            scores = sights_mixing.retagged(w, scores, "spread bytes")
+            scores = predictions.retagged(w, scores, "spread bytes")
             w.see(
                 Sight.SPREAD_BYTES,
                 w.site,
@@ -221,14 +222,14 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
                 scores,
             )
     elif ot == "byte product" and tag == "target probability" and isinstance(op, ast.Add):
-        scores = sights_mixing.multiplied(w, scores)
+        scores = predictions.multiplied(w, scores)
     if (extra and not divisor) or extra & m[Mark.LOOKUP]:
         if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
             scores = w.derive(scores, extra | (_used(w, other, scores) if extra & m[Mark.LOOKUP] else 0), w.site)
         smoothed = ot == "count" and tag == "target probability" and isinstance(op, ast.Add)
         look_at_keys(w, scores, extra, "smoothed" if smoothed else "")
     if sa and sb and isinstance(op, (ast.Add, ast.Sub)) and _targets(w, sa) & _targets(w, sb):
-        scores = sights_mixing.evened(w, sa, sb, scores)
+        scores = predictions.evened(w, sa, sb, scores)
     graded = all(w.scores[s].grad for s in w.marks.numbers(scores, Mark.SCORE)[:4])  # a loss to learn from
     loss = a if sa else b
     aside = (  # beside the mean loss, what a model adds for its own balance
@@ -258,16 +259,16 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
             )
         if other & m[Mark.LEAK]:
             scores = w.derive(scores, other & m[Mark.LEAK], w.site)
-            sights_mixing.leaks(w, scores, touched, other, detail)
+            predictions.leaks(w, scores, touched, other, detail)
         if tag == "nll":
-            scores = sights_mixing.tilt(w, scores, ot, other)
+            scores = predictions.tilt(w, scores, ot, other)
         elif ot == "hit":
-            scores = sights_mixing.retagged(w, scores, "picked")
+            scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
     if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag):
-        scores = sights_mixing.retagged(w, scores, sights_mixing.SHRUNK)
+        scores = predictions.retagged(w, scores, predictions.SHRUNK)
     elif sa and sb and isinstance(op, (ast.Add, ast.Sub)):
-        scores = sights_mixing.averaged(w, sa, sb, scores)
+        scores = predictions.averaged(w, sa, sb, scores)
     bounds = all_parts(value) if isinstance(value, Data) else frozenset()
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)
@@ -451,15 +452,12 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
         if ta == "tokens" or tb == "tokens":
             side = lb if ta == "tokens" else la
             return Data(
-                side
-                | ((la | lb) & ~m[Mark.READ])
-                | sights_tokens.boundary(w, a, b)
-                | sights_files.matched(w, a, b, la, lb),
+                side | ((la | lb) & ~m[Mark.READ]) | cuts.boundary(w, a, b) | artifact.matched(w, a, b, la, lb),
                 tag="hit",
             )
     d = Data(la | lb, tag="condition")
     if isinstance(op, (ast.Eq, ast.NotEq)):
-        d.lab |= sights_tokens.boundary(w, a, b)
+        d.lab |= cuts.boundary(w, a, b)
     return d
 
 
@@ -482,8 +480,8 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
         if isinstance(run, Data) and run.tag == "tokens":  # tokens, with a filling where there are none
             d = Data(la | lb | lt & ~w.marks.mask[Mark.READ], tag="tokens")
             d.parts = run.parts
-            return sights_tokens.masked(w, lt, d, la | lb, True)
-        out = sights_tokens.masked(w, lt, join(a, b), la | lb, "tokens" in (tag_of(a), tag_of(b)))
+            return cuts.masked(w, lt, d, la | lb, True)
+        out = cuts.masked(w, lt, join(a, b), la | lb, "tokens" in (tag_of(a), tag_of(b)))
         if isinstance(out, Data) and lt & ~labels(out):
             d = Data(labels(out) | lt, tag=out.tag if out.tag not in ("", "tokens") or tag_of(a) == tag_of(b) else "")
             d.sym, d.off = out.sym, out.off
@@ -501,7 +499,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
     scores = (la | lb) & m[Mark.SCORE]
     if tag in AT_TARGET:
         if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
-            scores = sights_mixing.retagged(w, scores, "picked")
+            scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", scores)
         gate = w.val_reads(lt)
         touched = _targets(w, scores)
@@ -524,7 +522,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             scores = w.derive(scores, extra, w.site)
         if (lt | la | lb) & m[Mark.LEAK] and la != lb:
             scores = w.derive(scores, (lt | la | lb) & m[Mark.LEAK], w.site)
-            sights_mixing.leaks(w, scores, touched, lt | la | lb)
+            predictions.leaks(w, scores, touched, lt | la | lb)
         if lt & m[Mark.LOOKUP]:
             gated(w, scores, lt & m[Mark.LOOKUP])
         if extra:
@@ -542,7 +540,7 @@ def kept(w: Walk, v: Value) -> Value:
     others = rivals & ~mine
     if not mine & rivals or not others or not overlap(w, _targets(w, mine), _targets(w, others)):
         return v
-    picked = sights_mixing.retagged(w, mine, "picked")
+    picked = predictions.retagged(w, mine, "picked")
     w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", picked)
     d = Data(labels(v) & ~mine | picked, tag=v.tag)
     d.parts = v.parts
@@ -567,7 +565,7 @@ def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | N
         runs = [_targets(w, labels(v)) for v in scored]
         if all(r and (r & runs[0] or overlap(w, r, runs[0])) for r in runs):
             totals = any(tag_of(v) == "total" for v in scored)
-            picked = sights_mixing.retagged(w, w.score_marks(lab), "picked")
+            picked = predictions.retagged(w, w.score_marks(lab), "picked")
             lab = (lab & ~w.score_marks(lab)) | picked
             w.see(
                 Sight.ORACLE,

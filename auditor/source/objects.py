@@ -5,19 +5,10 @@ from __future__ import annotations
 import ast
 from contextlib import suppress
 
-from auditor.source import (
-    attributes,
-    buffers,
-    calls,
-    environment,
-    executed,
-    files,
-    loops,
-    probabilities,
-    sights_files,
-    texts,
-)
+from auditor.source import attributes, calls, loops
 from auditor.source.labels import Mark
+from auditor.source.library import buffers, environment, executed, files, probabilities, texts
+from auditor.source.sights import artifact
 from auditor.source.values import (
     NONE,
     Args,
@@ -141,9 +132,9 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
                 return Data(files.turns_now(w))
             if found is None and files.text_of_path(o).endswith(".py"):
                 return Data(labels(o), text=f"{executed.FILE}{files.text_of_path(o)}")
-            return found if found is not None else Data(labels(o) | sights_files.unknown(w))
+            return found if found is not None else Data(labels(o) | artifact.unknown(w))
         if name in ("readinto", "readinto1") and args:
-            buffers.fill(w, args[0], files.load_tokens(w, o, {}) or Data(labels(o) | sights_files.unknown(w)))
+            buffers.fill(w, args[0], files.load_tokens(w, o, {}) or Data(labels(o) | artifact.unknown(w)))
             return Data()
         if name in ("fileno", "__enter__", "detach"):
             return o
@@ -159,7 +150,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
     if o.path == "buffer":
         content = o.attrs.get("@content")
         if name in ("getvalue", "read", "getbuffer"):
-            return Data(sights_files.packed(w, labels(content))) if content is not None else Data()
+            return Data(artifact.packed(w, labels(content))) if content is not None else Data()
         if name == "write" and args:
             o.attrs["@content"] = args[0]
         return NONE
@@ -235,7 +226,7 @@ def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:
         found = files.load_tokens(w, o, {})
         if found is None and text.endswith(".py"):
             return Data(labels(o), text=f"{executed.FILE}{text}")
-        return found if found is not None else Data(labels(o) | sights_files.unknown(w))
+        return found if found is not None else Data(labels(o) | artifact.unknown(w))
     if name in ("write_bytes", "write_text"):
         if args:
             if w.score_marks(labels(args[0])):

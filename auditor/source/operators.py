@@ -8,7 +8,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, calls, environment, expressions, mixing, sights_files, texts
+from auditor.source import attributes, calls, expressions, mixing
+from auditor.source.library import environment, texts
+from auditor.source.sights import artifact
 from auditor.source.values import NAME, NONE, Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 
@@ -218,7 +220,7 @@ def _identical(a: Value, b: Value) -> bool | None:
 def contains(w: Walk, a: Value, b: Value) -> bool | None:
     if isinstance(a, Data) and a.tag == NAME and isinstance(b, Dict) and b.named is not None:
         return True if b.named <= frozenset(w.guards) else None
-    if w.held and sights_files.holds(w, a, b):
+    if w.held and artifact.holds(w, a, b):
         return True
     if isinstance(b, LibObj) and b.path == "os.environ" and isinstance(a, Const):
         return environment.known(w, str(a.v))

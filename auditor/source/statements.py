@@ -12,9 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from auditor.source import assign, calls, expressions, imports, loops, mixing, sights_branches
-from auditor.source.environment import configured
+from auditor.source import assign, calls, expressions, imports, loops, mixing
 from auditor.source.labels import Mark
+from auditor.source.library.environment import configured
+from auditor.source.sights import branches
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import OutOfFuel, Walk
 from rules.events import Setting
@@ -93,7 +94,7 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
 
     def settle(first: Signal, second: Signal) -> None:
         w.rivals.pop()
-        sights_branches.after_if(w, n, labels(test), first, second, f)
+        branches.after_if(w, n, labels(test), first, second, f)
 
     w.rivals.append(w.score_marks(labels(test)) if isinstance(test, Data) and test.tag == "better" else 0)
     return _both(w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f), settle)

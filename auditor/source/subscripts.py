@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, attributes, calls, loops, mixing, sights_state, tokens
+from auditor.source import assign, attributes, calls, loops, mixing, tokens
 from auditor.source.labels import Mark
+from auditor.source.sights import states
 from auditor.source.values import (
     NONE,
     Alt,
@@ -51,14 +52,14 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
         ):
             return tokens.table_lookup(w, owner, labels(owner), key)
         found = _sequence_item(w, owner, key)
-        return found if isinstance(key, Const) or not isinstance(n, ast.Subscript) else sights_state.piece(w, found, n)
+        return found if isinstance(key, Const) or not isinstance(n, ast.Subscript) else states.piece(w, found, n)
     if isinstance(owner, Dict):
         return _dict_item(w, owner, key)
     if isinstance(owner, Data):
         got = tokens.subscript(w, owner, key)
         if w.forward_depth and isinstance(n, ast.Subscript) and owner.tok is None and not is_whole(key):
-            sights_state.piece(w, got, n)
-            if isinstance(got, Data) and (end := sights_state.last_position(w, owner, key)):
+            states.piece(w, got, n)
+            if isinstance(got, Data) and (end := states.last_position(w, owner, key)):
                 got.lab |= end
         return got
     if isinstance(owner, Alt):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from auditor.source import sights_mixing, sights_tokens
 from auditor.source.labels import Lookup, Mark, Read
+from auditor.source.sights import cuts, predictions
 from auditor.source.values import Alt, Const, Data, Seq, Value, labels
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
@@ -129,7 +129,7 @@ def item_of(w: Walk, owner: Data, k: int) -> Data:
 def subscript(w: Walk, owner: Data, key: Value) -> Value:
     key = _from_the_end(owner, key)
     if isinstance(owner.tok, Read):
-        return sights_tokens.shortened(w, _tokens_at(w, owner, key), key)
+        return cuts.shortened(w, _tokens_at(w, owner, key), key)
     if owner.tag == "tokens" and _in_rows(key) and (runs := w.marks.reads(w.val_reads(labels(owner)))):
         return _runs_at(w, owner, key, runs)
     lab = labels(key)
@@ -142,7 +142,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag in ("tokens", "hash") and _is_choice(key):
         lab &= ~w.marks.mask[Mark.READ]  # which of them are taken does not change what they are
     if w.knows:
-        lab |= sights_mixing.taken(w, owner.root, _low(w, key))
+        lab |= predictions.taken(w, owner.root, _low(w, key))
     picked = w.marks.turns(lab) if _is_row(key) else frozenset()
     if picked and (w.val_reads(own) or w.score_marks(own)):
         return _row(w, owner, own, key, picked)
@@ -159,8 +159,8 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         d.tag = "at byte"  # under one of the bytes that spell a token
     d.parts = owner.parts | bounds
     d.holder = None
-    sights_tokens.shifted(w, d, bounds)
-    sights_tokens.without_last(w, d, key)
+    cuts.shifted(w, d, bounds)
+    cuts.without_last(w, d, key)
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
@@ -424,7 +424,7 @@ def _runs_at(w: Walk, owner: Data, key: Value, runs: list[Read]) -> Data:
     out = Data(lab, tag=owner.tag)
     out.parts = owner.parts | edges(w, key)
     out.site = owner.root.site
-    sights_tokens.shortened(w, out, key)
+    cuts.shortened(w, out, key)
     return out
 
 
@@ -439,7 +439,7 @@ def _sliced(w: Walk, r: Read, key: Seq, turns: frozenset[tuple[int, int]]) -> Re
     b = number(w, high)
     base, start, stop = r.base, r.start, r.stop
     known_low = isinstance(low, Const) and low.v is None
-    parts = set(sights_tokens.cut(w, r, key, r.parts))
+    parts = set(cuts.cut(w, r, key, r.parts))
     if not known_low and a is not None and (a[0] or a[1] > 0):
         parts.add(f"T{r.base}:{r.start}:{a[0]}:{a[1]}>")
     if b is not None and (b[0] or b[1] > 0):
@@ -503,7 +503,7 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
                 rest |= labels(i)
         kind = "target probability" if tag not in ("log-probabilities", "logits") else "nll"
         if tag == "count":
-            kind = sights_mixing.COUNTED
+            kind = predictions.COUNTED
         return at_target(w, rest, w.val_reads(labels(last)), kind)
     root = owner.root if isinstance(owner, Data) else owner
     hashed = _is_hashed(key)
@@ -578,6 +578,6 @@ def _is_hashed(key: Value) -> bool:
 def at_target(w: Walk, inputs: int, targets: int, kind: str, bounds: frozenset[str] = frozenset()) -> Data:
     """The probability (or its logarithm) that a prediction gives to the tokens that came: a score."""
     bit = w.score(w.site, targets, inputs, kind, bounds)
-    sights_mixing.at_score(w, bit, targets, inputs)
+    predictions.at_score(w, bit, targets, inputs)
     params = inputs & w.marks.mask[Mark.PARAMETER]
-    return Data(bit | params, tag=kind if kind != sights_mixing.COUNTED else "target probability")
+    return Data(bit | params, tag=kind if kind != predictions.COUNTED else "target probability")

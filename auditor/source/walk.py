@@ -33,7 +33,7 @@ from rules.events import Event, EventKind, Means, Observation, Scope, Setting, S
 from rules.place import Location
 
 if TYPE_CHECKING:
-    from auditor.source.sights_native import Outcome
+    from auditor.source.sights.native_calls import Outcome
 
 MAX_STEPS = 3_000_000  # evaluated nodes
 MAX_SECONDS = 30.0  # of work; waiting for a busy machine does not count
@@ -129,7 +129,7 @@ class Seen:
 
 @dataclass
 class Note:
-    """Something whose meaning depends on what the rest of the walk shows; see `sights_end.py`."""
+    """Something whose meaning depends on what the rest of the walk shows; see `sights/ending.py`."""
 
     kind: str
     site: Site

@@ -7,8 +7,8 @@ import ast
 import pytest
 
 from auditor.gather import gather
+from auditor.source.library.texts import grows
 from auditor.source.operators import fold
-from auditor.source.texts import grows
 from tests.support import submission
 
 COSTLY = [

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from auditor.source.byte_table import byte_tables
-from auditor.source.byte_table_judge import judge
-from auditor.source.byte_table_vocabulary import BYTES_PER_TOKEN, PIECES, SHARES, Case, Kind, count, pairs
+from auditor.source.byte_table.check import byte_tables
+from auditor.source.byte_table.judge import judge
+from auditor.source.byte_table.vocabulary import BYTES_PER_TOKEN, PIECES, SHARES, Case, Kind, count, pairs
 from rules.events import ByteCount, ByteTable
 from rules.evidence import Script
 

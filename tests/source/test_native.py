@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auditor.source import native_tree
-from auditor.source.native import native_findings, native_observations, sources
-from auditor.source.native_values import Lin, furthest, symbol
+from auditor.source.native import tree
+from auditor.source.native.sources import native_findings, native_observations, sources
+from auditor.source.native.values import Lin, furthest, symbol
 from rules.events import Observation, Sight
 from rules.evidence import Script
 
@@ -363,11 +363,11 @@ def test_python_without_native_text_costs_nothing() -> None:
 
 def test_preprocessing_keeps_lines() -> None:
     text = "#define A(x) ((x) + 1)\n/* one\n two */\nint f(void) {\n#if 0\n  broken {\n#else\n  return A(\n 2);\n#endif\n}\n"
-    clean = native_tree.expand(native_tree.strip(text))
+    clean = tree.expand(tree.strip(text))
     assert clean.count("\n") == text.count("\n")
     assert "broken" not in clean
     assert "((2) + 1)" in clean
-    source = native_tree.parse(text)
+    source = tree.parse(text)
     assert source.root is not None
     assert [n.line for n in source.root.walk() if n.kind == "return_statement"] == [8]
 
@@ -432,4 +432,4 @@ def test_indexes_that_cannot_be_compared() -> None:
 @given(st.text(alphabet="{}()[];=+*&<>!#\n abif\"'/\\0123", max_size=300))
 def test_any_text(text: str) -> None:
     native_findings((script("void f(int *a) {" + text),))
-    assert native_tree.strip(text).count("\n") <= text.count("\n")
+    assert tree.strip(text).count("\n") <= text.count("\n")

@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from auditor.source.plain import plain
+from auditor.source.plain.text import plain
 
 CONSTANTS = {
     'int("5") + sum((3, 4))': 12,

@@ -7,8 +7,8 @@ import ast
 import pytest
 
 from auditor.gather import gather
-from auditor.source.sights_text import folds
-from auditor.source.sights_tokens import both
+from auditor.source.sights.cuts import both
+from auditor.source.sights.documents import folds
 from rules.events import Observation, Sight
 from rules.samples.programs import program
 from tests.support import submission

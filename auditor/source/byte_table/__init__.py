@@ -1,0 +1,1 @@
+"""How a script counts bytes, evaluated by a small machine and compared with the correct accounting."""

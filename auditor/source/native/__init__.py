@@ -1,0 +1,1 @@
+"""The influence of the token being scored in C, C++ and CUDA."""

@@ -1,0 +1,1 @@
+"""Roundabout spellings written out, before the walk reads the tree."""
