@@ -391,8 +391,15 @@ def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
             instead="mix whole distributions over the vocabulary, then take the entry of the token",
         )
     )
+    found += mixture.judged(
+        RULE,
+        e,
+        (Sight.ENTROPY_EXPERT,),
+        most=Status.LIKELY,
+        instead="give each expert of the mixture a distribution over the vocabulary, and take its entry of the token",
+    )
     yield from found
-    if not found:
+    if not found and not (e.program and mixture.seen(e.program, Sight.SPREAD_BYTES)):
         yield from mixture.clear(
             RULE, e, "nothing was seen to be mixed into the probability of the realised token that is no distribution"
         )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from auditor.api import audit_submission
+from auditor.gather import gather
 from rules.finding import Status
+from rules.judge import ask
+from rules.registry import examples, find
+from rules.rule import Rule
 from rules.samples.programs import program
 from rules.samples.scripts import HEAD
 from tests.support import submission
@@ -94,3 +98,20 @@ def test_each_loss_times_a_factor() -> None:
 def test_a_mean_of_losses_and_bits() -> None:
     """A mean of logarithms pays more than a mixture of the two would."""
     assert said(HEAD + MEAN + MAIN, "C2") is Status.OK
+
+
+@pytest.mark.parametrize("name", ["NG5", "PPM1"])
+def test_no_ok_beside_an_accusation(name: str) -> None:
+    """A mixture that one rule calls no distribution is not called one by C2."""
+    c2, other = find("C2"), find(name)
+    assert isinstance(c2, Rule)
+    assert isinstance(other, Rule)
+    tried = 0
+    for legal, example in examples(other):
+        if legal or example.stage != "source":
+            continue
+        evidence = gather(submission(example.files, example.track, example.date, example.outside))
+        assert {f.status for f in ask(other, evidence)} & {Status.VIOLATION, Status.LIKELY, Status.DISPUTED}
+        assert Status.OK not in {f.status for f in ask(c2, evidence)}, example.name
+        tried += 1
+    assert tried
