@@ -85,7 +85,7 @@ def what_the_writer_knew(e: Evidence, edition: Edition) -> Iterator[Finding]:
         if not o.ok:
             yield RULE.finding(
                 Status.VIOLATION if o.certain else Status.LIKELY,
-                "the text that calibrates the weights was written from validation tokens",
+                "the text that calibrates the weights knows validation tokens: it was written from them, or by a model that had learned from them",
                 *sightings.facts(o, p),
                 at=(o.at,),
                 instead="start the text from a constant or random token, and let the model write it that is quantised",
