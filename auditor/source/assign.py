@@ -162,10 +162,7 @@ def _in_branch(w: Walk, owner: Inst, name: str, v: Value) -> Value:
     """
     key = owner.number, name
     held = owner.attrs.get(name)
-    if key in w.branched and held is not None:
-        here = attributes.as_written(w, owner, name, held)  # drops the branches that have been left
-    else:
-        here = held
+    here = attributes.as_written(w, owner, name, held) if key in w.branched and held is not None else held
     outer = w.branched.get(key)
     guards = frozenset(w.guards)
     if outer is not None and (outer.branch == guards or isinstance(here, Const)):
@@ -179,7 +176,7 @@ def _in_branch(w: Walk, owner: Inst, name: str, v: Value) -> Value:
         w.branched.pop(key, None)
         return join(before, v)
     w.branched[key] = Written(guards, v, before, outer)
-    either = join(before, v)
+    either: Value = join(before, v)
     while outer is not None:
         either, outer = join(outer.before, either), outer.outer
     return either

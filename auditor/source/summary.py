@@ -151,7 +151,7 @@ def _summarise(w: Walk, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -
             target.attrs.pop(attribute, None)
         else:
             target.attrs[attribute] = old
-        if (key := (target.number, attribute)) in branched:
+        if isinstance(target, Inst) and (key := (target.number, attribute)) in branched:
             w.branched[key] = branched[key]
     if after != before or stored:  # undo: the real call will note it with what it really is
         for s in [s for s in w.scores if s not in known[0]]:
