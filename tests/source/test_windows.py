@@ -100,3 +100,29 @@ def test_values_kept_over_windows_and_fitted_to_their_contexts(cut: str, fair: b
     assert isinstance(rule, Rule)
     said = {f.status for f in ask(rule, evidence)}
     assert (said == {Status.OK}) if fair else (Status.VIOLATION in said)
+
+
+@pytest.mark.parametrize(
+    ("adapted", "says"),
+    [("", "nothing is trained on validation tokens"), ("step(opt, losses.mean())", "scores come first")],
+)
+def test_the_legal_pattern_is_named_only_where_it_is(adapted: str, says: str) -> None:
+    text = f"""\
+def evaluate(model, val):
+    total = 0.0
+    opt = torch.optim.SGD(model.parameters(), lr=LR)
+    for i in range(0, len(val) - 1, CHUNK):
+        losses = nll(model, val[i : i + CHUNK + 1])
+        total += losses.detach().sum().item()
+        {adapted or "pass"}
+    return total / (len(val) - 1)
+
+
+model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
+print(f"final val_loss:{{evaluate(model, load('fineweb_val_*.bin')):.6f}}")
+"""
+    rule = find("TTT4")
+    assert isinstance(rule, Rule)
+    (found,) = ask(rule, gather(submission({"train_gpt.py": HEAD + text})))
+    assert found.status is Status.OK
+    assert found.message.startswith(says)
