@@ -40,6 +40,8 @@ def disjoint(a: Slice, b: Slice, *, narrowed: bool = False) -> bool:
         return True
     if not narrowed and None not in (a.start, a.stop, b.start, b.stop):
         return not (a.start < b.stop and b.start < a.stop)  # type: ignore[operator]
+    if _ends_before(a, b) or _ends_before(b, a):
+        return True
     mine: dict[int, set[int]] = {}
     other: dict[int, set[int]] = {}
     for loop, k in a.turns:
@@ -47,6 +49,10 @@ def disjoint(a: Slice, b: Slice, *, narrowed: bool = False) -> bool:
     for loop, k in b.turns:
         other.setdefault(loop, set()).add(k)
     return any(loop in other and not ks & other[loop] for loop, ks in mine.items())
+
+
+def _ends_before(a: Slice, b: Slice) -> bool:
+    return a.stop is not None and b.start is not None and a.stop <= b.start
 
 
 def _listed(s: Slice) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ from collections.abc import Iterator
 from rules import adaptation
 from rules.adaptation import Kind as Adaptation
 from rules.editions import Edition
+from rules.events import Event, EventKind, Split
 from rules.evidence import Evidence
 from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
@@ -123,11 +124,19 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     )
     if found or not adaptation.cases(e.program):
         yield from found or adaptation.clear(
-            RULE, e.program, "scores come first, training on the same tokens after them"
+            RULE,
+            e.program,
+            "scores come first, training on the same tokens after them"
+            if any(u.kind is EventKind.UPDATE and _of_validation(u) for u in e.program.events)
+            else "nothing is trained on validation tokens",
         )
     else:  # another rule names it
         at = adaptation.cases(e.program)[0].conflict.update.at
         yield RULE.finding(Status.NOT_APPLICABLE, "what the evaluation does is not this pattern", at=(at,))
+
+
+def _of_validation(update: Event) -> bool:
+    return any(s.split is Split.VALIDATION for s in update.slices)
 
 
 _MAIN = """\

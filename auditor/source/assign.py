@@ -33,7 +33,7 @@ from auditor.source.values import (
     join,
     labels,
 )
-from auditor.source.walk import Site, Walk
+from auditor.source.walk import Site, Walk, Written
 from rules.events import Means, Scope, Sight
 
 
@@ -125,11 +125,7 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
         if isinstance(put, Inst) and (method := attributes.find_method(put, "__set__")) is not None:
             calls.call(w, method, [owner, v], {}, None)
             return
-        w.branched.pop((owner.number, name), None)
-        if name in owner.attrs and w.guards and not isinstance(owner.attrs[name], Const):
-            if not w.summarising:
-                w.branched[owner.number, name] = frozenset(w.guards), v, owner.attrs[name]
-            v = join(owner.attrs[name], v)
+        v = _in_branch(w, owner, name, v)
         if labels(v) & w.marks.mask[Mark.ARGUMENT]:
             w.stored.append((owner, name, owner.attrs.get(name)))
         owner.attrs[name] = v
@@ -157,6 +153,33 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
     elif isinstance(owner, Alt):
         for x in owner.values:
             set_attribute(w, x, name, v)
+
+
+def _in_branch(w: Walk, owner: Inst, name: str, v: Value) -> Value:
+    """What an attribute holds after a write for all that anybody knows; inside the branch at hand it is what was written.
+
+    A write in a branch inside another changes what the outer branch holds, not what stood before both.
+    """
+    key = owner.number, name
+    held = owner.attrs.get(name)
+    here = attributes.as_written(w, owner, name, held) if key in w.branched and held is not None else held
+    outer = w.branched.get(key)
+    guards = frozenset(w.guards)
+    if outer is not None and (outer.branch == guards or isinstance(here, Const)):
+        guards, before, outer = outer.branch, outer.before, outer.outer
+    elif here is None or not guards or isinstance(here, Const):
+        w.branched.pop(key, None)
+        return v
+    else:
+        before = here
+    if w.summarising:
+        w.branched.pop(key, None)
+        return join(before, v)
+    w.branched[key] = Written(guards, v, before, outer)
+    either: Value = join(before, v)
+    while outer is not None:
+        either, outer = join(outer.before, either), outer.outer
+    return either
 
 
 def _set_on_data(w: Walk, owner: Data, name: str, v: Value) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 from auditor.source import calls
 from auditor.source.labels import Mark
@@ -96,7 +97,7 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
         return Const(False)
     v = owner.attrs.get(name)
     if v is not None:
-        return _as_written(w, owner, name, v) if (owner.number, name) in w.branched else v
+        return as_written(w, owner, name, v) if (owner.number, name) in w.branched else v
     if owner.is_optimizer and name == "step":
         return Method(owner, name)  # whatever its arithmetic, it puts the gradients into the parameters
     v = class_lookup(owner.cls, name)
@@ -128,13 +129,18 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
     return Method(owner, name)
 
 
-def _as_written(w: Walk, owner: Inst, name: str, either: Value) -> Value:
+def as_written(w: Walk, owner: Inst, name: str, either: Value) -> Value:
     """An attribute that was written in a branch: in that branch it holds what was written, elsewhere either."""
-    branch, written, before = w.branched[owner.number, name]
-    if branch <= frozenset(w.guards):
-        return written
-    del w.branched[owner.number, name]
-    owner.attrs[name] = either = join(before, written) if not isinstance(either, Const) else either
+    key = owner.number, name
+    while (entry := w.branched.get(key)) is not None:
+        if entry.branch <= frozenset(w.guards):
+            return entry.written
+        left = join(entry.before, entry.written)
+        if entry.outer is None:
+            del w.branched[key]
+            owner.attrs[name] = either = left if not isinstance(either, Const) else either
+        else:
+            w.branched[key] = replace(entry.outer, written=left)
     return either
 
 

@@ -59,7 +59,7 @@ class Configuration:
     `env` holds environment variables that were set for it, by exact name; `settings` its dump of
     hyper-parameters, names in lower case. `arguments` are the words behind the script in its command.
     `unsure` names variables (lower case) that some documented commands set and others do not, while
-    no log decides. `label` is the name of the log's result line that the claim rests on, `label_text`
+    no log decides; `agreed` is what all those that set such a variable set it to. `label` is the name of the log's result line that the claim rests on, `label_text`
     that line. `rivals` are other lines of it that the claim may rest on, where none shows its number. `printed` is how the lines of its log begin, in the form of `line_start`. With `open`, switches that
     nobody documented and whose default is off are not known either.
     """
@@ -74,6 +74,7 @@ class Configuration:
     rivals: tuple[str, ...] = ()
     printed: tuple[str, ...] = ()
     unsure: frozenset[str] = frozenset()
+    agreed: dict[str, str] = field(default_factory=dict)
     open: bool = False
 
     def decided(self, name: str) -> Setting | None:
@@ -114,7 +115,7 @@ def configuration(evidence: Evidence, entry: Script) -> Configuration:
     settings = _logged(run, known) if run else {}
     ranks = int(run.world_size.value) if run and run.world_size else None
     candidates = _fitting(list(_candidates(evidence, entry)), settings, ranks)
-    env, unsure = _merged(candidates, settings)
+    env, unsure, agreed = _merged(candidates, settings)
     arguments = candidates[0].arguments if len({c.arguments for c in candidates}) == 1 else ()
     told = {c.ranks for c in candidates if c.ranks and c.ranks > 1}
     result = view.headline(run, evidence) if run else None
@@ -132,6 +133,7 @@ def configuration(evidence: Evidence, entry: Script) -> Configuration:
         ),
         printed=run.starts[:MAX_PRINTED] if run else (),
         unsure=unsure,
+        agreed=agreed,
     )
 
 
@@ -366,13 +368,16 @@ def _fitting(candidates: list[_Candidate], settings: Mapping[str, Setting], rank
     return [c for c in candidates if misfit(c) == best]
 
 
-def _merged(candidates: list[_Candidate], settings: Mapping[str, Setting]) -> tuple[dict[str, Setting], frozenset[str]]:
+def _merged(
+    candidates: list[_Candidate], settings: Mapping[str, Setting]
+) -> tuple[dict[str, Setting], frozenset[str], dict[str, str]]:
     """The variables on which the commands agree, and the names of those on which they do not.
 
-    A log's value takes the place of a contradicting one.
+    The last are values on which those agree that set a variable at all. A log's value takes the place of a contradicting one.
     """
     env: dict[str, Setting] = {}
     unsure: set[str] = set()
+    agreed: dict[str, str] = {}
     for name in dict.fromkeys(n for c in candidates for n in (*c.env, *c.unknown)):
         logged = settings.get(name.lower())
         said = [c.env.get(name) for c in candidates]
@@ -386,7 +391,11 @@ def _merged(candidates: list[_Candidate], settings: Mapping[str, Setting]) -> tu
             env[name] = Setting(name, _in_style(logged.value, first.value), "log", logged.at)
         elif _lasting(name):
             unsure.add(name.lower())
-    return env, frozenset(unsure)
+            if not any(name in c.unknown for c in candidates) and all(
+                same_value(w.value, first.value) for w in said if w
+            ):
+                agreed[name] = first.value
+    return env, frozenset(unsure), agreed
 
 
 def _lasting(name: str) -> bool:

@@ -135,6 +135,7 @@ def _summarise(w: Walk, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -
     """Walk a part with placeholders; None if it did more than compute."""
     before = (len(w.scores), len(w.updates), len(w.seen), len(w.notes), len(w.reports), w.learned, w.hooked)
     kept, w.stored = w.stored, []
+    branched = dict(w.branched)
     known = (set(w.scores), set(w.updates), set(w.lookups_seen))
     held = [_placeholder(w, v, (i,)) for i, v in enumerate(args)]
     named = {k: _placeholder(w, v, (len(args) + i,)) for i, (k, v) in enumerate(kw.items())}
@@ -150,6 +151,8 @@ def _summarise(w: Walk, forward: Value, args: Args, kw: Kw, n: ast.AST | None) -
             target.attrs.pop(attribute, None)
         else:
             target.attrs[attribute] = old
+        if isinstance(target, Inst) and (key := (target.number, attribute)) in branched:
+            w.branched[key] = branched[key]
     if after != before or stored:  # undo: the real call will note it with what it really is
         for s in [s for s in w.scores if s not in known[0]]:
             del w.scores[s]

@@ -346,7 +346,7 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
             low = number(w, last.items[0])
             if low is not None:
                 base, start = from_base(w, base, start, low)
-            stop = None
+            stop = _end_in_first_row(w, r, key)
         elif (
             isinstance(last, (Const, Data)) and not (isinstance(last, Const) and last.v is None) and tag_is_place(last)
         ):
@@ -377,6 +377,18 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
         base, start = from_base(w, r.base, r.start, at)
         return narrow(w, owner, Read(r.split, r.at, turns, base, start, None, r.parts, r.sidecar), 0)
     return narrow(w, owner, Read(r.split, r.at, turns, r.base, r.start, None, r.parts, r.sidecar), 0)
+
+
+def _end_in_first_row(w: Walk, r: Read, key: Seq) -> int | None:
+    """Where `[0, a:b]` ends: the first row begins where the run does. Of other rows nobody knows."""
+    *rows, last = key.items
+    assert isinstance(last, Seq)
+    if len(rows) != 1 or not (isinstance(rows[0], Const) and type(rows[0].v) is int and rows[0].v == 0):
+        return None
+    high = number(w, last.items[1])
+    if high is None or high[0] or high[1] <= 0 or r.base or r.start is None:
+        return None
+    return min(r.start + high[1], r.stop) if r.stop is not None else r.start + high[1]
 
 
 def _in_rows(key: Value) -> bool:

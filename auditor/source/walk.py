@@ -140,6 +140,19 @@ class Note:
     stack: tuple[Site, ...] = ()
 
 
+@dataclass(frozen=True)
+class Written:
+    """An attribute that was written in a branch: under which guards, what, and what it held there before.
+
+    `outer` is the write in a branch around it, if any.
+    """
+
+    branch: frozenset[str]
+    written: Value
+    before: Value
+    outer: Written | None = None
+
+
 @dataclass
 class Walk:
     """Everything that belongs to following one program once."""
@@ -212,7 +225,7 @@ class Walk:
     # functions of libraries that the code put its own in place of
     patched: dict[str, Value] = field(default_factory=dict)
     # attributes of objects written in a branch: which, what, and what was there before
-    branched: dict[tuple[int, str], tuple[frozenset[str], Value, Value]] = field(default_factory=dict)
+    branched: dict[tuple[int, str], Written] = field(default_factory=dict)
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)

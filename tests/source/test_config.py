@@ -264,3 +264,9 @@ def test_any_text_gives_a_configuration(text: str, log_text: str) -> None:
     c = conf(text, script("train_gpt.py", text), script("run.sh", text, "shell"), logs={"train.log": log(log_text)})
     assert c.world_size > 0
     assert all(s.origin in ("command", "log") for s in (*c.env.values(), *c.settings.values()))
+
+
+def test_commands_that_set_a_variable_at_all_may_agree() -> None:
+    c = conf(block(f"TTT_ENABLED=0 {RUN}", f"TTT_ENABLED=0 NUM_LAYERS=9 {RUN}", f"NUM_LAYERS=11 {RUN}"))
+    assert c.unsure == {"ttt_enabled", "num_layers"}
+    assert c.agreed == {"TTT_ENABLED": "0"}

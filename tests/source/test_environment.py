@@ -50,3 +50,11 @@ def test_the_command_outranks_the_default(nothing_known: Configuration) -> None:
 def test_what_the_commands_disagree_on_is_undecided(nothing_known: Configuration) -> None:
     torn = replace(nothing_known, unsure=frozenset({"adapt_first"}))
     assert [c.conflict.sure for c in cases(followed(torn))] == [False]
+
+
+@pytest.mark.parametrize(("said", "sure"), [("1", [True]), ("0", [False])])
+def test_a_command_that_repeats_the_default_says_what_the_others_say(
+    nothing_known: Configuration, said: str, sure: list[bool]
+) -> None:
+    some = replace(nothing_known, unsure=frozenset({"adapt_first"}), agreed={"ADAPT_FIRST": said})
+    assert [c.conflict.sure for c in cases(followed(some))] == sure

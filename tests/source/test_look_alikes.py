@@ -431,6 +431,45 @@ model = fit(Net().to(DEVICE), load("fineweb_train_*.bin"))
 print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 """
 
+KEPT_BY_MODEL = """\
+import time
+
+
+class Attention(nn.Module):
+    def __init__(self, place, dim=64):
+        super().__init__()
+        self.place, self.qkv = place, nn.Linear(dim, 3 * dim)
+
+    def forward(self, h):
+        q, k, v = self.qkv(h).chunk(3, dim=-1)
+        if self.place == 0:
+            self.model.first = v.detach()
+        elif self.model.first is not None:
+            v = v + self.model.first
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+
+class Net(GPT):
+    '''The first layer's values lie in the model until the next window.'''
+
+    def __init__(self):
+        super().__init__()
+        self.first = None
+        self.layers = nn.ModuleList([Attention(i) for i in range(4)])
+        for layer in self.layers:
+            object.__setattr__(layer, "model", self)
+
+    def hidden(self, x):
+        self.first = None
+        h = self.embed(x)
+        for i in range(4):
+            h = h + self.layers[i](h)
+        return h
+
+"""
+
+KEPT_BY_MODEL += KEPT_VALUE[KEPT_VALUE.index("\ndef evaluate(") :]
+
 LEGAL = {
     "windows stacked into a batch": STACK,
     "windows from a list of starts": STACK2,
@@ -438,6 +477,7 @@ LEGAL = {
     "a gate on how surprising the text so far was": SURPRISE,
     "the mean of the losses of three exits": EXITS,
     "values of the first layer, used again in later ones": KEPT_VALUE,
+    "values of the first layer, kept by the model and cleared": KEPT_BY_MODEL,
     "pairs counted on training tokens, paid for": PAID,
     "the log of the training, written out at the end": TRAINBPB,
     "parameters put back by name after a trial": PUTBACK,
@@ -455,6 +495,11 @@ TWINS = {
         KEPT_VALUE,
         "self.embed(x), None",
         'self.embed(x), getattr(self.layers[0], "kept", None)',
+    ),
+    "values kept by the model and not cleared": (
+        KEPT_BY_MODEL,
+        "self.first = None\n        h = self.embed(x)\n",
+        "h = self.embed(x) + (0.0 if self.first is None else self.first.mean())\n",
     ),
     "counts that are not read back": (PAID, '    pairs.counts = rest["counts"].float()', "    print(len(rest))"),
     "parameters that are not put back": (PUTBACK, "p.data.copy_(before[n])", "before[n].copy_(p.data)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from auditor.claims.logs.passing import same_value
 from auditor.source.labels import Mark
 from auditor.source.values import NONE, Const, Data, Value, labels
 from auditor.source.walk import Site, Walk
@@ -36,7 +37,9 @@ def environment(w: Walk, key: Value, default: Value | None, site: Site) -> Value
     if name in ASSUMED:
         return Const(ASSUMED[name], w.marks.make(Mark.RANK, 0))
     off = isinstance(default, Const) and str(default.v).lower() in OFF
-    if name.lower() in w.config.unsure or (w.config.open and off and not w.config.decided(name)):
+    agreed = w.config.agreed.get(name)  # those commands that set it and those that leave it out come to the same
+    same = agreed is not None and isinstance(default, Const) and same_value(agreed, str(default.v))
+    if (name.lower() in w.config.unsure and not same) or (w.config.open and off and not w.config.decided(name)):
         # the documented commands differ on it, and no log decides; or the default does not explain the claim
         return Data(w.marks.make(Mark.ENVIRONMENT, name))
     if default is None:
