@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from itertools import islice
 
 from auditor.source import tokens
 from auditor.source.labels import Lookup, Mark, Read
@@ -15,6 +16,7 @@ from auditor.source.walk import Walk
 from rules.events import Sight
 
 NEAR_ONE = 0.85
+LATEST = 200  # scores among which the predictions of the tokens at hand are looked for
 SPREAD = ("spread", "spread probability")
 CHOICES = frozenset(("condition", "mask", "hit", "better"))
 _HASHING = (ast.BitXor, ast.Mod, ast.BitAnd, ast.BitOr, ast.LShift, ast.RShift)
@@ -248,7 +250,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         gate = w.val_reads(other)
         for look in w.marks.lookups(other):
             gate &= ~look.key
-        if gate and ot not in TOKENISH and (gate & touched or _same_run(w, gate, touched)):
+        if gate and ot not in TOKENISH and _knows(w, gate, touched):
             scores = w.derive(scores, gate, w.site)
             w.see(
                 Sight.TARGET_GATE,
@@ -326,6 +328,24 @@ def _targets(w: Walk, scores: int) -> int:
     for s in w.marks.numbers(scores, Mark.SCORE)[:8]:
         out |= w.scores[s].targets
     return out
+
+
+def _knows(w: Walk, gate: int, targets: int) -> bool:
+    """Whether some of the tokens that a gate is made of are the scored ones, `targets`.
+
+    The inputs of a model begin, one place later, where its targets begin: what is made of a whole prediction
+    of these tokens, as its entropy is, has them in it, and knows no more than the prediction itself.
+    """
+    if gate & targets:
+        return True
+    if not _same_run(w, gate, targets):
+        return False
+    more = gate
+    for s in islice(reversed(w.scores.values()), LATEST):
+        made = w.val_reads(s.inputs) if s.targets & targets else 0
+        if made & ~gate == 0:
+            more &= ~made
+    return _same_run(w, more, targets)
 
 
 def _same_run(w: Walk, marks: int, targets: int) -> bool:
@@ -506,7 +526,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
         if (
             gate
             and tag_of(test) not in ("hit", "better")
-            and (gate & touched or _same_run(w, gate, touched))
+            and _knows(w, gate, touched)
             and la != lb
             and la & m[Mark.SCORE]
             and lb & m[Mark.SCORE]
