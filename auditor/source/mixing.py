@@ -408,11 +408,33 @@ def with_target(w: Walk, scores: int, extra: int) -> list[tuple[Lookup, int]]:
         if (
             key & targets
             or _same_run(w, key, targets)
-            or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) and not _older(w, key & ~k, k) for k in keys)
-            or _ahead(w, key, keys)
+            or (not _behind(w, key, targets) and _further(w, look.key, key, keys))
         ):
             out.append((look, key))
     return out
+
+
+def _behind(w: Walk, key: int, targets: int) -> bool:
+    """Whether all tokens of a key are known to stand before the scored ones."""
+    heads: dict[int, list[Read]] = {}
+    for t in w.marks.reads(targets):
+        if t.start is not None:
+            heads.setdefault(t.base, []).append(t)
+    found = w.marks.reads(key)
+    return bool(found) and all(r.base in heads and all(_before(r, t) for t in heads[r.base]) for r in found)
+
+
+def _before(r: Read, t: Read) -> bool:
+    """Whether a token stands before another one; of two runs of one length, whether each does at its place."""
+    if r.start is None or t.start is None or r.start >= t.start:
+        return False
+    return r.stop is None or r.stop <= t.start or (t.stop is not None and t.stop - t.start == r.stop - r.start)
+
+
+def _further(w: Walk, whole: int, key: int, keys: list[int]) -> bool:
+    """Whether a key has tokens behind those of another one."""
+    longer = any(k != whole and k & ~whole == 0 and w.val_reads(k) and not _older(w, key & ~k, k) for k in keys)
+    return longer or _ahead(w, key, keys)
 
 
 def _older(w: Walk, more: int, key: int) -> bool:
