@@ -413,8 +413,11 @@ def write(
         if root.lab & bits:
             root.lab &= ~bits | w.marks.make(Mark.TURN, (loop, k))
     cuts.hidden(w, root, index, value)
+    made = marks & w.marks.mask[Mark.PARAMETER] and root.born == tuple(w.turns) and root.site is not None
+    if made and table & w.val_reads(marks):  # a model's own context decides where, too, as the neighbours of a state do
+        root.lab |= table & marks
+        table &= ~marks
     if table:
-        made = marks & w.marks.mask[Mark.PARAMETER] and root.born == tuple(w.turns) and root.site is not None
         counted = (
             marks & ~w.marks.mask[Mark.READ] if made else marks
         )  # what a model says of its context stays in the turn

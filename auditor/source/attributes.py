@@ -55,6 +55,8 @@ def get(w: Walk, owner: Value, name: str, n: ast.AST) -> Value:
         return out or Data()
     if isinstance(owner, Seq) and owner.kind == "slice":
         return Data(labels(owner))
+    if isinstance(owner, Seq) and owner.kind == "tuple" and len(owner.items) == 2 and name in ("values", "indices"):
+        return owner.items[name == "indices"]  # of the smallest along an extent, and of the like
     if isinstance(owner, Bound) and name == "__self__":
         return owner.owner
     if isinstance(owner, (Func, Bound)):

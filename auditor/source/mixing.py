@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from itertools import islice
 
 from auditor.source import tokens
 from auditor.source.labels import Lookup, Mark, Read
@@ -12,9 +13,10 @@ from auditor.source.sights.ending import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
 from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
 from auditor.source.walk import Walk
-from rules.events import Sight
+from rules.events import Means, Sight
 
 NEAR_ONE = 0.85
+LATEST = 200  # scores among which the predictions of the tokens at hand are looked for
 SPREAD = ("spread", "spread probability")
 CHOICES = frozenset(("condition", "mask", "hit", "better"))
 _HASHING = (ast.BitXor, ast.Mod, ast.BitAnd, ast.BitOr, ast.LShift, ast.RShift)
@@ -33,6 +35,7 @@ def tag_of(v: Value) -> str:
 LOSSES = (*AT_TARGET, "total", "spread", "spread probability", "better")
 
 
+REST = "rest"  # one less a share that was counted for the scored token
 LEAST = "least"  # the place of the smallest of several losses
 
 
@@ -84,6 +87,8 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         )
     ):
         out.tag = "byte product"
+    elif isinstance(op, ast.Add) and {ta, tb} == {"count", ""} and (isinstance(a, Const) or isinstance(b, Const)):
+        out.tag = "count"  # a little more for every token
     elif shared := _fixed_share(op, a, b, ta, tb):
         out.tag = shared
     elif (
@@ -248,7 +253,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         gate = w.val_reads(other)
         for look in w.marks.lookups(other):
             gate &= ~look.key
-        if gate and ot not in TOKENISH and (gate & touched or _same_run(w, gate, touched)):
+        if gate and ot not in TOKENISH and _knows(w, gate, touched):
             scores = w.derive(scores, gate, w.site)
             w.see(
                 Sight.TARGET_GATE,
@@ -272,10 +277,34 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
     bounds = all_parts(value) if isinstance(value, Data) else frozenset()
     if bounds and isinstance(op, ast.Mult) and not (sa and sb):
         scores = narrowed(w, scores, bounds)
+    if isinstance(op, ast.Sub) and isinstance(a, Const) and tag == "target probability" and counted(w, sb):
+        tag = REST
+    elif REST in (ta, tb) and sa and sb and isinstance(op, ast.Mult) and _targets(w, sa) & _targets(w, sb):
+        tag = "target probability"
+        w.see(Sight.TARGET_GATE, w.site, "how much is mixed in depends on the count of the token being scored", scores)
     out = Data(((la | lb) & ~drop) | scores, tag=tag)
     if isinstance(op, ast.Mult) and tag == "nll" and ot == "pt":
         out.tag = "pt"
     return out
+
+
+def counted(w: Walk, scores: int) -> bool:
+    """Whether scores are nothing but what exact tables hold for the scored tokens, no model and no share of it."""
+    m = w.marks.mask
+    found = [w.scores[s] for s in w.marks.numbers(scores, Mark.SCORE)]
+    return bool(found) and all(
+        s.tagged in (predictions.COUNTED, "target probability")
+        and not s.derived
+        and not s.inputs & (m[Mark.PARAMETER] | m[Mark.LOOKUP])
+        and any(w.updates[u].means is Means.TABLE for u in w.marks.numbers(s.inputs, Mark.UPDATE))
+        for s in found
+    )
+
+
+def _whole(w: Walk, scores: int) -> bool:
+    """Whether scores were taken from a distribution, and nothing has been mixed in or taken off since."""
+    found = [w.scores[s] for s in w.marks.numbers(scores, Mark.SCORE)]
+    return bool(found) and all(not s.derived and s.tagged in AT_TARGET for s in found)
 
 
 def shrinks(op: ast.operator, c: object, tag: str) -> bool:
@@ -326,6 +355,24 @@ def _targets(w: Walk, scores: int) -> int:
     for s in w.marks.numbers(scores, Mark.SCORE)[:8]:
         out |= w.scores[s].targets
     return out
+
+
+def _knows(w: Walk, gate: int, targets: int) -> bool:
+    """Whether some of the tokens that a gate is made of are the scored ones, `targets`.
+
+    The inputs of a model begin, one place later, where its targets begin: what is made of a whole prediction
+    of these tokens, as its entropy is, has them in it, and knows no more than the prediction itself.
+    """
+    if gate & targets:
+        return True
+    if not _same_run(w, gate, targets):
+        return False
+    more = gate
+    for s in islice(reversed(w.scores.values()), LATEST):
+        made = w.val_reads(s.inputs) if s.targets & targets else 0
+        if made & ~gate == 0:
+            more &= ~made
+    return _same_run(w, more, targets)
 
 
 def _same_run(w: Walk, marks: int, targets: int) -> bool:
@@ -388,11 +435,33 @@ def with_target(w: Walk, scores: int, extra: int) -> list[tuple[Lookup, int]]:
         if (
             key & targets
             or _same_run(w, key, targets)
-            or any(k != look.key and k & ~look.key == 0 and w.val_reads(k) and not _older(w, key & ~k, k) for k in keys)
-            or _ahead(w, key, keys)
+            or (not _behind(w, key, targets) and _further(w, look.key, key, keys))
         ):
             out.append((look, key))
     return out
+
+
+def _behind(w: Walk, key: int, targets: int) -> bool:
+    """Whether all tokens of a key are known to stand before the scored ones."""
+    heads: dict[int, list[Read]] = {}
+    for t in w.marks.reads(targets):
+        if t.start is not None:
+            heads.setdefault(t.base, []).append(t)
+    found = w.marks.reads(key)
+    return bool(found) and all(r.base in heads and all(_before(r, t) for t in heads[r.base]) for r in found)
+
+
+def _before(r: Read, t: Read) -> bool:
+    """Whether a token stands before another one; of two runs of one length, whether each does at its place."""
+    if r.start is None or t.start is None or r.start >= t.start:
+        return False
+    return r.stop is None or r.stop <= t.start or (t.stop is not None and t.stop - t.start == r.stop - r.start)
+
+
+def _further(w: Walk, whole: int, key: int, keys: list[int]) -> bool:
+    """Whether a key has tokens behind those of another one."""
+    longer = any(k != whole and k & ~whole == 0 and w.val_reads(k) and not _older(w, key & ~k, k) for k in keys)
+    return longer or _ahead(w, key, keys)
 
 
 def _older(w: Walk, more: int, key: int) -> bool:
@@ -506,7 +575,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
         if (
             gate
             and tag_of(test) not in ("hit", "better")
-            and (gate & touched or _same_run(w, gate, touched))
+            and _knows(w, gate, touched)
             and la != lb
             and la & m[Mark.SCORE]
             and lb & m[Mark.SCORE]
@@ -517,6 +586,17 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
                 "the token being scored decides which of two probabilities counts",
                 gate | scores,
             )
+        asked = w.score_marks(lt)
+        if (  # with less than the whole of the other distribution for the rest it might be a proper back-off
+            tag_of(test) == "condition"
+            and counted(w, asked)
+            and _targets(w, asked) & touched
+            and la & m[Mark.SCORE]
+            and lb & m[Mark.SCORE]
+            and (_whole(w, w.score_marks(la)) or _whole(w, w.score_marks(lb)))
+        ):
+            what = "whether a table is mixed in depends on what it holds for the token being scored"
+            w.see(Sight.TARGET_GATE, w.site, what, scores)
         extra = (la | lb | lt) & (m[Mark.UPDATE] | m[Mark.LOOKUP])
         if extra and len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
             scores = w.derive(scores, extra, w.site)
@@ -575,6 +655,16 @@ def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | N
                 detail=(("of", "totals" if totals else "losses"),),
             )
     return Data(lab & ~(m[Mark.READ] | m[Mark.UPDATE]), tag=tag_of(scored[0]))
+
+
+def larger(w: Walk, scores: int, extra: int) -> None:
+    """The larger of a token's probability and of what a table holds for that token."""
+    targets = _targets(w, scores)
+    if not counted(w, scores) and any(
+        look.key & targets or _same_run(w, look.key, targets) for look in w.marks.lookups(extra)
+    ):
+        what = "the larger of a probability of the token and of what a table holds for it is kept"
+        w.see(Sight.ORACLE, w.site, what, scores)
 
 
 def constant_expert(w: Walk, root: Data, value: Const) -> None:

@@ -225,11 +225,12 @@ def _row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int
 
 
 def rows(w: Walk, reads: int, picked: frozenset[tuple[int, int]]) -> int:
-    """The same tokens, as far as these turns pick them."""
+    """The same tokens, as far as these turns pick them: where they end is then not known."""
     loops = {p[0] for p in picked}
     out = 0
     for r in w.marks.reads(reads):
-        out |= w.read(replace(r, turns=frozenset(t for t in r.turns if t[0] not in loops) | picked))
+        turns = frozenset(t for t in r.turns if t[0] not in loops) | picked
+        out |= w.read(replace(r, turns=turns, stop=r.stop if turns == r.turns else None))
     return out
 
 

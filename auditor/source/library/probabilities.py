@@ -82,6 +82,8 @@ def least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         scores = w.score_marks(labels(out))
         extra = labels(out) & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
         if scores and extra:
+            if p.rsplit(".", 1)[-1] in ("maximum", "fmax"):
+                mixing.larger(w, scores, extra)
             mixing.look_at_keys(w, scores, extra)
             out.lab = (labels(out) & ~scores & ~extra) | w.derive(scores, extra, w.site)
     return out
