@@ -77,7 +77,8 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def _add_children(node: ast.AST, to: list[ast.AST]) -> None:
-    for name in fields(type(node)):
+    found = _FIELDS.get(type(node))
+    for name in fields(type(node)) if found is None else found:
         value = getattr(node, name, None)
         if type(value) is list:
             if value:

@@ -135,12 +135,7 @@ class _Plain:
             meant = self.name(node)
             return ast.copy_location(meant, node) if meant is not node else node
         inner = self.scopes.of.get(id(node))
-        if (
-            kind in _ROUNDABOUT
-            and id(node) not in self.open
-            and isinstance(node, ast.expr)
-            and self.is_closed(node)
-        ):
+        if kind in _ROUNDABOUT and id(node) not in self.open and isinstance(node, ast.expr) and self.is_closed(node):
             value = self.constant(node)
             if value is not None:
                 return ast.copy_location(value, node)
