@@ -31,6 +31,7 @@ from auditor.source.values import (
     labels,
 )
 from auditor.source.walk import MAX_DEPTH, Site, Walk
+from auditor.unpack.parse import children
 
 MODULE_BASES = ("torch.nn.", "mlx.nn.", "nn.Module", "pytorch_lightning")
 RECURSION = 3
@@ -194,7 +195,7 @@ def _has_yield(n: Any) -> bool:
             answer = True
             break
         if not isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            todo += list(ast.iter_child_nodes(s))
+            todo += children(s)
     if len(_yields) > 20_000:
         _yields.clear()
     _yields[id(n)] = (n, answer)

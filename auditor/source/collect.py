@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
@@ -22,6 +24,19 @@ T = TypeVar("T")
 _OF_MODELS = (Sight.SMEAR, Sight.CASEFOLD, Sight.SIDECAR, Sight.TIME_BREAK, Sight.VAL_SELECTION, Sight.WARMUP)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage: trees and values are many, live to the end, and each search goes over all of them."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+@_uncollected()
 def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     """What the entry script does with tokens; None when there is no script that can be followed."""
     entry = e.package.entry

@@ -68,7 +68,8 @@ def _constant(w: Walk, n: ast.Constant, f: Frame) -> Value:
 
 
 def _name(w: Walk, n: ast.Name, f: Frame) -> Value:
-    return lookup(w, n.id, f)
+    v = f.locals.get(n.id)
+    return v if v is not None else lookup(w, n.id, f)
 
 
 def lookup(w: Walk, name: str, f: Frame) -> Value:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import sys
 import time
 from collections.abc import Iterable
@@ -96,8 +95,6 @@ def walk(
     w.loaded["__main__"] = module
     problem = ""
     limit = sys.getrecursionlimit()
-    collecting = gc.isenabled()
-    gc.disable()
     sys.setrecursionlimit(max(limit, DEEP))
     try:
         statements.block(w, tree.body, module.frame)
@@ -105,8 +102,6 @@ def walk(
         problem = "the code was not followed to its end: it takes more steps than are allowed"
     finally:
         sys.setrecursionlimit(limit)
-        if collecting:
-            gc.enable()
     if w.unread and not problem:
         problem = f"the code was not followed everywhere: {w.unread[0]}"
     elif w.failures and not problem:

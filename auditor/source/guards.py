@@ -187,7 +187,7 @@ def _plain(e: ast.expr) -> bool:
 
 
 def _words(e: ast.AST) -> Iterator[str]:
-    for n in ast.walk(e):
+    for n in walk(e):
         if isinstance(n, ast.Name):
             yield n.id.lower()
         elif isinstance(n, ast.Attribute):

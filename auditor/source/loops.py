@@ -14,6 +14,7 @@ from auditor.source.labels import Mark, Read
 from auditor.source.sights import branches, states
 from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
+from auditor.unpack.parse import walk
 
 FEW = 3
 _assigned: dict[int, tuple[ast.AST, frozenset[str]]] = {}
@@ -113,7 +114,7 @@ def carried(n: ast.For | ast.While) -> frozenset[str]:
     found = _assigned.get(id(n))
     if found is not None and found[0] is n:
         return found[1]
-    names = {s.id for b in n.body for s in ast.walk(b) if isinstance(s, ast.Name) and isinstance(s.ctx, ast.Store)}
+    names = {s.id for b in n.body for s in walk(b) if isinstance(s, ast.Name) and isinstance(s.ctx, ast.Store)}
     if len(_assigned) > 20_000:
         _assigned.clear()
     _assigned[id(n)] = (n, frozenset(names))

@@ -23,6 +23,9 @@ _HASHING = (ast.BitXor, ast.Mod, ast.BitAnd, ast.BitOr, ast.LShift, ast.RShift)
 
 
 def tag_of(v: Value) -> str:
+    kind = type(v)
+    if kind is Const:
+        return ""
     if isinstance(v, Data):
         return v.tag
     if isinstance(v, Seq):
@@ -63,7 +66,9 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
         return _with_scores(w, op, a, b, la, lb, ta, tb)
     out = Data(la | lb)
     _number(w, op, a, b, out)
-    if isinstance(op, (ast.BitAnd, ast.BitOr)) and CHOICES & {ta, tb} and not {ta, tb} & set(TOKENISH):
+    if not ta and not tb:
+        pass  # nothing to hand on
+    elif isinstance(op, (ast.BitAnd, ast.BitOr)) and CHOICES & {ta, tb} and not {ta, tb} & set(TOKENISH):
         out.tag = "hit" if "hit" in (ta, tb) else "condition"
     elif ta in TOKENISH or tb in TOKENISH:
         if isinstance(op, _HASHING) or (ta == "hash" or tb == "hash"):

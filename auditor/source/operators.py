@@ -38,6 +38,10 @@ def binary(w: Walk, op: ast.operator, a: Value, b: Value, n: ast.AST, f: Frame |
         if folded is not None:
             return Const(folded[0], a.lab | b.lab)
         return Data(a.lab | b.lab)
+    if isinstance(a, (Const, Data)) and isinstance(b, (Const, Data)):
+        if f is not None:
+            w.site = w.here(n, f)
+        return mixing.combine(w, op, a, b)
     if isinstance(op, ast.Mod) and isinstance(a, Const) and isinstance(a.v, str) and isinstance(b, Seq):
         known = [i.v for i in b.items if isinstance(i, Const)]
         if len(known) == len(b.items) and (filled := fold(ast.Mod, a.v, tuple(known))) is not None:

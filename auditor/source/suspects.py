@@ -179,7 +179,7 @@ def _learns(d: _Def) -> str:
     if _OPTIMIZER.search(d.owner):
         return ""
     steps = backward = counts = about = False
-    for n in ast.walk(d.node):
+    for n in walk(d.node):
         if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute):
             backward |= n.func.attr == "backward"
             steps |= n.func.attr == "step"

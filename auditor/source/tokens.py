@@ -138,7 +138,8 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         return in_byte_row(w, owner, reads)
     if reads and _token_key(key):
         return table_lookup(w, owner, labels(owner), key)
-    own = labels(owner) if owner.tag != "hash" else moved(w, labels(owner), key, 1)
+    whole = labels(owner)
+    own = whole if owner.tag != "hash" else moved(w, whole, key, 1)
     if owner.tag in ("tokens", "hash") and _is_choice(key):
         lab &= ~w.marks.mask[Mark.READ]  # which of them are taken does not change what they are
     if w.knows:
@@ -154,7 +155,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         d = Data(new, tag=owner.tag)
         d.parts = owner.parts | bounds
         return d
-    d = Data(new & ~own | lab, base=owner, tag=owner.tag) if own == labels(owner) else Data(new, tag=owner.tag)
+    d = Data(new & ~own | lab, base=owner, tag=owner.tag) if own == whole else Data(new, tag=owner.tag)
     if not owner.tag and reads and lab & w.marks.mask[Mark.TEXT_BYTES] and not isinstance(key, Seq):
         d.tag = "at byte"  # under one of the bytes that spell a token
     d.parts = owner.parts | bounds

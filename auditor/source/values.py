@@ -363,15 +363,17 @@ def labels(v: Value, depth: int = 0, seen: dict[int, int] | None = None) -> int:
     `seen` says at which depth a container was looked into already: one that holds itself many times
     over is looked into once.
     """
-    if isinstance(v, Const):
+    kind = type(v)
+    if kind is Const:
         return v.lab
-    if isinstance(v, Data):
-        lab = v.lab
-        d: Data | None = v
+    if kind is Data:
+        lab = 0
+        d: Any = v
         while d is not None:
             lab |= d.lab
-            if d.holder is not None:
-                lab |= d.holder.bit | d.holder.lab
+            holder = d.holder
+            if holder is not None:
+                lab |= holder.bit | holder.lab
             d = d.base
         return lab
     if depth > 6:
@@ -437,6 +439,8 @@ def join(a: Value | None, b: Value | None) -> Value:
         return a
     if isinstance(a, Const) and isinstance(b, Const) and type(a.v) is type(b.v) and a.v == b.v:
         return a if a.lab | b.lab == a.lab else Const(a.v, a.lab | b.lab)
+    if isinstance(a, _FLAT) and isinstance(b, _FLAT):
+        return _either(a, b)
     both = [*(a.values if isinstance(a, Alt) else [a]), *(b.values if isinstance(b, Alt) else [b])]
     kept: list[Value] = []
     for v in both:
@@ -457,6 +461,23 @@ def join(a: Value | None, b: Value | None) -> Value:
         solid = [k for k in kept if not isinstance(k, Const)]
         return Alt(solid[:4]) if len(solid) > 1 else solid[0]
     return Alt(kept)
+
+
+_FLAT = (Const, Data)
+
+
+def _either(a: Value, b: Value) -> Value:
+    """`join` for two values of which neither holds others, by far the most common."""
+    if isinstance(a, Const) and isinstance(b, Const):
+        if a.v is b.v:
+            return a
+    elif not (_plain(a) and _plain(b)):
+        return Alt([a, b])
+    tag = next((k.tag for k in (a, b) if isinstance(k, Data) and k.tag), "")
+    d = Data(labels(a) | labels(b), tag=tag)
+    origin = copied_from(a)
+    d.snapshot = origin if origin is copied_from(b) else None
+    return d
 
 
 def copied_from(v: Value) -> Holder | None:

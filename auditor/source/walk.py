@@ -173,6 +173,7 @@ class Walk:
     )  # SCORE marks that undecided conditions around compare, 0 for others
     stack: list[Site] = field(default_factory=list)
     site: Site = Site("", 0)
+    sites: dict[tuple[str, int, str], Site] = field(default_factory=dict)  # made once for each line and function
     steps: int = 0
     deadline: float = 0.0
     failures: dict[Site, str] = field(default_factory=dict)  # statements that could not be followed, and why
@@ -276,7 +277,11 @@ class Walk:
     # Places.
 
     def here(self, node: ast.AST, frame: Frame) -> Site:
-        return Site(frame.top.path, getattr(node, "lineno", 0), frame.func.name if frame.func else "")
+        key = (frame.top.path, getattr(node, "lineno", 0), frame.func.name if frame.func else "")
+        found = self.sites.get(key)
+        if found is None:
+            found = self.sites[key] = Site(*key)
+        return found
 
     # Loops and branches.
 

@@ -61,6 +61,14 @@ _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
 }
 
 
+def fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a kind of node that may hold nodes worth visiting."""
+    found = _FIELDS.get(kind)
+    if found is None:
+        found = _FIELDS[kind] = tuple(f for f in kind._fields if f not in _BARE)
+    return found
+
+
 def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right below a node, in the order of the text, without marks such as `Load` and `Add`."""
     found: list[ast.AST] = []
@@ -69,11 +77,8 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def _add_children(node: ast.AST, to: list[ast.AST]) -> None:
-    kind = type(node)
-    fields = _FIELDS.get(kind)
-    if fields is None:
-        fields = _FIELDS[kind] = tuple(f for f in kind._fields if f not in _BARE)
-    for name in fields:
+    found = _FIELDS.get(type(node))
+    for name in fields(type(node)) if found is None else found:
         value = getattr(node, name, None)
         if type(value) is list:
             if value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 from auditor.source import attributes, calls, objects
 from auditor.source.library import (
@@ -54,16 +54,21 @@ NETWORK = ("requests", "urllib", "httpx", "aiohttp", "huggingface_hub", "boto3",
 
 def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Call a function or class of a library by its dotted name."""
-    path = _canonical(path)
-    handler = _exact().get(path)
-    if handler is None:
-        handler = next((h for prefix, h in _families() if path.startswith(prefix)), None)
+    path, handler = _handler(path)
     if handler is not None:
         return states.called(w, [*args, *kw.values()], handler(w, path, args, kw, n))
     top = path.split(".", 1)[0]
     if top in NETWORK:
         return files.network(w, path, args, kw)
     return states.unknown_call(w, args, kw, _unknown(w, path, args, kw))
+
+
+@lru_cache(maxsize=4096)
+def _handler(path: str) -> tuple[str, Handler | None]:
+    """The usual name of a function and what knows it."""
+    path = _canonical(path)
+    found = _exact().get(path)
+    return path, found or next((h for prefix, h in _families() if path.startswith(prefix)), None)
 
 
 def _canonical(path: str) -> str:

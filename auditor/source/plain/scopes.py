@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from auditor.unpack.parse import fields
 
 Function = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 Comprehension = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_PATTERNS = (ast.MatchAs, ast.MatchStar, ast.MatchMapping)
+_DECLARED = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal)
+_BINDING = frozenset(
+    (*Function, *Comprehension, *_PATTERNS, *_DECLARED, ast.ClassDef, ast.NamedExpr, ast.ExceptHandler)
+)
 
 
 @dataclass(eq=False, slots=True)
@@ -53,6 +61,7 @@ class Scopes:
         self.uses: dict[tuple[int, str], list[ast.Name]] = defaultdict(list)
         shared = {n for s in self.of.values() for n in s.outer}
         self.shared = shared  # set from several scopes
+        self.own = self._own()
         for n in self.names:
             self.uses[id(self.at[id(n)].owner(n.id)), n.id].append(n)
 
@@ -63,18 +72,65 @@ class Scopes:
             return found[0]  # the same import several times
         return found[0] if len(found) == 1 and name not in self.shared else None
 
+    def _own(self) -> set[str]:
+        """The names that comprehensions and lambdas bind for themselves."""
+        out: set[str] = set()
+        for s in self.of.values():
+            n = s.node
+            if isinstance(n, ast.Lambda):
+                out.update(p.arg for p in (*n.args.posonlyargs, *n.args.args, *n.args.kwonlyargs))
+            elif isinstance(n, Comprehension):
+                out.update(x.id for g in n.generators for x in ast.walk(g.target) if isinstance(x, ast.Name))
+        return out
+
+    def above(self, chosen: Callable[[ast.Name], bool]) -> set[int]:
+        """The expressions, by identity, that have a chosen name in them."""
+        found: set[int] = set()
+        for n in self.names:
+            if not chosen(n):
+                continue
+            node: ast.AST = n
+            while id(node) not in found:
+                found.add(id(node))
+                node = self.up[id(node)]
+                if isinstance(node, ast.stmt | ast.Module):
+                    break
+        return found
+
     def _visit(self, node: ast.AST, above: ast.AST, scope: Scope) -> None:
         self.up[id(node)] = above
+        kind = type(node)
+        if kind is ast.Constant:
+            return
+        if kind is ast.Name:
+            assert isinstance(node, ast.Name)
+            self.names.append(node)
+            self.at[id(node)] = scope
+            if not isinstance(node.ctx, ast.Load):
+                scope.bound[node.id].append(self.statement)
+            return
+        if kind in _BINDING and self._binds(node, scope):
+            return
+        is_statement = isinstance(node, ast.stmt)
+        if is_statement:
+            self.statement = node
+        for name in fields(kind):
+            value = getattr(node, name, None)
+            if type(value) is list:
+                for v in value:
+                    if isinstance(v, ast.AST):
+                        self._visit(v, node, scope)
+                        if is_statement:
+                            self.statement = node
+            elif isinstance(value, ast.AST):
+                self._visit(value, node, scope)
+
+    def _binds(self, node: ast.AST, scope: Scope) -> bool:
+        """Note what a node binds or opens; whether that was all there is to see in it."""
         match node:
-            case ast.Name():
-                self.names.append(node)
-                self.at[id(node)] = scope
-                if not isinstance(node.ctx, ast.Load):
-                    scope.bound[node.id].append(self.statement)
-                return
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
                 self._function(node, scope)
-                return
+                return True
             case ast.ClassDef():
                 scope.bound[node.name].append(node)
                 for part in (*node.decorator_list, *node.bases, *node.keywords):
@@ -82,7 +138,7 @@ class Scopes:
                 inner = self.of[id(node)] = Scope("class", node, scope)
                 for s in node.body:
                     self._visit(s, node, inner)
-                return
+                return True
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
                 inner = self.of[id(node)] = Scope("comprehension", node, scope)
                 for k, g in enumerate(node.generators):
@@ -95,7 +151,7 @@ class Scopes:
                         self._visit(test, g, inner)
                 for part in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
                     self._visit(part, node, inner)
-                return
+                return True
             case ast.NamedExpr():
                 self.up[id(node.target)] = node
                 at = scope.function
@@ -103,33 +159,23 @@ class Scopes:
                 self.at[id(node.target)] = at
                 at.bound[node.target.id].append(node)
                 self._visit(node.value, node, scope)
-                return
+                return True
             case ast.Import() | ast.ImportFrom():
                 for a in node.names:
                     scope.bound[a.asname or a.name.partition(".")[0]].append(node)
-                return
+                return True
             case ast.Global() | ast.Nonlocal():
                 scope.outer.update(node.names)
                 for name in node.names:
                     scope.bound[name].append(node)
-                return
+                return True
             case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar():
                 if node.name:
                     scope.bound[node.name].append(node)
             case ast.MatchMapping():
                 if node.rest:
                     scope.bound[node.rest].append(node)
-        if isinstance(node, ast.stmt):
-            self.statement = node
-        for value in node.__dict__.values():
-            if isinstance(value, list):
-                for v in value:
-                    if isinstance(v, ast.AST):
-                        self._visit(v, node, scope)
-                        if isinstance(node, ast.stmt):
-                            self.statement = node
-            elif isinstance(value, ast.AST):
-                self._visit(value, node, scope)
+        return False
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope) -> None:
         a = node.args

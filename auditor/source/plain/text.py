@@ -21,7 +21,7 @@ from auditor.unpack.folder import Folder
 from auditor.unpack.limits import Budget, Stop
 from auditor.unpack.machine import Machine
 from auditor.unpack.nodes import Node, Raised
-from auditor.unpack.parse import Parsed, parse
+from auditor.unpack.parse import Parsed, children, fields, parse, walk
 from auditor.unpack.values import Scope as Names
 from auditor.unpack.wordset import wordset
 
@@ -34,7 +34,10 @@ BUILTINS = wordset(
     "int float bool str bytes bytearray len ord chr abs hex sum min max map list tuple sorted reversed range zip "
     "enumerate filter round divmod set frozenset dict slice any all"
 )
-_ROUNDABOUT = (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Subscript, ast.JoinedStr)
+_ROUNDABOUT = frozenset(
+    (ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Call, ast.Subscript, ast.JoinedStr)
+)
+_LOOPS = (ast.While, ast.For)
 _GETTERS = ("operator.attrgetter", "operator.itemgetter", "operator.methodcaller")
 _SPACES = ("types.SimpleNamespace", "argparse.Namespace")
 
@@ -106,6 +109,10 @@ class _Plain:
         self.imports: set[str] = set()  # modules that `__import__` names and no statement imports
         self.stores: dict[tuple[int, str], dict[str | int, ast.expr] | ast.expr | None] = {}
         self.here: list[Scope] = [self.scopes.top]
+        self.open = self.scopes.above(self._is_free)  # expressions with a name in them that is no constant
+
+    def _is_free(self, n: ast.Name) -> bool:
+        return (n.id not in BUILTINS or n.id in self.rebound) and n.id not in self.scopes.own
 
     def run(self) -> ast.Module:
         tree = self.go(self.tree)
@@ -120,24 +127,33 @@ class _Plain:
 
     def go(self, node: ast.AST) -> ast.AST:
         """The node itself, or a copy where something below it changed."""
+        kind = type(node)
+        if kind is ast.Constant:
+            return node
+        if kind is ast.Name:
+            assert isinstance(node, ast.Name)
+            meant = self.name(node)
+            return ast.copy_location(meant, node) if meant is not node else node
         inner = self.scopes.of.get(id(node))
-        if isinstance(node, ast.expr) and isinstance(node, _ROUNDABOUT) and self.is_closed(node):
+        if kind in _ROUNDABOUT and id(node) not in self.open and isinstance(node, ast.expr) and self.is_closed(node):
             value = self.constant(node)
             if value is not None:
                 return ast.copy_location(value, node)
         if inner is not None:
             self.here.append(inner)
         new: dict[str, object] | None = None
-        for name in node._fields:
+        for name in fields(kind):
             value = getattr(node, name, None)
             changed: object = value
-            if isinstance(value, list):
+            if type(value) is list:
+                if not value:
+                    continue
                 items: list[Any] = [self.go(v) if isinstance(v, ast.AST) else v for v in value]
-                if any(isinstance(v, ast.While | ast.For) for v in items):
+                if isinstance(value[0], ast.stmt) and any(isinstance(v, _LOOPS) for v in items):
                     items = written_out(items, self.scopes, self.here[-1])
-                if len(items) != len(value) or any(a is not b for a, b in zip(items, value, strict=True)):
+                if len(items) != len(value) or not all(map(operator.is_, items, value)):
                     changed = items
-            elif isinstance(value, ast.AST) and not isinstance(value, _MARKS):
+            elif isinstance(value, ast.AST):
                 changed = self.go(value)
             if changed is not value:
                 new = new or dict(node.__dict__)
@@ -148,7 +164,7 @@ class _Plain:
             copy = type(node)()
             copy.__dict__.update({k: v for k, v in new.items() if not k.startswith("_scorefirst")})
             node = self.moved(node, copy)
-        rule = _RULES.get(type(node))
+        rule = _RULES.get(kind)
         out = rule(self, node) if rule is not None else node
         if out is not node and isinstance(out, ast.expr) and isinstance(node, ast.expr):
             out = ast.copy_location(out, node)
@@ -191,14 +207,14 @@ class _Plain:
                 return False
             if seen > 4000:
                 return False
-            todo += [(c, own) for c in ast.iter_child_nodes(n)]
+            todo += [(c, own) for c in children(n)]
         return True
 
     @functools.cached_property
     def put(self) -> frozenset[str]:
         """Attributes that the text sets, of whatever object: a module's function may be another one afterwards."""
         out: set[str] = set()
-        for n in ast.walk(self.tree):
+        for n in walk(self.tree):
             if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store):
                 out.add(n.attr)
             elif (
@@ -423,7 +439,7 @@ class _Plain:
     @functools.cached_property
     def given(self) -> frozenset[str]:
         """Every keyword that some call gives, and every key of a text, which might be given by `**`."""
-        names = {k.arg for n in ast.walk(self.tree) if isinstance(n, ast.Call) for k in n.keywords if k.arg}
+        names = {k.arg for n in walk(self.tree) if isinstance(n, ast.Call) for k in n.keywords if k.arg}
         return frozenset(names)
 
     def attribute(self, n: ast.Attribute) -> ast.expr:
@@ -497,10 +513,8 @@ class _Plain:
         return n
 
 
-_MARKS = (ast.expr_context, ast.operator, ast.unaryop, ast.cmpop, ast.boolop)
 _KNOWN = frozenset(dir(__builtins__) if not isinstance(__builtins__, dict) else __builtins__)
 _RULES: dict[type[ast.AST], Callable[[_Plain, ast.AST], ast.AST]] = {
-    ast.Name: _Plain.name,  # type: ignore[dict-item]
     ast.Attribute: _Plain.attribute,  # type: ignore[dict-item]
     ast.Subscript: _Plain.subscript,  # type: ignore[dict-item]
     ast.Call: _Plain.call,  # type: ignore[dict-item]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from auditor.source.labels import Mark
 from auditor.source.sights import predictions
 from auditor.source.values import Args, Const, Data, Dict, Frame, Kw, LibObj, Seq, Value, labels
+from auditor.unpack.parse import walk
 from rules.events import Sight
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def piece(w: Walk, out: Value, node: ast.Subscript) -> Value:
     """A part of a window: another one at each place of the code and, unless its bounds are fixed, in each turn."""
     if not isinstance(out, Data) or not w.forward_depth or out.base is None or not window(w, labels(out)):
         return out
-    fixed = not any(isinstance(x, ast.Name) for x in ast.walk(node.slice))
+    fixed = not any(isinstance(x, ast.Name) for x in walk(node.slice))
     out.lab |= w.marks.make(Mark.PIECE, (id(node), () if fixed else tuple(w.turns[w.forward_turns :])))
     return out
 
