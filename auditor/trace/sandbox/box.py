@@ -142,6 +142,7 @@ class Outcome:
     wall_s: float
     cpu_s: float
     peak_memory: int
+    peak_tasks: int
     stdout: bytes
     stderr: bytes
 

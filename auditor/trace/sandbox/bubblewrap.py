@@ -42,7 +42,9 @@ def write_accounts(folder: Path, uid: int) -> None:
         (folder / name).chmod(0o644)
 
 
-def arguments(bwrap: str, box: Box, places: dict[str, Path], uid: int | None, read_all: bool, fds: dict[str, int]) -> list[str]:
+def arguments(
+    bwrap: str, box: Box, places: dict[str, Path], uid: int | None, read_all: bool, fds: dict[str, int]
+) -> list[str]:
     """bubblewrap's command up to the launcher.
 
     With `uid` we are root: no user namespace is needed, and the launcher becomes that user, so

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 
 from auditor.trace.sandbox.box import Mode
-from auditor.trace.sandbox.syscalls import AUDIT_ARCH, NEWEST, NUMBERS, X32_BIT, number
+from auditor.trace.sandbox.syscalls import AUDIT_ARCH, NEWEST, NUMBERS, REFUSED, X32_BIT, number
 
 LOAD, AND, RETURN = 0x20, 0x54, 0x06
 EQUAL, GREATER, AT_LEAST, ANY_BIT = 0x15, 0x25, 0x35, 0x45
@@ -29,13 +29,9 @@ AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 STREAM, DATAGRAM, SEQPACKET = 1, 2, 5
 TCP, UDP, ROUTE = 6, 17, 0
 
-CONDITIONAL = frozenset(
-    "clone clone3 ioctl socket socketpair prlimit64 setpriority ioprio_set sched_setparam sched_setscheduler "
-    "sched_setaffinity sched_setattr chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat "
-    "utimensat setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr read mmap openat execve".split()
+ATTRIBUTES = tuple(
+    n for n in NUMBERS if n.startswith(("chmod", "fchmod", "chown", "fchown", "lchown", "utime", "futime"))
 )
-REFUSED = tuple(name for name in NUMBERS if name not in CONDITIONAL)
-ATTRIBUTES = tuple(n for n in NUMBERS if n.startswith(("chmod", "fchmod", "chown", "fchown", "lchown", "utime", "futime")))
 EXTENDED = tuple(n for n in NUMBERS if n.endswith("xattr"))
 
 

@@ -208,7 +208,7 @@ def load_filter(code: bytes) -> None:
     import ctypes
 
     class Program(ctypes.Structure):
-        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]  # noqa: RUF012
+        _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
 
     buffer = ctypes.create_string_buffer(code, len(code))
     loaded = Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))

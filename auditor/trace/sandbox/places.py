@@ -75,7 +75,9 @@ def visible(box: Box, mode: Mode, base: Path) -> bool:
     shown = [interpreter(), LAUNCHER, *python_places(), *(m.host for m in box.read_only)]
     if mode is Mode.BUBBLEWRAP:
         return open_to_all(shown, from_root=False)
-    return open_to_all(shown, from_root=True) and open_to_all([base.parent, *([box.work.parent] if box.work else [])], from_root=True)
+    return open_to_all(shown, from_root=True) and open_to_all(
+        [base.parent, *([box.work.parent] if box.work else [])], from_root=True
+    )
 
 
 def link_mounts(box: Box, work: Path) -> None:

@@ -92,7 +92,7 @@ class Session:
             return write
 
         with ExitStack() as until_started:
-            until_started.callback(lambda: [close_quietly(fd) for fd in given])
+            until_started.callback(close_all, given)
             env = dict(where.env)
             lines: list[int] = []
             for channel in self.box.channels:
@@ -143,7 +143,9 @@ class Session:
                 return
             if now >= next_look:
                 self.limit = self.watcher.look()
-                pause = time.monotonic() - now  # a look takes longer on a busy machine: never more than a quarter of our time
+                pause = (
+                    time.monotonic() - now
+                )  # a look takes longer on a busy machine: never more than a quarter of our time
                 next_look = now + max(watch.QUICK, 4 * pause)
             until = min(next_look, self.began + self.box.limits.wall_s)
             if self.serve(max(0.0, until - time.monotonic())):
@@ -291,21 +293,20 @@ class Session:
         if "error:" in told or (not told and not self.limit):
             said = told.partition("error:")[2] or stderr.decode("utf-8", "replace") or f"exit {self.process.returncode}"
             raise SandboxFailed(f"the sandbox ({self.mode.value}) could not start the program: {said.strip()[:500]}")
-        code: int | None = self.process.returncode
-        number: int | None = None
-        if code is not None and (code < 0 or 128 < code <= 128 + signal.SIGRTMAX):
-            code, number = None, -code if code < 0 else code - 128
+        returned = self.process.returncode
+        number = -returned if returned < 0 else returned - 128 if 128 < returned <= 128 + signal.SIGRTMAX else None
         limit = self.limit
         if number == signal.SIGXCPU:  # the kernel was faster than we
             limit = limit or Limit.CPU
         return Outcome(
             mode=self.mode,
-            code=code,
+            code=returned if number is None else None,
             signal=number,
             limit=limit,
             wall_s=self.wall_s,
             cpu_s=self.watcher.cpu_s,
             peak_memory=self.watcher.peak_memory,
+            peak_tasks=self.watcher.peak_tasks,
             stdout=bytes(self.output["stdout"]),
             stderr=stderr,
         )
@@ -314,3 +315,8 @@ class Session:
 def close_quietly(fd: int) -> None:
     with suppress(OSError):
         os.close(fd)
+
+
+def close_all(fds: list[int]) -> None:
+    for fd in fds:
+        close_quietly(fd)

@@ -27,6 +27,7 @@ class Watcher:
     limits: Limits
     folders: tuple[Path, ...]
     peak_memory: int = 0
+    peak_tasks: int = 0
     _processor: dict[tuple[int, int], float] = field(default_factory=dict)  # (pid, start) -> seconds seen
     _next_files: float = 0.0
 
@@ -39,6 +40,7 @@ class Watcher:
         """One look; the limit that is passed, if any."""
         pids = below(self.root)
         tasks = sum(self._note(pid) for pid in pids)
+        self.peak_tasks = max(self.peak_tasks, tasks)
         memory = self._memory(pids)
         self.peak_memory = max(self.peak_memory, memory)
         if memory > self.limits.memory_bytes or available_memory() < FLOOR:
