@@ -48,7 +48,9 @@ def arguments(
     """bubblewrap's command up to the launcher.
 
     With `uid` we are root: no user namespace is needed, and the launcher becomes that user, so
-    it keeps the two capabilities for that. Otherwise a user namespace gives the child a number of its own.
+    it keeps the two capabilities for that. Otherwise a user namespace gives the child a number of its own;
+    there the first process of the namespace, which is bubblewrap's, runs as the same user, and its memory in
+    /proc/1 could be written: that folder is covered.
     """
     argv = [bwrap, "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     argv += ["--hostname", "box", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
@@ -69,7 +71,7 @@ def arguments(
     argv += [*folders_above(EMPTY), "--perms", "0755", "--dir", str(EMPTY)]
     for name in ACCOUNTS:
         argv += ["--ro-bind", str(places["etc"] / name), f"/etc/{name}"]
-    argv += ["--proc", "/proc", "--dev", "/dev"]
+    argv += ["--proc", "/proc", "--perms", "0555", "--tmpfs", "/proc/1", "--dev", "/dev"]
     argv += ["--perms", "1777", "--size", str(shared_memory(box)), "--tmpfs", "/dev/shm"]
     if "cuda" in box.devices:
         argv += [word for name in GPU_FILES for word in ("--dev-bind-try", name, name)]

@@ -11,10 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from rich.table import Table
-from rich.text import Text
-
-from auditor.report.text import plain, shorten
 from auditor.trace.sandbox.attempts.registry import Attempt, all_attempts
 from auditor.trace.sandbox.attempts.scene import Scene, scene
 from auditor.trace.sandbox.box import Box, Channel, Mode, Mount, Outcome, SandboxFailed
@@ -126,23 +122,3 @@ def judge(attempt: Attempt, here: Scene, outcome: Outcome) -> tuple[Verdict, str
         return Verdict.UNPROVEN, f"{outcome.words()}: {said[-1]}"
     refusals = [x for x in outcome.stdout.decode("utf-8", "replace").splitlines() if x.startswith("REFUSED")]
     return Verdict.HELD, refusals[0].removeprefix("REFUSED ") if refusals else ""
-
-
-def table(results: Iterable[Result], *, verbose: bool) -> Table:
-    """One row for each attempt; without `verbose`, groups in which all held are one row."""
-    made = Table(box=None, pad_edge=False)
-    for column in ("group", "attempt", "tries to", "verdict", "how"):
-        made.add_column(column, no_wrap=column in ("group", "attempt", "verdict"), ratio=1 if column == "how" else None)
-    groups: dict[str, list[Result]] = {}
-    for result in results:
-        groups.setdefault(result.attempt.group, []).append(result)
-    for group, found in groups.items():
-        held = [r for r in found if r.verdict is Verdict.HELD]
-        shown = found if verbose else [r for r in found if r.verdict is not Verdict.HELD]
-        if held and not verbose:
-            made.add_row(group, f"{len(held)} attempts", "", Text("held", style="green"), "")
-        for r in shown:
-            style = {Verdict.HELD: "green", Verdict.ESCAPED: "bold red"}.get(r.verdict, "yellow")
-            how = Text(shorten(plain(r.reason), 100))
-            made.add_row(group, r.attempt.name, Text(r.attempt.title), Text(r.verdict.value, style=style), how)
-    return made

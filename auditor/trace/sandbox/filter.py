@@ -91,7 +91,10 @@ def rules(mode: Mode) -> tuple[Rule, ...]:
         *common,
         # Landlock restricts ports, not addresses, and no connection to a socket that has a path.
         Rule("socket"),
-        Rule("socketpair", (Test(0, (AF_UNIX,), inverted=True),)),
+        # Either end of a pair for datagrams could send to any socket that has a path.
+        Rule("socketpair", (Test(0, (AF_UNIX,), inverted=True), Test(1, (STREAM, SEQPACKET), mask=0xF, inverted=True))),
+        Rule("inotify_init"),  # Landlock lets it watch files that cannot be opened
+        Rule("inotify_init1"),
         # The child shares the host's process numbers: it may set its own priorities, nobody else's.
         *(Rule(name, (others(0),)) for name in ("sched_setparam", "sched_setscheduler", "sched_setattr")),
         Rule("sched_setaffinity", (others(0),)),

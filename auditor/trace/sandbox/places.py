@@ -50,6 +50,8 @@ def places(box: Box, mode: Mode) -> Iterator[Places]:
         for folder in (work, home, temporary):
             if folder is not box.work and not folder.is_dir():
                 folder.mkdir(mode=0o700)
+        for mount in box.read_only:
+            no_links(work, mount.inside)
         if mode is not Mode.BUBBLEWRAP:
             link_mounts(box, work)
         if uid is not None:
@@ -80,8 +82,17 @@ def visible(box: Box, mode: Mode, base: Path) -> bool:
     )
 
 
+def no_links(work: Path, inside: str) -> None:
+    """An earlier run in the same directory may have left links: nothing is put where they lead."""
+    at = work
+    for part in Path(inside).parts:
+        at = at / part
+        if at.is_symlink():
+            raise SandboxFailed(f"there is a link in the work directory where {inside} belongs")
+
+
 def link_mounts(box: Box, work: Path) -> None:
-    """Without a mount namespace, a place in the work directory is a link to the host's path."""
+    """Without a mount namespace, a place in the work directory is a link to the host's path, made anew for each run."""
     for mount in box.read_only:
         if mount.inside:
             at = work / mount.inside

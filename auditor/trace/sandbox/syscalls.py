@@ -122,6 +122,9 @@ WEIGHED: Numbers = {  # refused depending on their arguments or on the mode
     "sched_setscheduler": (144, 119),
     "sched_setaffinity": (203, 122),
     "sched_setattr": (314, 274),
+    # watching files
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
     # attributes of files, which Landlock does not guard
     "chmod": (90, None),
     "fchmod": (91, 52),

@@ -53,10 +53,18 @@ if code in (0, 115): got("a connection on its way to another machine")
     ),
     attempt(
         "abstract-datagram",
-        "send to the host's abstract socket from a socket pair",
+        "send from a socket pair to the host's abstract socket",
         """
 a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-a.sendto(b"out", "\\0" + F["abstract"])
+a.sendto(b"out", "\\0" + F["abstract_datagrams"])
+""",
+    ),
+    attempt(
+        "unix-datagram",
+        "send from a socket pair to a socket file of the host",
+        """
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+a.sendto(b"out", F["datagrams"])
 """,
     ),
     attempt(

@@ -81,7 +81,8 @@ class Scene:
         target = self.folder / "open" / "target"
         facts = target.stat() if target.exists() else None
         return {
-            "a file of the host": facts and (target.read_bytes(), facts.st_mode, facts.st_nlink, facts.st_mtime_ns),
+            "a file of the host": facts
+            and (target.read_bytes(), facts.st_mode, facts.st_uid, facts.st_nlink, facts.st_mtime_ns),
             "what it was given to read": (self.folder / "given.txt").read_text(),
             "the host's files": sorted(p.name for p in (self.folder / "open").iterdir()),
             "another process": (self.victim.poll(), stopped(self.victim.pid), self.knobs(self.victim.pid)),
@@ -179,7 +180,9 @@ def scene() -> Iterator[Scene]:
             "tcp6": port(listeners, "TCP over IPv6"),
             "udp": port(listeners, "UDP"),
             "unix": str(folder / "open" / "socket"),
-            "abstract": next((str(x.socket.getsockname()[1:].decode()) for x in listeners if "abstract" in x.name), ""),
+            "datagrams": str(folder / "open" / "datagrams"),
+            "abstract": abstract(listeners, "an abstract socket"),
+            "abstract_datagrams": abstract(listeners, "an abstract datagram socket"),
             "nr": {name: number(name, machine()) for name in NUMBERS} if machine() else {},
         }
         made = Scene(folder, victim, facts, secrets.token_hex(12), known, listeners)
@@ -199,6 +202,11 @@ def port(listeners: list[Listener], name: str) -> int:
     return next((int(x.socket.getsockname()[1]) for x in listeners if x.name == name), 0)
 
 
+def abstract(listeners: list[Listener], name: str) -> str:
+    """The name of an abstract socket, without the zero byte in front."""
+    return next((x.socket.getsockname()[1:].decode() for x in listeners if x.name == name), "")
+
+
 def listening(folder: Path) -> Iterator[Listener]:
     """Sockets of every kind that this host can listen on."""
     kinds: list[tuple[str, int, int, Any]] = [
@@ -207,6 +215,10 @@ def listening(folder: Path) -> Iterator[Listener]:
         ("UDP", socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0)),
         ("a socket file", socket.AF_UNIX, socket.SOCK_STREAM, str(folder / "open" / "socket")),
         ("an abstract socket", socket.AF_UNIX, socket.SOCK_STREAM, "\0scorefirst-" + secrets.token_hex(6)),
+    ]
+    kinds += [
+        ("a datagram socket file", socket.AF_UNIX, socket.SOCK_DGRAM, str(folder / "open" / "datagrams")),
+        ("an abstract datagram socket", socket.AF_UNIX, socket.SOCK_DGRAM, "\0scorefirst-" + secrets.token_hex(6)),
     ]
     for name, family, sort, address in kinds:
         try:
