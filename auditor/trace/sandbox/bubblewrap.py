@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 from auditor.trace.sandbox.box import Box
-from auditor.trace.sandbox.view import LAUNCHER, SYSTEM, SYSTEM_FILES, interpreter, python_places
+from auditor.trace.sandbox.view import SYSTEM, SYSTEM_FILES, interpreter, python_places
 
-WORK, HOME, TEMPORARY, INSIDE_LAUNCHER = "/box/work", "/box/home", "/tmp", "/box/launcher.py"
+WORK, HOME, TEMPORARY, INSIDE_LAUNCHER = "/box/work", "/box/home", "/tmp", "/box/launcher.pyc"
 INNER_USER = 1000  # what an ordinary caller looks like inside
 GPU_FILES = (
     "/dev/nvidiactl",
@@ -78,7 +78,7 @@ def arguments(
     # Host paths come last: one of them may lie below the host's /tmp.
     argv += folders_above(Path(WORK))
     argv += ["--bind", str(places["work"]), WORK, "--bind", str(places["home"]), HOME]
-    argv += ["--bind", str(places["tmp"]), TEMPORARY, "--ro-bind", str(LAUNCHER), INSIDE_LAUNCHER]
+    argv += ["--bind", str(places["tmp"]), TEMPORARY, "--ro-bind", str(places["launcher"]), INSIDE_LAUNCHER]
     for path in python_places():
         argv += [*folders_above(path), "--ro-bind", str(path), str(path)]
     for mount in box.read_only:

@@ -16,7 +16,7 @@ from auditor.trace.sandbox import bubblewrap
 from auditor.trace.sandbox.box import Box, Mode, SandboxFailed
 from auditor.trace.sandbox.filter import assemble
 from auditor.trace.sandbox.syscalls import machine
-from auditor.trace.sandbox.view import LAUNCHER, environment, interpreter, new_user, open_to_all, python_places
+from auditor.trace.sandbox.view import compiled_launcher, environment, interpreter, new_user, open_to_all, python_places
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Places:
     home: Path
     temporary: Path
     etc: Path
+    launcher: Path
     uid: int | None
     read_all: bool
     env: dict[str, str]
@@ -50,6 +51,8 @@ def places(box: Box, mode: Mode) -> Iterator[Places]:
         for folder in (work, home, temporary):
             if folder is not box.work and not folder.is_dir():
                 folder.mkdir(mode=0o700)
+        (base / "launcher.pyc").write_bytes(compiled_launcher())
+        (base / "launcher.pyc").chmod(0o644)
         for mount in box.read_only:
             no_links(work, mount.inside)
         if mode is not Mode.BUBBLEWRAP:
@@ -63,6 +66,7 @@ def places(box: Box, mode: Mode) -> Iterator[Places]:
             home=home,
             temporary=temporary,
             etc=base / "etc",
+            launcher=base / "launcher.pyc",
             uid=uid,
             read_all=uid is not None and not visible(box, mode, base),
             env=environment(box, *inside),
@@ -74,7 +78,7 @@ def places(box: Box, mode: Mode) -> Iterator[Places]:
 
 def visible(box: Box, mode: Mode, base: Path) -> bool:
     """Whether a user without rights can read all that the box shows. In a mount namespace only the mounts matter."""
-    shown = [interpreter(), LAUNCHER, *python_places(), *(m.host for m in box.read_only)]
+    shown = [interpreter(), *python_places(), *(m.host for m in box.read_only)]
     if mode is Mode.BUBBLEWRAP:
         return open_to_all(shown, from_root=False)
     return open_to_all(shown, from_root=True) and open_to_all(

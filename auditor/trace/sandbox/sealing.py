@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from auditor.trace.sandbox import bubblewrap
 from auditor.trace.sandbox.box import GB, MB, Box, Mode, SandboxFailed
 from auditor.trace.sandbox.launcher import FIRST_UID, landlock_abi
 from auditor.trace.sandbox.places import Places
-from auditor.trace.sandbox.view import LAUNCHER, SYSTEM, SYSTEM_FILES, interpreter, python_places
+from auditor.trace.sandbox.view import SYSTEM, SYSTEM_FILES, interpreter, python_places
 from auditor.trace.sandbox.watch import tasks_of_user
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -39,13 +39,19 @@ def command_line(
         bwrap = bubblewrap.program()
         if bwrap is None:
             raise SandboxFailed("bubblewrap (bwrap) is not installed")
-        folders = {"work": where.work, "home": where.home, "tmp": where.temporary, "etc": where.etc}
+        folders = {
+            "work": where.work,
+            "home": where.home,
+            "tmp": where.temporary,
+            "etc": where.etc,
+            "launcher": where.launcher,
+        }
         start = bubblewrap.arguments(bwrap, box, folders, where.uid, where.read_all, fds)
-        return [*start, json.dumps(spec), *command]
+        return [*start, marshal.dumps(spec).hex(), *command]
     if mode is Mode.LANDLOCK:
         spec["landlock"] = {"abi": landlock_abi(), "rules": landlock_rules(box, where)}
         spec["seccomp"] = where.filter.hex()
-    return [str(interpreter()), "-I", "-S", str(LAUNCHER), json.dumps(spec), *command]
+    return [str(interpreter()), "-I", "-S", str(where.launcher), marshal.dumps(spec).hex(), *command]
 
 
 def landlock_rules(box: Box, where: Places) -> list[tuple[str, str]]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import secrets
 import stat
 import sys
 import sysconfig
 from collections.abc import Iterable
+from functools import cache
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 from auditor.trace.sandbox.box import Box
@@ -30,6 +33,13 @@ LAUNCHER = Path(__file__).with_name("launcher.py")
 def interpreter() -> Path:
     """The Python that starts the launcher, free of any virtual environment."""
     return Path(os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable))
+
+
+@cache
+def compiled_launcher() -> bytes:
+    """The launcher as a `.pyc` file for that interpreter: Python would compile a script anew at each start."""
+    code = compile(LAUNCHER.read_bytes(), "launcher.py", "exec", dont_inherit=True)
+    return MAGIC_NUMBER + bytes(12) + marshal.dumps(code)
 
 
 def python_places() -> list[Path]:

@@ -134,7 +134,7 @@ for name in (json.__file__, sys.executable, os.path.dirname(json.__file__) + "/n
         "write-system",
         "change what the whole system loads",
         """
-for name in ("/etc/ld.so.preload", "/etc/passwd", "/etc/hosts", "/root/.profile", "/var/spool/cron/mine", "/box/launcher.py"):
+for name in ("/etc/ld.so.preload", "/etc/passwd", "/etc/hosts", "/root/.profile", "/var/spool/cron/mine", "/box/launcher.pyc"):
     for flags in (os.O_WRONLY, os.O_WRONLY | os.O_CREAT):
         try: os.close(os.open(name, flags)); got(f"{name} for writing")
         except OSError: pass
