@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -141,9 +142,10 @@ def take(work: Path, name: str, most: int) -> bytes:
         raise AuditorError(f"cannot read {name} of the run: {e.strerror}") from None
     finally:
         os.close(folder)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise AuditorError(f"{name} of the run is no plain file")
     with os.fdopen(fd, "rb") as f:
-        if not os.path.isfile(f"/proc/self/fd/{fd}"):
-            raise AuditorError(f"{name} of the run is no plain file")
         data = f.read(most + 1)
     if len(data) > most:
         raise AuditorError(f"{name} of the run is larger than {most} bytes")
