@@ -55,7 +55,7 @@ class Limits:
     wall_s: float = 600.0
     cpu_s: float = 1200.0
     memory_bytes: int = 8 * GB
-    processes: int = 256
+    processes: int = 512
     output_bytes: int = 16 * MB
     file_bytes: int = 1 * GB
     disk_bytes: int = 2 * GB
@@ -110,7 +110,7 @@ class Box:
     """What the child may see and use.
 
     `work` is the host directory that the child starts in and may write to; the caller owns it and may fill it before
-    the run, and everything in it belongs to the child from then on. Without it, the child gets an empty one that
+    the run, and everything in it belongs to the child from then on: take a fresh one for each run. Without it, the child gets an empty one that
     vanishes with the run. Home and temporary directory are always empty and always vanish.
     """
 

@@ -52,7 +52,6 @@ def main() -> None:
     life: int | None = spec["life"]
     try:
         close_others([0, 1, 2, status, *spec["keep"], *([] if life is None else [life])])
-        be_first_to_die()
         if life is not None:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
             signal.signal(signal.SIGTERM, lambda number, frame: None)
@@ -69,6 +68,7 @@ def main() -> None:
             for fd in (life, alarm, wake):
                 os.close(fd)
             os.setsid()
+        be_first_to_die()  # not the keeper: it has to outlive them
         seal(spec)
         if life is not None:  # only now: a change of user clears it
             prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -174,7 +174,7 @@ def scene() -> Iterator[Scene]:
             "address": address,
             "host": os.getpid(),
             "handle": handle,
-            "home": str(Path.home()),
+            "home": os.path.expanduser("~"),
             "uid": os.geteuid(),
             "tcp": port(listeners, "TCP"),
             "tcp6": port(listeners, "TCP over IPv6"),
