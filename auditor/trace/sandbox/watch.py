@@ -50,11 +50,10 @@ class Watcher:
         if tasks > self.limits.processes + 4:  # where the kernel's own limit does not bind, and with our helpers
             return Limit.PROCESSES
         if time.monotonic() >= self._next_files:
-            began = time.monotonic()
+            began = time.thread_time()
             if self._disk(pids):
                 return Limit.DISK
-            now = time.monotonic()
-            self._next_files = now + SLOW + 4 * (now - began)
+            self._next_files = time.monotonic() + SLOW + 4 * (time.thread_time() - began)
         return Limit.NONE
 
     def _note(self, pid: int) -> int:
@@ -69,10 +68,15 @@ class Watcher:
 
     def _memory(self, pids: list[int]) -> int:
         """What the processes hold. Pages that forks share are divided among them, once it matters."""
-        simple = sum(resident(pid) for pid in pids)
-        if simple <= self.limits.memory_bytes:
-            return simple
-        return sum(proportional(pid) for pid in pids)
+        each = {pid: resident(pid) for pid in pids}
+        if sum(each.values()) <= self.limits.memory_bytes:
+            return sum(each.values())
+        total = 0
+        for pid in sorted(pids, key=each.__getitem__, reverse=True):
+            total += proportional(pid)  # slow for large processes: enough is enough
+            if total > self.limits.memory_bytes:
+                break
+        return total
 
     def _disk(self, pids: list[int]) -> bool:
         size, count = written(self.folders, self.limits.files)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.trace.sandbox import Mode, why_not
+from auditor.trace.sandbox import Mode, NoSandbox, why_not
+from auditor.trace.sandbox import mode as detected
 
 
 def available(mode: Mode) -> Mode:
@@ -12,6 +13,14 @@ def available(mode: Mode) -> Mode:
     if reason:
         pytest.skip(f"{mode.value}: {reason}")
     return mode
+
+
+@pytest.fixture
+def strongest() -> Mode:
+    try:
+        return detected()
+    except NoSandbox as e:
+        pytest.skip(str(e))
 
 
 @pytest.fixture(params=[Mode.BUBBLEWRAP, Mode.LANDLOCK], ids=str)

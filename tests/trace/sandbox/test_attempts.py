@@ -16,7 +16,6 @@ from auditor.trace.sandbox import Mode
 from auditor.trace.sandbox.attempts import registry
 from auditor.trace.sandbox.attempts.registry import Attempt, all_attempts, register
 from auditor.trace.sandbox.check import Verdict, check
-from auditor.trace.sandbox.detect import mode as detected
 from auditor.trace.sandbox.view import open_to_all
 
 ROOT = Path(__file__).parents[3]
@@ -37,8 +36,8 @@ def test_there_are_many_and_each_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_none_gets_out(sealed: Mode, group: str) -> None:
-    if group == "resources" and sealed is not detected():
+def test_none_gets_out(sealed: Mode, strongest: Mode, group: str) -> None:
+    if group == "resources" and sealed is not strongest:
         pytest.skip("slow, and made in the stronger mode")
     results = list(check(sealed, [a for a in all_attempts() if a.group == group]))
     assert results
@@ -104,9 +103,9 @@ def own_attempt() -> Iterator[Attempt]:
     registry._added.clear()
 
 
-def test_another_module_can_add_its_own(own_attempt: Attempt) -> None:
+def test_another_module_can_add_its_own(own_attempt: Attempt, strongest: Mode) -> None:
     assert all_attempts()[-1] is own_attempt
-    [result] = check(detected(), [own_attempt])
+    [result] = check(strongest, [own_attempt])
     assert (result.verdict, result.reason) == (Verdict.ESCAPED, "it got another time")
     with pytest.raises(ValueError, match="already an attempt"):
         register(own_attempt)
@@ -114,8 +113,8 @@ def test_another_module_can_add_its_own(own_attempt: Attempt) -> None:
         register(replace(own_attempt, name="read"))
 
 
-def test_an_attempt_that_fails_by_itself_proves_nothing() -> None:
-    [result] = check(detected(), [Attempt("broken", "tracer", "do something", "no_such_name")])
+def test_an_attempt_that_fails_by_itself_proves_nothing(strongest: Mode) -> None:
+    [result] = check(strongest, [Attempt("broken", "tracer", "do something", "no_such_name")])
     assert result.verdict is Verdict.UNPROVEN
     assert "NameError" in result.reason
 
@@ -127,6 +126,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.usefixtures("strongest")
 def test_the_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--only", "read", "--only", "tcp-loopback") == 0
     out = capfd.readouterr().out
@@ -137,6 +137,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixtu
     assert "unsealed: 0 of 1 attempts held" in out
 
 
+@pytest.mark.usefixtures("strongest")
 def test_errors_of_the_call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--only", "nonsense") == 2
     assert "the groups are network, files" in capfd.readouterr().err
