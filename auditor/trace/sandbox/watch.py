@@ -12,6 +12,9 @@ from auditor.trace.sandbox.box import MB, Limit, Limits
 TICKS = os.sysconf("SC_CLK_TCK")
 QUICK, SLOW = 0.02, 0.4  # seconds between looks at processes, and at files
 RESIDENT = ("RssAnon", "RssShmem", "VmSwap", "VmPTE")
+SPARE = (
+    16  # threads beyond the limit that are ours, or just ending; more mean that the kernel's own limit does not bind
+)
 FLOOR = 64 * MB  # with less left on the machine, memory or disk, the run is ended, whoever used it up
 PROC = Path("/proc")
 
@@ -47,7 +50,7 @@ class Watcher:
             return Limit.MEMORY
         if self.cpu_s > self.limits.cpu_s:
             return Limit.CPU
-        if tasks > self.limits.processes + 4:  # where the kernel's own limit does not bind, and with our helpers
+        if tasks > self.limits.processes + SPARE:
             return Limit.PROCESSES
         if time.monotonic() >= self._next_files:
             began = time.thread_time()

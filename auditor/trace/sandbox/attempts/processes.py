@@ -130,7 +130,8 @@ got("a write")
         "steal-descriptor",
         "take a descriptor out of another process",
         """
-fd = os.pidfd_open(F["victim"]) if os.path.exists("/proc/1") else 3
+door("pidfd_getfd", -1, 0, 0)
+fd = os.pidfd_open(F["victim"])
 call("pidfd_getfd", fd, 0, 0)
 got("a descriptor")
 """,
