@@ -30,6 +30,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+sandbox = typer.Typer(help="The sealed place in which a submission's program runs.", no_args_is_help=True)
+app.add_typer(sandbox, name="sandbox")
 stderr = Console(stderr=True)
 
 
@@ -342,6 +344,36 @@ def schema() -> None:
     from auditor.report.json_ import schema_text
 
     print_plain(schema_text())
+
+
+@sandbox.command("check")
+def sandbox_check(
+    mode: Annotated[
+        str, typer.Option("--mode", help="bubblewrap, landlock, or auto for the strongest that works here.")
+    ] = "auto",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only this attempt or group; may be repeated.", metavar="NAME")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Run programs that try to get out of the sandbox, and say which of them it held.
+
+    Each attempt is judged from outside: by the host's files, sockets and processes, and by secrets that must not come out.
+    `--mode unsealed` makes the harmless attempts without a sandbox, to show that they would succeed. The exit
+    code is 1 unless every attempt held.
+
+    Examples:
+
+    * `scorefirst sandbox check`
+
+    * `scorefirst sandbox check --mode landlock --only network -v`
+    """
+    from auditor.trace.sandbox.check_report import report_check
+
+    with waiting("trying to escape") as tell:
+        text, held = report_check(mode, only or (), verbose=verbose, tell=tell, color=sys.stdout.isatty())
+    print_plain(text)
+    raise typer.Exit(0 if held else 1)
 
 
 def report(
