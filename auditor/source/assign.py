@@ -262,7 +262,8 @@ def _beside(w: Walk, marks: int) -> int:
 def scope_of(w: Walk, h: Holder) -> Scope:
     if h.trained or (not h.adapted and not h.born):
         return Scope.MODEL if h.trained or not h.adapted else Scope.ADAPTER
-    return Scope.WINDOW if h.born else Scope.ADAPTER
+    around = {loop for loop, _ in w.turns}  # an adapter made for each layer in turn is made in a loop, too
+    return Scope.WINDOW if any(loop in around for loop, _ in h.born) else Scope.ADAPTER
 
 
 def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -> None:

@@ -171,6 +171,8 @@ def _number(w: Walk, op: ast.operator, a: Value, b: Value, out: Data) -> None:
         out.sym = out.sym or zero(w)
     elif isinstance(op, ast.Mult) and 0 in (x[0], y[0]) and x[0] + y[0] != 0:
         out.sym, out.off = scaled(w, x if x[0] else y, (y if x[0] else x)[1])
+    elif isinstance(op, ast.FloorDiv) and x == (0, 0):
+        out.sym = zero(w)
     else:
         out.sym = w.number((type(op).__name__, x, y))
     if "positions" in (tag_of(a), tag_of(b)) and isinstance(op, (ast.Add, ast.Sub)):

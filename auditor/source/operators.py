@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from auditor.source import attributes, calls, expressions, mixing
+from auditor.source.labels import Mark
 from auditor.source.library import environment, texts
 from auditor.source.sights import artifact
 from auditor.source.values import NAME, NONE, Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
@@ -166,7 +167,7 @@ def compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Frame
     if isinstance(op, (ast.Is, ast.IsNot)):
         same = _identical(a, b)
         if same is None:
-            return Data(labels(a) | labels(b))
+            return Data(_asked_now(w, labels(a) | labels(b)))
         return Const(same is isinstance(op, ast.Is), lab)
     if isinstance(op, (ast.In, ast.NotIn)):
         known = contains(w, a, b)
@@ -203,6 +204,14 @@ def compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Frame
         return Const(False)
     w.site = w.here(n, f)
     return mixing.compared(w, op, a, b)
+
+
+def _asked_now(w: Walk, marks: int) -> int:
+    """Marks of whether something is there: it is asked in this turn, whichever turn had put it there."""
+    for loop, k in w.turns:
+        if marks & w.marks.loop_mask.get(loop, 0):
+            marks = (marks & ~w.marks.loop_mask[loop]) | w.marks.make(Mark.TURN, (loop, k))
+    return marks
 
 
 def _identical(a: Value, b: Value) -> bool | None:

@@ -103,7 +103,7 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
         isinstance(key, Const)
         and type(key.v) is int
         and -len(owner.items) <= key.v < len(owner.items)
-        and (not owner.more or (key.v in (0, 1, -1) and not owner.inexact))
+        and (not owner.more or (key.v in (0, 1, -1) and not owner.inexact) or (key.v == 0 and owner.led))
     ):
         return loops.marked(owner.items[key.v], lab, w)
     if isinstance(key, Seq) and key.kind == "slice":
@@ -123,11 +123,18 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
             owner.lab | turns,
         )
         part.loose = True
+        part.led = _from_the_first(w, low, step) and (owner.led or not owner.inexact)
         return part
     out: Value | None = None
     for i in owner.items[:6]:
         out = join(out, loops.loosened(w, i))
     return loops.marked(out, lab, w) if out is not None else Data(lab)
+
+
+def _from_the_first(w: Walk, low: Value, step: Value) -> bool:
+    """Whether a slice begins with the first item, such as the share of the first rank."""
+    ahead = isinstance(step, Const) and (step.v is None or (type(step.v) is int and step.v > 0))
+    return ahead and ((isinstance(low, Const) and low.v is None) or tokens.number(w, low) == (0, 0))
 
 
 def _dict_item(w: Walk, owner: Dict, key: Value) -> Value:

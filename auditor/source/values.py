@@ -123,16 +123,17 @@ class Seq(Value):
     """A list, tuple, set, queue or list of modules. `more` when it holds more items than are listed.
 
     `base` is the list that this one is another name of, with further marks. `loose` when the place of
-    an item is not known: numbers in it stand for others of their kind.
+    an item is not known: numbers in it stand for others of their kind. `led` when the first is in its place all the same.
     """
 
-    __slots__ = ("_more", "base", "born", "items", "kind", "length", "loose", "pieces", "quiet", "site")
+    __slots__ = ("_more", "base", "born", "items", "kind", "led", "length", "loose", "pieces", "quiet", "site")
 
     def __init__(self, items: list[Value], kind: str = "list", more: bool = False, lab: int = 0) -> None:
         self.items = items
         self.kind = kind
         self._more = more
         self.loose = False
+        self.led = False
         self.base: Seq | None = None
         self.lab = lab
         self.length: int | None = None
