@@ -83,11 +83,12 @@ def training_data_in_the_prediction(e: Evidence, edition: Edition) -> Iterator[F
         return
     seen = sightings.of(p, Sight.TRAIN_DATA_AT_EVAL)
     other = tuple(o for o in seen if o["how"] == "memory")
+    spelled = tuple(o for o in seen if o["form"] == "vocabulary")
     found = [
         *sightings.accuse(
             RULE,
             p,
-            tuple(o for o in seen if o not in other),
+            tuple(o for o in seen if o not in other and o not in spelled),
             "training tokens reach the prediction by another way than the artifact",
             INSTEAD,
         ),
@@ -97,6 +98,16 @@ def training_data_in_the_prediction(e: Evidence, edition: Edition) -> Iterator[F
             other,
             "the weights that are scored were kept in memory; others were written to the artifact and read back",
             INSTEAD,
+        ),
+        *sightings.accuse(
+            RULE,
+            p,
+            spelled,
+            "the scored tokens are cut by what the script makes of training tokens outside the artifact: if that is only"
+            " its vocabulary, no rule says that the artifact must hold it",
+            INSTEAD,
+            sure=Status.NEEDS_HUMAN,
+            doubt=Status.NEEDS_HUMAN,
         ),
     ]
     yield from found[:3]

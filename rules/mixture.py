@@ -42,7 +42,7 @@ def grade(o: Observation, p: Program) -> Status:
         return Status.NEEDS_HUMAN
     if o["live"] == "unknown" or o["form"] == "found":  # only where tables are mixed in asks about the token
         return Status.LIKELY if o["live"] == "unknown" or order.counts(o, p) else Status.NOT_APPLICABLE
-    if o["form"] in ("apart", "moved"):
+    if o["form"] in ("apart", "moved", "vocabulary"):
         return Status.NEEDS_HUMAN if order.counts(o, p) else Status.NOT_APPLICABLE
     if order.counts(o, p) or o["live"] == "yes":
         return Status.VIOLATION if o.certain else Status.LIKELY
@@ -134,6 +134,8 @@ def _reservation(o: Observation, p: Program, status: Status) -> str:
         return "; whether these lie after the position could not be decided by reading"
     if o["form"] == "moved":
         return "; the model moves its input on by itself, and how far could not be decided by reading"
+    if o["form"] == "vocabulary":
+        return "; the scored tokens themselves know it, as with a vocabulary that the script makes of training text"
     if o["form"] == "product":
         return "; whether the products add up to 1 over all tokens could not be decided by reading"
     if not o.certain:

@@ -518,6 +518,7 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
         kind = "target probability" if tag not in ("log-probabilities", "logits") else "nll"
         if tag == "count":
             kind = predictions.COUNTED
+        own_vocabulary(w, labels(last))
         return at_target(w, rest, w.val_reads(labels(last)), kind)
     root = owner.root if isinstance(owner, Data) else owner
     hashed = _is_hashed(key)
@@ -587,6 +588,12 @@ def _is_hashed(key: Value) -> bool:
     if isinstance(key, Seq):
         return any(_is_hashed(i) for i in key.items)
     return False
+
+
+def own_vocabulary(w: Walk, target: int) -> None:
+    """Note that the tokens scored here were cut by what was made of training text, as by a vocabulary of its own."""
+    if w.val_reads(target) and w.train_reads(target):
+        w.respelled.add(w.site)
 
 
 def at_target(w: Walk, inputs: int, targets: int, kind: str, bounds: frozenset[str] = frozenset()) -> Data:

@@ -186,6 +186,7 @@ class Walk:
     updates: dict[int, Updated] = field(default_factory=dict)
     reports: list[Reported] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    respelled: set[Site] = field(default_factory=set)  # where tokens are scored whose ids know training text
     settings: dict[str, Setting] = field(default_factory=dict)
     entered: dict[str, int] = field(default_factory=dict)
     learned: int = 0  # grows with every change of parameters, buffers and hooks of models

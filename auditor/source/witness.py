@@ -18,6 +18,9 @@ DEEP = 3  # callers of callers
 CLEAR = 10  # letters with which a line is known again
 CUT = 40  # characters; a longer beginning of a line may have been cut off
 _PIECES = re.compile(r"\{\}|\d+")
+_SETTING = re.compile(
+    r"[A-Z][A-Z0-9_]*"
+)  # the whole of a text: the name of an environment variable, which is asked for
 
 
 def _forced(places: _Places, config: Configuration) -> dict[int, bool]:
@@ -130,7 +133,8 @@ Around = tuple[tuple[ast.If, bool], ...]
 class _Places:
     """Where texts and calls stand: each with the conditions around it and its function.
 
-    `texts` are strings and the first constant parts of f-strings, in the order of the code; `calls` are by name.
+    `texts` are strings and the first constant parts of f-strings, in the order of the code, without those that a
+    condition asks for and without names of environment variables: neither is printed. `calls` are by name.
     """
 
     def __init__(self, trees: list[ast.Module]) -> None:
@@ -148,14 +152,14 @@ class _Places:
                 continue
             if kind is ast.Constant:
                 value = n.value  # type: ignore[attr-defined]
-                if texts and type(value) is str and len(value) < 200:
+                if texts and type(value) is str and len(value) < 200 and not _SETTING.fullmatch(value):
                     self.texts.append((value, around, function))
                 continue
             if isinstance(n, ast.If):
                 then, other = (*around, (n, True)), (*around, (n, False))
                 todo += [(s, other, function, texts) for s in reversed(n.orelse)]
                 todo += [(s, then, function, texts) for s in reversed(n.body)]
-                todo.append((n.test, around, function, texts))
+                todo.append((n.test, around, function, False))  # what is asked is not printed
                 continue
             if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 todo += [(s, (), n.name, texts) for s in reversed(n.body)]

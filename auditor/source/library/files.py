@@ -26,7 +26,6 @@ from auditor.source.values import (
     labels,
 )
 from auditor.source.walk import Walk
-from rules.constants import VAL_TOKENS
 from rules.events import Sight, Split
 
 _VAL = re.compile(r"(?:^|[^a-z])val(?:id|idation)?(?:[^a-z]|$)")
@@ -67,7 +66,7 @@ def load_tokens(w: Walk, source: Value, kw: Kw) -> Value | None:
         return Data(text="header")
     if isinstance(dtype, Const) and str(dtype.v) in ("<i4", "int32", "i4") and count is not None:
         return Data(text="header")
-    stop = (w.config.val_tokens or VAL_TOKENS["sp1024"][0]) + 1 if split is Split.VALIDATION else None
+    stop = cuts.everything(w) + 1 if split is Split.VALIDATION else None
     return tokens_value(w, split, w.site.path, w.site.line, stop, sidecar=side)
 
 

@@ -22,6 +22,7 @@ def scored(w: Walk, inputs: int, target: Value, kind: str) -> Data:
     lab = labels(target)
     reads = w.val_reads(lab)
     if reads:
+        tokens.own_vocabulary(w, lab)
         bounds = tokens.all_parts(target) if isinstance(target, Data) else frozenset()
         return at_target(w, inputs, reads, kind, bounds)
     return Data(inputs | lab & ~w.marks.mask[Mark.TURN], tag=kind)
@@ -45,6 +46,7 @@ def gather(w: Walk, owner: Data, idx: Value) -> Value:
     lab = labels(idx)
     reads = w.val_reads(lab)
     if reads and isinstance(idx, Data) and (idx.tag == "tokens"):
+        tokens.own_vocabulary(w, lab)
         own = labels(owner)
         kind = "nll" if owner.tag in ("log-probabilities", "logits", "nll") else "target probability"
         if owner.tag == "scattered" or own & w.marks.mask[Mark.TEXT_BYTES]:

@@ -110,7 +110,10 @@ def _train_data(w: Walk) -> None:
         at = w.site_of(w.marks.reads(reads)[0].at)
         steps = ((at, "training tokens are read"), (site, "what was made of them is used for the prediction"))
         what = "training tokens reach the prediction otherwise than through the artifact"
-        w.seen.append(_seen(w, Sight.TRAIN_DATA_AT_EVAL, site, what, _of(w, here), path=steps))
+        form = (("form", "vocabulary"),) if site in w.respelled else ()
+        w.seen.append(_seen(w, Sight.TRAIN_DATA_AT_EVAL, site, what, _of(w, here), form, steps))
+        if form:
+            continue  # what was counted may be the vocabulary
         what = (
             "what was counted from training tokens, and did not pass through the artifact, is used for the prediction"
         )
