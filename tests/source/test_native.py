@@ -388,10 +388,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_survived(name: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     found = native_findings((script(HOSTILE[name]),))
     assert found.observations == ()
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_too_large_is_said_once() -> None:
@@ -405,9 +405,9 @@ def test_too_large_is_said_once() -> None:
 def test_work_is_bounded_and_said() -> None:
     loops = "for (int {0} = 0; {0} < n; {0}++) {{ a[{0}] += b[{0}];"
     inner = "".join(loops.format(f"i{k}") for k in range(18)) + "}" * 18
-    start = time.monotonic()
+    start = time.process_time()
     found = native_findings((script(f"void f(int *a, int *b, int n) {{ {inner} }}"),))
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
     assert any("too many steps" in s.why for s in found.suspects)
 
 
