@@ -62,7 +62,7 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     assumed = False
     if unexplained(e, program, config):
         other = follow(entry, modules, replace(config, open=True))
-        if not other.problem and not plain(other, last_total(other)):
+        if not other.problem and not model_alone(other, last_total(other)):
             program, assumed = other, True
     gaps = [Gap("the code's values", program.problem, entry.path)] if program.problem else []
 
@@ -100,10 +100,10 @@ def unexplained(e: Evidence, p: Program, config: Configuration) -> bool:
     claim = e.claims.val_bpb
     if claim is None or not 0 < claim.value < FLOOR or p.problem or config.label:
         return False
-    return plain(p, last_total(p))
+    return model_alone(p, last_total(p))
 
 
-def plain(p: Program, headline: tuple[int, ...]) -> bool:
+def model_alone(p: Program, headline: tuple[int, ...]) -> bool:
     """Whether the scores of a report are losses of the model, with nothing mixed in and no table behind them."""
     by_id = {x.id: x for x in p.events}
     scores = {s for h in headline for s in by_id[h].scores}
