@@ -7,7 +7,7 @@ import ast
 from auditor.source import attributes, calls, expressions, loops, mixing, operators, subscripts, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers
-from auditor.source.sights import cuts, predictions
+from auditor.source.sights import cuts, keys, predictions
 from auditor.source.sights.ending import CALIBRATED
 from auditor.source.tokens import moved, number
 from auditor.source.values import (
@@ -432,7 +432,7 @@ def write(
     if found:  # where something is written depends on what a table holds
         kept |= found
         if isinstance(value, Data) and w.score_marks(kept):
-            mixing.gated(w, w.score_marks(kept), found)
+            keys.gated(w, w.score_marks(kept), found)
     if not accumulate:
         root.lab &= ~stale(w, root.lab)
         if index is None or subscripts.is_whole(index):

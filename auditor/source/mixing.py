@@ -7,9 +7,10 @@ import math
 from itertools import islice
 
 from auditor.source import tokens
-from auditor.source.labels import Lookup, Mark, Read
+from auditor.source.labels import Mark, Read
 from auditor.source.sights import artifact, cuts, predictions, states
 from auditor.source.sights.ending import BOUND_PICKED, BOUND_WEIGHTED
+from auditor.source.sights.keys import gated, look_at_keys, same_run, targets_of
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
 from auditor.source.values import Alt, Const, Data, Seq, Value, join, labels
 from auditor.source.walk import Walk
@@ -51,7 +52,7 @@ def picked(w: Walk, owner: Value, key: Value) -> None:
         mine
         and theirs
         and tag_of(owner) in LOSSES
-        and (mine & theirs or overlap(w, _targets(w, mine), _targets(w, theirs)))
+        and (mine & theirs or overlap(w, targets_of(w, mine), targets_of(w, theirs)))
     ):
         what = "which of several losses counts is chosen by the losses of the same tokens"
         w.see(Sight.ORACLE, w.site, what, mine)
@@ -240,7 +241,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
             scores = w.derive(scores, extra | (_used(w, other, scores) if extra & m[Mark.LOOKUP] else 0), w.site)
         smoothed = ot == "count" and tag == "target probability" and isinstance(op, ast.Add)
         look_at_keys(w, scores, extra, "smoothed" if smoothed else "")
-    if sa and sb and isinstance(op, (ast.Add, ast.Sub)) and _targets(w, sa) & _targets(w, sb):
+    if sa and sb and isinstance(op, (ast.Add, ast.Sub)) and targets_of(w, sa) & targets_of(w, sb):
         scores = predictions.evened(w, sa, sb, scores)
     graded = all(w.scores[s].grad for s in w.marks.numbers(scores, Mark.SCORE)[:4])  # a loss to learn from
     loss = a if sa else b
@@ -256,7 +257,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         and (isinstance(op, (ast.Mult, ast.Pow)) if tag == "target probability" else isinstance(op, (ast.Add, ast.Sub)))
     ):
         detail = (("tilt", "yes"),) if tag == "nll" else ()
-        touched = _targets(w, scores)
+        touched = targets_of(w, scores)
         gate = w.val_reads(other)
         for look in w.marks.lookups(other):
             gate &= ~look.key
@@ -286,7 +287,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         scores = narrowed(w, scores, bounds)
     if isinstance(op, ast.Sub) and isinstance(a, Const) and tag == "target probability" and counted(w, sb):
         tag = REST
-    elif REST in (ta, tb) and sa and sb and isinstance(op, ast.Mult) and _targets(w, sa) & _targets(w, sb):
+    elif REST in (ta, tb) and sa and sb and isinstance(op, ast.Mult) and targets_of(w, sa) & targets_of(w, sb):
         tag = "target probability"
         w.see(Sight.TARGET_GATE, w.site, "how much is mixed in depends on the count of the token being scored", scores)
     out = Data(((la | lb) & ~drop) | scores, tag=tag)
@@ -345,23 +346,16 @@ def _by_its_token(w: Walk, divisor: int, scores: int) -> bool:
     if divisor & w.marks.mask[Mark.SIDECAR]:
         return True
     reads = w.val_reads(divisor)
-    touched = _targets(w, scores)
-    return bool(reads and (reads & touched or _same_run(w, reads, touched) or overlap(w, reads, touched)))
+    touched = targets_of(w, scores)
+    return bool(reads and (reads & touched or same_run(w, reads, touched) or overlap(w, reads, touched)))
 
 
 def _used(w: Walk, marks: int, scores: int) -> int:
     """The tokens that a value mixed into scores was made of; the scored one in the key of a table only picks its entry."""
-    used, touched = w.val_reads(marks), _targets(w, scores)
+    used, touched = w.val_reads(marks), targets_of(w, scores)
     for look in w.marks.lookups(marks):
         used &= ~(look.key & touched)
     return used
-
-
-def _targets(w: Walk, scores: int) -> int:
-    out = 0
-    for s in w.marks.numbers(scores, Mark.SCORE)[:8]:
-        out |= w.scores[s].targets
-    return out
 
 
 def _knows(w: Walk, gate: int, targets: int) -> bool:
@@ -372,133 +366,14 @@ def _knows(w: Walk, gate: int, targets: int) -> bool:
     """
     if gate & targets:
         return True
-    if not _same_run(w, gate, targets):
+    if not same_run(w, gate, targets):
         return False
     more = gate
     for s in islice(reversed(w.scores.values()), LATEST):
         made = w.val_reads(s.inputs) if s.targets & targets else 0
         if made & ~gate == 0:
             more &= ~made
-    return _same_run(w, more, targets)
-
-
-def _same_run(w: Walk, marks: int, targets: int) -> bool:
-    """Whether some of the tokens begin where the scored ones begin."""
-    heads = {(r.base, r.start) for r in w.marks.reads(targets) if r.start is not None}
-    return any((r.base, r.start) in heads for r in w.marks.reads(w.val_reads(marks)) if r.start is not None)
-
-
-def look_at_keys(w: Walk, scores: int, extra: int, form: str = "") -> None:
-    """Whether a table that is mixed into a score was read under a key that holds the scored token."""
-    for look, key in with_target(w, scores, extra):
-        what = "the token being scored is part of the key under which a hashed table is read"
-        reads = tuple((w.site_of(r.at), "tokens are read") for r in w.marks.reads(key)[:1])
-        made = w.hashed_at.get(key) if key else None
-        if made is not None and (made.path, made.line) != (look.at.file, look.at.line):
-            reads += ((made, "the token itself is mixed into the key"),)
-        with w.under(look.guards):
-            w.see(
-                Sight.TARGET_IN_KEY,
-                w.site_of(look.at),
-                what,
-                look.key | scores,
-                detail=(("form", form),) if form else (),
-                path=(
-                    *reads,
-                    (w.site_of(look.at), "the table is read under a key made with the token itself"),
-                    (w.site, "what was found is mixed into the probability of the token"),
-                ),
-            )
-
-
-def gated(w: Walk, scores: int, extra: int) -> None:
-    """Whether it is decided by a count under the scored token's own key where something is mixed in."""
-    for look, _ in with_target(w, scores, extra):
-        what = "whether the table is mixed in depends on what it holds for the token being scored"
-        with w.under(look.guards):
-            w.see(
-                Sight.TARGET_GATE,
-                w.site,
-                what,
-                scores,
-                detail=(("form", "found"),),
-                path=((w.site_of(look.at), "the table is read under a key made with the token itself"),),
-            )
-        return
-
-
-def with_target(w: Walk, scores: int, extra: int) -> list[tuple[Lookup, int]]:
-    """Look-ups of hashed tables under a key that holds the scored token, and the tokens of that key."""
-    looks = w.marks.lookups(extra)
-    if not looks:
-        return []
-    targets = _targets(w, scores)
-    keys = [look.key for look in looks if look.hashed]
-    out = []
-    for look in looks:
-        if not look.hashed or look.generic:
-            continue
-        key = w.val_reads(look.key)
-        if (
-            key & targets
-            or _same_run(w, key, targets)
-            or (not _behind(w, key, targets) and _further(w, look.key, key, keys))
-        ):
-            out.append((look, key))
-    return out
-
-
-def _behind(w: Walk, key: int, targets: int) -> bool:
-    """Whether all tokens of a key are known to stand before the scored ones."""
-    heads: dict[int, list[Read]] = {}
-    for t in w.marks.reads(targets):
-        if t.start is not None:
-            heads.setdefault(t.base, []).append(t)
-    found = w.marks.reads(key)
-    return bool(found) and all(r.base in heads and all(_before(r, t) for t in heads[r.base]) for r in found)
-
-
-def _before(r: Read, t: Read) -> bool:
-    """Whether a token stands before another one; of two runs of one length, whether each does at its place."""
-    if r.start is None or t.start is None or r.start >= t.start:
-        return False
-    return r.stop is None or r.stop <= t.start or (t.stop is not None and t.stop - t.start == r.stop - r.start)
-
-
-def _further(w: Walk, whole: int, key: int, keys: list[int]) -> bool:
-    """Whether a key has tokens behind those of another one."""
-    longer = any(k != whole and k & ~whole == 0 and w.val_reads(k) and not _older(w, key & ~k, k) for k in keys)
-    return longer or _ahead(w, key, keys)
-
-
-def _older(w: Walk, more: int, key: int) -> bool:
-    """Whether the tokens that a longer key has beyond a shorter one all stand before those of the shorter one."""
-    last: dict[int, int] = {}
-    for r in w.marks.reads(w.val_reads(key)):
-        if r.start is not None:
-            last[r.base] = max(last.get(r.base, r.start), r.start)
-    found = w.marks.reads(w.val_reads(more))
-    return bool(found) and all(r.start is not None and r.start < last.get(r.base, r.start) for r in found)
-
-
-def _ahead(w: Walk, key: int, keys: list[int]) -> bool:
-    """Whether this key reaches further along a run of tokens than another one does."""
-
-    def reach(k: int) -> dict[int, int]:
-        out: dict[int, int] = {}
-        for r in w.marks.reads(w.val_reads(k)):
-            if r.start is not None:
-                out[r.base] = max(out.get(r.base, r.start), r.start)
-        return out
-
-    mine = reach(key)
-    for k in keys:
-        if k == key:
-            continue
-        for base, start in reach(k).items():
-            if mine.get(base, start) > start:
-                return True
-    return False
+    return same_run(w, more, targets)
 
 
 def negate(w: Walk, v: Value) -> Data:
@@ -578,7 +453,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", scores)
         gate = w.val_reads(lt)
-        touched = _targets(w, scores)
+        touched = targets_of(w, scores)
         if (
             gate
             and tag_of(test) not in ("hit", "better")
@@ -597,7 +472,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
         if (  # with less than the whole of the other distribution for the rest it might be a proper back-off
             tag_of(test) == "condition"
             and counted(w, asked)
-            and _targets(w, asked) & touched
+            and targets_of(w, asked) & touched
             and la & m[Mark.SCORE]
             and lb & m[Mark.SCORE]
             and (_whole(w, w.score_marks(la)) or _whole(w, w.score_marks(lb)))
@@ -625,7 +500,7 @@ def kept(w: Walk, v: Value) -> Value:
         return v
     mine = w.score_marks(labels(v))
     others = rivals & ~mine
-    if not mine & rivals or not others or not overlap(w, _targets(w, mine), _targets(w, others)):
+    if not mine & rivals or not others or not overlap(w, targets_of(w, mine), targets_of(w, others)):
         return v
     picked = predictions.retagged(w, mine, "picked")
     w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", picked)
@@ -649,7 +524,7 @@ def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | N
     if all(labels(v) & m[Mark.SCORE] == one for v in scored):
         return None
     if all(tag_of(v) in (*AT_TARGET, "total") for v in scored):
-        runs = [_targets(w, labels(v)) for v in scored]
+        runs = [targets_of(w, labels(v)) for v in scored]
         if all(r and (r & runs[0] or overlap(w, r, runs[0])) for r in runs):
             totals = any(tag_of(v) == "total" for v in scored)
             picked = predictions.retagged(w, w.score_marks(lab), "picked")
@@ -666,9 +541,9 @@ def smaller(w: Walk, values: list[Value], what: str = "the smaller") -> Data | N
 
 def larger(w: Walk, scores: int, extra: int) -> None:
     """The larger of a token's probability and of what a table holds for that token."""
-    targets = _targets(w, scores)
+    targets = targets_of(w, scores)
     if not counted(w, scores) and any(
-        look.key & targets or _same_run(w, look.key, targets) for look in w.marks.lookups(extra)
+        look.key & targets or same_run(w, look.key, targets) for look in w.marks.lookups(extra)
     ):
         what = "the larger of a probability of the token and of what a table holds for it is kept"
         w.see(Sight.ORACLE, w.site, what, scores)

@@ -10,7 +10,7 @@ import math
 
 from auditor.source import mixing, tokens
 from auditor.source.labels import Mark
-from auditor.source.sights import predictions
+from auditor.source.sights import keys, predictions
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target
 from auditor.source.values import NONE, Args, Const, Data, Kw, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
@@ -86,7 +86,7 @@ def least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         if scores and extra:
             if p.rsplit(".", 1)[-1] in ("maximum", "fmax"):
                 mixing.larger(w, scores, extra)
-            mixing.look_at_keys(w, scores, extra)
+            keys.look_at_keys(w, scores, extra)
             out.lab = (labels(out) & ~scores & ~extra) | w.derive(scores, extra, w.site)
     return out
 
@@ -220,7 +220,7 @@ def logsumexp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Data((lab & ~w.score_marks(lab)) | scores, tag="nll")
     extra = lab & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
     if scores and extra:
-        mixing.look_at_keys(w, scores, extra)
+        keys.look_at_keys(w, scores, extra)
         if len(w.marks.numbers(scores, Mark.SCORE)) <= 8:
             lab = (lab & ~scores & ~extra) | w.derive(scores, extra, w.site)
     tags = {mixing.tag_of(v) for v in a if not isinstance(v, Const)}
