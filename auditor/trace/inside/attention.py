@@ -1,0 +1,101 @@
+"""Flash-attention as its packages offer it, done by plain attention in float32."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    causal: bool = False,
+    softmax_scale: float | None = None,
+    window_size: Any = (-1, -1),
+    softcap: float = 0.0,
+) -> Tensor:
+    """Attention over (B, T, H, D) tensors; fewer key heads are repeated; windows count back from the last key."""
+    scale = softmax_scale if softmax_scale is not None else q.shape[-1] ** -0.5
+    qf, kf, vf = (x.transpose(1, 2).float() for x in (q, k, v))
+    if kf.shape[1] != qf.shape[1]:
+        repeat = qf.shape[1] // kf.shape[1]
+        kf, vf = kf.repeat_interleave(repeat, 1), vf.repeat_interleave(repeat, 1)
+    s = qf @ kf.transpose(-1, -2) * scale
+    if softcap:
+        s = softcap * torch.tanh(s / softcap)
+    rows = torch.arange(q.shape[1]).unsqueeze(1) + (k.shape[1] - q.shape[1])
+    columns = torch.arange(k.shape[1]).unsqueeze(0)
+    left, right = window_size if window_size is not None else (-1, -1)
+    hidden = torch.zeros(q.shape[1], k.shape[1], dtype=torch.bool)
+    if causal:
+        hidden = hidden | (columns > rows)
+    if left is not None and left >= 0:
+        hidden = hidden | (columns < rows - left)
+    if right is not None and right >= 0:
+        hidden = hidden | (columns > rows + right)
+    s = s.masked_fill(hidden, float("-inf"))
+    p = torch.softmax(s, -1).nan_to_num(0.0)
+    return (p @ vf).transpose(1, 2).to(q.dtype)
+
+
+def flash_attn_func(q: Tensor, k: Tensor, v: Tensor, *args: Any, **kwargs: Any) -> Any:
+    names = ("softmax_scale", "causal")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    out = _given(q, k, v, given)
+    return (out, None) if given.get("return_attn_probs") or given.get("return_softmax_lse") else out
+
+
+def flash_attn_2_func(q: Tensor, k: Tensor, v: Tensor, dropout_p: float = 0.0, *args: Any, **kwargs: Any) -> Any:
+    return flash_attn_func(q, k, v, *args, **kwargs)
+
+
+def flash_attn_varlen_func(
+    q: Tensor, k: Tensor, v: Tensor, cu_seqlens_q: Tensor, cu_seqlens_k: Tensor, *args: Any, **kwargs: Any
+) -> Tensor:
+    """Documents packed behind each other: (tokens, H, D), bounds as running sums."""
+    starts, kstarts = cu_seqlens_q.tolist(), cu_seqlens_k.tolist()
+    out = torch.zeros(q.shape[0], q.shape[1], v.shape[2], dtype=q.dtype)
+    parts = []
+    for a, b, c, d in zip(starts, starts[1:], kstarts, kstarts[1:], strict=False):
+        if b > a:
+            part = _given(q[a:b].unsqueeze(0), k[c:d].unsqueeze(0), v[c:d].unsqueeze(0), kwargs)
+            parts.append(part.squeeze(0))
+    done = torch.cat(parts) if parts else out[:0]
+    return torch.cat([done, out[done.shape[0] :]]) if done.shape[0] < q.shape[0] else done
+
+
+def _given(q: Tensor, k: Tensor, v: Tensor, kw: dict[str, Any]) -> Tensor:
+    return attention(
+        q,
+        k,
+        v,
+        bool(kw.get("causal", False)),
+        kw.get("softmax_scale"),
+        kw.get("window_size", (-1, -1)),
+        float(kw.get("softcap", 0.0) or 0.0),
+    )
+
+
+def install() -> None:
+    for name, dense in (
+        ("flash_attn_interface", flash_attn_func),
+        ("flash_attn", flash_attn_2_func),
+        ("flash_attn.flash_attn_interface", flash_attn_2_func),
+        ("flash_attn.cute", flash_attn_func),
+        ("flash_attn_3", flash_attn_func),
+        ("flash_attn_3.flash_attn_interface", flash_attn_func),
+    ):
+        m = ModuleType(name)
+        m.__path__ = []
+        m.__version__ = "3.0.0"  # type: ignore[attr-defined]
+        m.flash_attn_func = dense  # type: ignore[attr-defined]
+        m.flash_attn_varlen_func = flash_attn_varlen_func  # type: ignore[attr-defined]
+        sys.modules[name] = m
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], child, m)

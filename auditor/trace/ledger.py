@@ -1,0 +1,101 @@
+"""The book of a run as the host reads it: what was scored, trained on, changed and printed, in order."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+MOST_LINE = 1 << 20  # bytes of one record's line
+MOST_ARRAY = 1 << 27
+KINDS = ("<i4", "<i8", "<f8", "<f4")
+
+Place = tuple[str, int, str, int]
+"""(file, line, function, number of this call of it)."""
+
+
+class BadLedger(ValueError):
+    """The bytes are no ledger; a traced program can write into the channel too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry. `where`: the program's own frames, innermost first.
+
+    kind      fields used
+    score     positions, values (nats or what they were made into), how, grad, version, others
+    train     of: the scores whose losses reached `backward`
+    update    name, version: parameters or buffers were written to
+    table     positions whose tokens chose the places written to, name, version
+    left      of, value: a number made of these scores left the tensors
+    print     text
+    """
+
+    n: int
+    kind: str
+    where: tuple[Place, ...] = ()
+    fields: dict[str, Any] = field(default_factory=dict)
+    positions: np.ndarray | None = None
+    values: np.ndarray | None = None
+
+    def __getitem__(self, key: str) -> Any:
+        return self.fields.get(key)
+
+    @property
+    def line(self) -> int:
+        return self.where[0][1] if self.where else 0
+
+
+class Reader:
+    """Takes the bytes of the channel as they come."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.rest = bytearray()
+        self.problem = ""
+
+    def take(self, piece: bytes) -> None:
+        if self.problem:
+            return
+        self.rest += piece
+        try:
+            self._read()
+        except (BadLedger, ValueError, KeyError, TypeError) as e:
+            self.problem = f"record {len(self.records) + 1} of the ledger cannot be read: {e}"
+            self.rest.clear()
+
+    def _read(self) -> None:
+        while True:
+            end = self.rest.find(b"\n", 0, MOST_LINE)
+            if end < 0:
+                if len(self.rest) >= MOST_LINE:
+                    raise BadLedger("a line without end")
+                return
+            said = json.loads(self.rest[:end])
+            sizes = [(str(n), _kind(k), _count(c)) for n, k, c in said.pop("arrays", ())]
+            need = sum(k.itemsize * c for _, k, c in sizes)
+            if len(self.rest) < end + 1 + need:
+                return
+            at = end + 1
+            arrays: dict[str, np.ndarray] = {}
+            for name, kind, count in sizes:
+                arrays[name] = np.frombuffer(bytes(self.rest[at : at + kind.itemsize * count]), dtype=kind)
+                at += kind.itemsize * count
+            del self.rest[:at]
+            where = tuple((str(f), int(line), str(name), int(call)) for f, line, name, call in said.pop("where", ()))
+            number, what = int(said.pop("n")), str(said.pop("kind"))
+            self.records.append(Record(number, what, where, said, arrays.get("positions"), arrays.get("values")))
+
+
+def _kind(name: object) -> np.dtype[Any]:
+    if name not in KINDS:
+        raise BadLedger("an array of an unknown kind")
+    return np.dtype(str(name))
+
+
+def _count(n: object) -> int:
+    if not isinstance(n, int) or not 0 <= n <= MOST_ARRAY:
+        raise BadLedger("an array of an impossible size")
+    return n

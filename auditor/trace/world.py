@@ -1,0 +1,64 @@
+"""What a traced program finds around itself: its own folder, token shards, a tokenizer, all made for this run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from auditor.trace.data import shards, vocabulary
+from auditor.trace.knobs import VALIDATION
+
+TRAIN = 60_000  # tokens
+SMALLEST = 400  # a vocabulary with room for the bytes, the alphabet and some words
+
+
+@dataclass(frozen=True)
+class World:
+    """`root` becomes the program's work directory. `validation`: the ids of the validation shard, shape (N,), uint16."""
+
+    root: Path
+    vocabulary: int
+    validation: np.ndarray
+    environment: dict[str, str]
+
+
+def build(root: Path, text: str, claimed: Mapping[str, str], seed: int = 0, validation: np.ndarray | None = None) -> World:
+    """Lay the data out below `root`. `validation` replaces the made-up validation tokens, as probes do."""
+    size = vocabulary_size(text, claimed)
+    data = root / "data" / "datasets" / f"fineweb10B_sp{size}"
+    tokenizers = root / "data" / "tokenizers"
+    data.mkdir(parents=True, exist_ok=True)
+    tokenizers.mkdir(parents=True, exist_ok=True)
+    ids = shards.tokens(VALIDATION, size, seed * 2 + 2) if validation is None else validation
+    shards.shard(data / "fineweb_train_000000.bin", shards.tokens(TRAIN, size, seed * 2 + 1))
+    shards.shard(data / "fineweb_val_000000.bin", ids)
+    if "val_bytes" in text:  # byte counts beside the tokens, as CaseOps has them
+        lengths = np.array(vocabulary.byte_lengths(size), dtype=np.uint16)
+        shards.shard(data / "fineweb_val_bytes_000000.bin", lengths[ids])
+        shards.shard(data / "fineweb_train_bytes_000000.bin", lengths[shards.tokens(TRAIN, size, seed * 2 + 1)])
+    model = tokenizers / f"fineweb_{size}_bpe.model"
+    model.write_bytes(vocabulary.model(size))
+    places = {
+        "DATA_PATH": f"./data/datasets/{data.name}",
+        "TOKENIZER_PATH": f"./data/tokenizers/{model.name}",
+        "DATA_DIR": "./data/",
+        "VOCAB_SIZE": str(size),
+    }
+    return World(root, size, ids, {name: value for name, value in places.items() if name in text})
+
+
+def vocabulary_size(text: str, claimed: Mapping[str, str]) -> int:
+    """The number of tokens that the program wants."""
+    for value in (claimed.get("VOCAB_SIZE", ""), *re.findall(r"VOCAB_SIZE[\"'],\s*[\"']?(\d+)", text)):
+        if value.isdigit() and int(value) >= SMALLEST:
+            return int(value)
+    named = re.findall(r"\b(?:vocab_size|VOCAB_SIZE)\s*(?::\s*int\s*)?=\s*(\d+)|fineweb10B_sp(\d+)|fineweb_(\d+)_bpe", text)
+    for group in named:
+        value = next(filter(None, group))
+        if SMALLEST <= int(value) <= 65_535:
+            return int(value)
+    return 1024
