@@ -35,18 +35,20 @@ def audit(
     waivers: tuple[Waiver, ...] = (),
     keep_evidence: bool = False,
     repo: Repo | None = None,
+    run: bool = False,
     tell: Tell = silent,
 ) -> Iterator[Audit]:
     """One audit for each record folder that the target names.
 
-    `law` is "latest", a date, or "own" for the edition in force when the submission was made.
+    `law` is "latest", a date, or "own" for the edition in force when the submission was made. With `run` the
+    submission's program is run small in the sandbox, which needs torch.
     Raises AuditorError (with an exit code) when the target cannot be resolved; nothing else.
     """
     if law != "own":
         edition(law)  # a wrong date is an error of the call, found before any work
     tell("finding the files")
     for submission in resolve(target, repo=repo):
-        yield audit_submission(submission, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence, tell=tell)
+        yield audit_submission(submission, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence, run=run, tell=tell)
 
 
 def audit_submission(
@@ -56,11 +58,12 @@ def audit_submission(
     only: frozenset[str] = frozenset(),
     waivers: tuple[Waiver, ...] = (),
     keep_evidence: bool = False,
+    run: bool = False,
     tell: Tell = silent,
 ) -> Audit:
     """Gather the evidence of one resolved submission and judge it; `tell` hears what is being done."""
     name = submission.package.folder.rstrip("/").rsplit("/", 1)[-1]
-    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"))
+    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"), run=run)
     tell(f"{name}: asking the rules")
     return judge_evidence(evidence, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
 

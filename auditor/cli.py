@@ -93,7 +93,7 @@ def audit(
     only: Only = None,
     waivers: WaiverFile = None,
     no_run: Annotated[
-        bool, typer.Option("--no-run", help="Do not run the submission. (This version never does.)")
+        bool, typer.Option("--no-run", help="Do not run the submission, even where torch is installed.")
     ] = False,
     keep_evidence: Annotated[
         bool, typer.Option("--keep-evidence", help="Put the evidence into the JSON, so that it can be judged again.")
@@ -118,15 +118,57 @@ def audit(
     * `scorefirst audit https://github.com/openai/parameter-golf/pull/745 -f html -o audit.html`
     """
     from auditor import api
+    from auditor.trace.ready import missing
 
     check_edition(edition)
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=base, folder=folder)
     keep = keep_evidence or format is Format.HTML
     rules_asked, let_pass = rule_names(only), load_waivers(waivers)
+    run = not no_run and not missing()
     with waiting("auditing") as tell:
-        audits = list(api.audit(target, law=edition, only=rules_asked, waivers=let_pass, keep_evidence=keep, tell=tell))
+        audits = list(
+            api.audit(target, law=edition, only=rules_asked, waivers=let_pass, keep_evidence=keep, run=run, tell=tell)
+        )
     report(audits, format, output, verbose=verbose, dispute_url=dispute_url, keep_evidence=keep_evidence)
     raise typer.Exit(exit_code(audits, fail_on.value, always_zero=exit_zero or format is Format.SARIF))
+
+
+@app.command()
+def trace(
+    path: Annotated[
+        str | None, typer.Argument(help="A record folder, or the URL of a pull request.", metavar="FOLDER|URL")
+    ] = None,
+    repo: Repo = None,
+    pr: Pr = None,
+    ref: Ref = None,
+    folder: Folder = None,
+    wall: Annotated[float, typer.Option("--wall", help="The most that one run may take, in seconds.")] = 120.0,
+    no_probes: Annotated[bool, typer.Option("--no-probes", help="Run once; do not compare with other runs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a submission's program small, sealed off and unchanged, and show what it did with validation tokens.
+
+    Needs torch: `pip install 'scorefirst[run]'`. The exit code is 0 if the run came to a number that is explained.
+
+    Examples:
+
+    * `scorefirst trace records/track_10min_16mb/2026-03-24_mine`
+
+    * `scorefirst trace --repo parameter-golf --pr 745 --wall 300`
+    """
+    from auditor.trace.ready import missing
+
+    if why := missing():
+        raise UsageError(why)
+    from auditor.report.trace_text import trace_json, trace_text
+    from auditor.trace.alone import trace_target
+
+    target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=None, folder=folder)
+    with waiting("tracing") as tell:
+        traces = list(trace_target(target, wall_s=wall, probing=not no_probes, tell=tell))
+    print_plain(trace_json(traces) if as_json else trace_text(traces, verbose=verbose, color=sys.stdout.isatty()))
+    raise typer.Exit(0 if all(t is not None and t.explained for _, t in traces) else 1)
 
 
 @app.command()

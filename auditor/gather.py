@@ -16,10 +16,11 @@ from auditor.source.collect import read_source
 from auditor.submission.base import Submission
 from rules.events import Program
 from rules.evidence import Claims, Evidence, Gap, Mention, Script, SeedStatistics
+from rules.trace import Trace
 
 T = TypeVar("T")
 
-LATER = (Gap("behaviour when run", "the submission was not run; rules that need a run answer unverifiable"),)
+NOT_RUN = "the submission was not run; rules that need a run answer unverifiable"
 
 Tell = Callable[[str], None]
 DOING = {
@@ -27,6 +28,7 @@ DOING = {
     "claims": "reading README, submission.json and logs",
     "statistics": "comparing seeds",
     "source": "following the code's values",
+    "trace": "running it small, sealed off",
 }
 
 
@@ -34,8 +36,8 @@ def silent(doing: str) -> None:
     """Nobody listens."""
 
 
-def gather(submission: Submission, tell: Tell = silent) -> Evidence:
-    """All evidence that can be had without running the submission; `tell` hears of each stage as it begins."""
+def gather(submission: Submission, tell: Tell = silent, *, run: bool = False) -> Evidence:
+    """All evidence about a submission; with `run` its program is run, too. `tell` hears of each stage as it begins."""
     gaps: list[Gap] = list(submission.gaps)
     done = ["package"]
 
@@ -65,4 +67,28 @@ def gather(submission: Submission, tell: Tell = silent) -> Evidence:
     if program is None and "source" in done:
         done.remove("source")
     gaps += unfollowed
-    return replace(evidence, program=program, stages=tuple(done), gaps=(*gaps, *LATER))
+    evidence = replace(evidence, program=program)
+    unseen = NOT_RUN
+    if run:
+        from auditor.trace.collect import read_trace
+
+        nothing: Trace | None = None
+        trace = stage("trace", lambda: read_trace(evidence, submission, tell), nothing)
+        evidence = replace(evidence, trace=trace)
+        unseen = why_undecided(trace)
+        if unseen and "trace" in done:
+            done.remove("trace")
+    if unseen:
+        gaps.append(Gap("behaviour when run", unseen))
+    return replace(evidence, stages=tuple(done), gaps=tuple(gaps))
+
+
+def why_undecided(trace: Trace | None) -> str:
+    """Why a run decides nothing, "" if it does."""
+    if trace is None:
+        return "the folder holds no program that can be run"
+    if trace.explained:
+        return ""
+    if trace.failure:
+        return f"the small run did not come to a number ({trace.failure}); rules that need a run answer unverifiable"
+    return "the small run printed no number that its scores add up to; rules that need a run answer unverifiable"

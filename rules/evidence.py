@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from rules.events import Program
 from rules.place import Location as Location
+from rules.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,7 +372,8 @@ class Evidence:
 
     `stages` names what was gathered:
     "package" (the files), "scripts" (program files), "claims" (README, submission.json, logs),
-    "source" (the code's values were followed), later "trace". A check whose stage is not in it is not made.
+    "source" (the code's values were followed), "trace" (it was run, and the headline is made of scores in the book).
+    A check whose stage is not in it is not made.
     """
 
     package: Package
@@ -380,3 +382,4 @@ class Evidence:
     stages: tuple[str, ...] = ("package", "scripts", "claims")
     gaps: tuple[Gap, ...] = ()
     program: Program | None = None  # what following the entry script's values showed
+    trace: Trace | None = None  # what running it showed

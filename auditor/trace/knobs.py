@@ -57,7 +57,7 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?:.*_)?(?:SEQ_LEN|SEQLEN|SEQUENCE_LENGTH|BLOCK_SIZE|CONTEXT_LEN(?:GTH)?|CTX_LEN|MAX_LEN)", at_most(SEQUENCE)),
     _rule(r"(?:.*_)?STRIDE", at_most(STRIDE)),
     _rule(r"(?:.*_)?CHUNK(?:_TOKENS|_SIZE|_LEN)?|(?:.*_)?CHUNK_TOKENS_.*", at_most(CHUNK)),
-    _rule(r"(?:.*_)?BATCH_SEQS|EVAL_BATCH(?:_SIZE)?|TTT_BATCH(?:_SIZE)?|SLOT_BATCH(?:_SIZE)?|.*_EVAL_BATCH", at_most(8)),
+    _rule(r"(?:.*_)?BATCH_SEQS|EVAL_BATCH(?:_SIZE)?|TTT_BATCH(?:_SIZE)?|SLOT_BATCH(?:_SIZE)?|.*_EVAL_BATCH", at_most(32)),
     _rule(r"(?:.*_)?(?:EPOCHS|PASSES)|TTT_STEPS|SLOT_STEPS|(?:.*_)?INNER_STEPS|(?:TTT|SLOT|LORA)_.*_STEPS", at_most(2)),
     _rule(r"(?!VOCAB_SIZE).*_(?:VOCAB_SIZE|BUCKETS|NUM_BUCKETS|TABLE_SIZE|HASH_SIZE)|NGRAM_BUCKETS", at_most(4096)),
     _rule(r".*_(?:LOG2_BUCKETS|BUCKET_BITS|TABLE_BITS|HASH_BITS|LOG2_SIZE|BITS_TABLE)", at_most(14)),

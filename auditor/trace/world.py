@@ -34,12 +34,12 @@ def build(root: Path, text: str, claimed: Mapping[str, str], seed: int = 0, vali
     data.mkdir(parents=True, exist_ok=True)
     tokenizers.mkdir(parents=True, exist_ok=True)
     ids = shards.tokens(VALIDATION, size, seed * 2 + 2) if validation is None else validation
-    shards.shard(data / "fineweb_train_000000.bin", shards.tokens(TRAIN, size, seed * 2 + 1))
+    training = shards.tokens(TRAIN, size, seed * 2 + 1)
+    shards.shard(data / "fineweb_train_000000.bin", training)
     shards.shard(data / "fineweb_val_000000.bin", ids)
     if "val_bytes" in text:  # byte counts beside the tokens, as CaseOps has them
-        lengths = np.array(vocabulary.byte_lengths(size), dtype=np.uint16)
-        shards.shard(data / "fineweb_val_bytes_000000.bin", lengths[ids])
-        shards.shard(data / "fineweb_train_bytes_000000.bin", lengths[shards.tokens(TRAIN, size, seed * 2 + 1)])
+        shards.shard(data / "fineweb_val_bytes_000000.bin", vocabulary.bytes_at(ids, size))
+        shards.shard(data / "fineweb_train_bytes_000000.bin", vocabulary.bytes_at(training, size))
     model = tokenizers / f"fineweb_{size}_bpe.model"
     model.write_bytes(vocabulary.model(size))
     places = {

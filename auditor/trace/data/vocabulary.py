@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterator
 from itertools import product
 
+import numpy as np
+
 NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
 BOS = 1
 FIRST_BYTE = 4
@@ -50,14 +52,28 @@ def model(size: int) -> bytes:
     return out + _field(2, trainer) + _field(3, normalizer)
 
 
-def byte_lengths(size: int) -> list[int]:
-    """UTF-8 bytes of each piece on its own, the space in front counted as one; 0 for control pieces."""
-    out = []
-    for text, kind in pieces(size):
+def byte_lengths(size: int) -> np.ndarray:
+    """UTF-8 bytes of each piece, the space in front counted as one; 0 for control pieces. Shape (size,), int64."""
+    out = np.zeros(size, dtype=np.int64)
+    for i, (text, kind) in enumerate(pieces(size)):
         if kind == BYTE:
-            out.append(1)
-        else:
-            out.append(0 if kind in (CONTROL, UNKNOWN) else len(text.replace("▁", " ").encode()))
+            out[i] = 1
+        elif kind == NORMAL:
+            out[i] = len(text.replace("▁", " ").encode())
+    return out
+
+
+def bytes_at(ids: np.ndarray, size: int) -> np.ndarray:
+    """UTF-8 bytes that the token at each place stands for; `ids` and result of shape (N,).
+
+    A space in front is no byte of the text where the token before is a control piece: a document begins there.
+    """
+    lengths = byte_lengths(size)
+    found = list(pieces(size))
+    spaced = np.array([text.startswith("▁") for text, _ in found])
+    control = np.array([kind in (CONTROL, UNKNOWN) for _, kind in found])
+    out = lengths[ids]
+    out[1:] -= spaced[ids[1:]] & control[ids[:-1]]
     return out
 
 

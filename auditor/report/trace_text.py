@@ -1,0 +1,84 @@
+"""A trace for a person and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from io import StringIO
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from auditor.report.text import plain
+from rules.trace import Early, Printed, Probe, Trace
+
+MOST = 8  # printed numbers shown, unless verbose
+
+
+def trace_json(traces: Sequence[tuple[str, Trace | None]]) -> str:
+    return msgspec.json.format(
+        msgspec.json.encode([{"folder": folder, "trace": t} for folder, t in traces]), indent=2
+    ).decode()
+
+
+def trace_text(traces: Sequence[tuple[str, Trace | None]], *, verbose: bool, color: bool) -> str:
+    out = StringIO()
+    console = Console(file=out, force_terminal=color, width=110, highlight=False, soft_wrap=True)
+    for folder, t in traces:
+        console.print(Text(plain(folder), "bold"))
+        for line in lines(t, verbose):
+            console.print(line)
+    return out.getvalue().rstrip("\n")
+
+
+def lines(t: Trace | None, verbose: bool) -> Iterator[Text]:
+    if t is None:
+        yield Text("  no program that can be run")
+        return
+    yield Text(f"  {t.entry}: run small in the sandbox ({t.sealed}) on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s")
+    if t.failure:
+        yield Text(f"  did not come to its end: {plain(t.failure)}", "yellow")
+    numbers = [n for n in t.printed if n.what]
+    for n in numbers if verbose else numbers[-MOST:]:
+        yield Text(f"  {number(n)}")
+    unexplained = [n for n in t.printed if not n.what]
+    if verbose:
+        for n in unexplained:
+            yield Text(f"  not a sum of scores: {n.value} in “{plain(n.text)[:80]}”", "dim")
+    if not t.explained:
+        yield Text("  no printed number is made of the scores in the book", "yellow")
+        return
+    yield Text(f"  headline: {plain(t.printed[t.headline].text)[:100]}", "bold")
+    for e in t.early:
+        yield Text(f"  {early(e)}", "red")
+    if not t.early:
+        yield Text("  order: every token was scored before it was trained on or counted", "green")
+    for p in t.probes:
+        yield Text(f"  {probe(p)}", "red" if p.leak else "yellow" if p.problem else "green")
+    if verbose:
+        for r in t.reduced:
+            yield Text(f"  smaller: {r.name} {r.was or '(no default)'} -> {r.now}", "dim")
+
+
+def number(n: Printed) -> str:
+    return f"{n.value:.6g} is the {n.what} of {n.scores:,} scores taken at {n.at}: “{plain(n.text)[:60]}”"
+
+
+def early(e: Early) -> str:
+    when = "while it was scored" if e.during else "before any of it was scored"
+    change = f", parameters changed at {e.changed}" if e.changed else ""
+    return (
+        f"order: {e.count:,} of {e.of:,} tokens ({e.first} to {e.last}) were {e.how} at {e.at}{change}, {when}: "
+        f"then scored at {e.scored}"
+    )
+
+
+def probe(p: Probe) -> str:
+    if p.problem:
+        return f"probe, other tokens from {p.cut} on: {p.problem}"
+    if not p.moved:
+        return f"probe, other tokens from {p.cut} on: all {p.compared:,} scores before it stayed"
+    return (
+        f"probe, other tokens from {p.cut} on: {p.moved:,} of {p.compared:,} scores before it moved, by up to {p.most:.3g} nats "
+        f"(positions {p.first} to {p.last}; two equal runs differ by {p.noise:.3g})"
+    )

@@ -1,0 +1,168 @@
+"""The trace stage: run the entry script small, read its book, put probes, and write down what they showed."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from auditor.source.config import Configuration, configuration
+from auditor.submission.base import Submission, Unreadable
+from auditor.trace import order
+from auditor.trace.data import vocabulary
+from auditor.trace.execute import Job, Traced, trace
+from auditor.trace.explain import BPB, Explained, explain
+from auditor.trace.groups import Group
+from auditor.trace.knobs import defaults
+from auditor.trace.ledger import Place
+from auditor.trace.probes import Future, future
+from rules.evidence import Evidence, Script
+from rules.place import Location
+from rules.trace import Early, How, Printed, Probe, Reduced, Trace
+
+MOST_FILE = 16_000_000  # bytes of one file that a run is given
+LAST_WORDS = 200
+_ERROR = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|NotImplemented\w*))\b:?\s*(.*)$", re.M)
+
+Tell = Callable[[str], None]
+
+
+def job(e: Evidence, submission: Submission, entry: Script, wall_s: float) -> Job:
+    """What to run for a folder: its own files, under the claimed run's settings."""
+    config = configuration(e, entry)
+    folder = posixpath.dirname(entry.path)
+    files = {}
+    for f in e.package.files:
+        if f.change == "D" or (f.size or 0) > MOST_FILE or posixpath.dirname(f.path) not in ("", folder):
+            continue
+        try:
+            files[f.path] = submission.read(f.path)
+        except Unreadable:
+            continue
+    return Job(
+        entry=entry.path, files=files, text=entry.text, claimed=claimed(config, entry.text), arguments=config.arguments, wall_s=wall_s
+    )
+
+
+def claimed(config: Configuration, text: str) -> dict[str, str]:
+    """What the claimed run had for the variables that the program reads."""
+    out = {name: s.value for name, s in config.env.items()}
+    for name, _ in defaults(text):
+        if s := config.settings.get(name.lower()):
+            out[name] = s.value
+    return out
+
+
+def read_trace(e: Evidence, submission: Submission, tell: Tell, *, wall_s: float = 120.0, probing: bool = True) -> Trace | None:
+    """Run and probe; None when the folder holds no script that can be run."""
+    entry = e.package.entry
+    if entry is None or not entry.text or entry.syntax_error:
+        return None
+    work = job(e, submission, entry, wall_s)
+    tell("running it small, sealed off")
+    base = trace(work)
+    found = Reading(base, entry)
+    if found.headline is None:
+        return found.written()
+    probes: list[Future] = []
+    if probing:
+        tell("running it again on other tokens")
+        probes = future(work, base, lambda r: Reading(r, entry).group)
+    return found.written(probes)
+
+
+class Reading:
+    """One run, read."""
+
+    def __init__(self, run: Traced, entry: Script) -> None:
+        self.run, self.entry = run, entry
+        self.lines = entry.text.split("\n")
+        sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
+        self.numbers = explain(run.records, sizes)
+        known = [x for x in self.numbers if x.group]
+        best = [x for x in known if x.what == BPB] or known
+        self.headline: Explained | None = best[-1] if best else None
+
+    @property
+    def group(self) -> Group | None:
+        return self.headline.group if self.headline else None
+
+    def place(self, p: Place | None) -> Location:
+        """A frame's place. Code that a wrapper unpacked has no file: it is the entry's innermost text."""
+        if p is None:
+            return Location(self.entry.path)
+        file, line = p[0], p[1]
+        if file.startswith("<") or file == self.entry.path:
+            text = self.lines[line - 1].strip()[:240] if 0 < line <= len(self.lines) else ""
+            return Location(self.entry.path, line, text, len(self.entry.layers))
+        return Location(file, line)
+
+    def written(self, probes: list[Future] | None = None) -> Trace:
+        run = self.run
+        numbers = tuple(
+            Printed(x.text[:240], x.value, x.what, len(x.group.positions) if x.group else 0, self.place(x.group.line) if x.group else None)
+            for x in self.numbers
+        )
+        environment = run.knobs.environment
+        return Trace(
+            entry=self.entry.path,
+            sealed=run.outcome.mode.value,
+            ended=run.outcome.words(),
+            failure="" if run.outcome.ok else failure(run),
+            seconds=run.outcome.wall_s,
+            positions=len(run.world.validation),
+            reduced=tuple(Reduced(n, was, environment[n]) for n, was in sorted(run.knobs.reduced.items())),
+            printed=numbers,
+            headline=self.numbers.index(self.headline) if self.headline else -1,
+            early=tuple(self.early()),
+            again=len(order.scored_twice(self.group)) if self.group else 0,
+            probes=tuple(probe(f) for f in probes or ()),
+        )
+
+    def early(self) -> list[Early]:
+        if self.group is None:
+            return []
+        scored = len(np.unique(self.group.positions))
+        began = self.group.records[0].n
+        return [
+            Early(
+                how=How(b.how),
+                count=len(b.positions),
+                of=scored,
+                first=int(b.positions.min()),
+                last=int(b.positions.max()),
+                at=self.place(b.doing.where[0] if b.doing.where else None),
+                scored=self.place(b.scored.where[0] if b.scored.where else None),
+                changed=self.place(b.changed.where[0]) if b.changed and b.changed.where else None,
+                during=b.doing.n > began,
+            )
+            for b in order.before(self.run.records, self.group)
+        ]
+
+
+def probe(f: Future) -> Probe:
+    moved = f.moved
+    return Probe(
+        kind="future",
+        cut=f.cut,
+        compared=f.compared,
+        moved=len(moved),
+        most=f.most,
+        first=int(moved.min()) if len(moved) else -1,
+        last=int(moved.max()) if len(moved) else -1,
+        noise=max(f.noise, 0.0),
+        problem=f.problem,
+    )
+
+
+def failure(run: Traced) -> str:
+    """The class of a failure in a few words: the last error that was printed, or how the run was ended."""
+    if run.outcome.limit:
+        return run.outcome.words()
+    errors = _ERROR.findall(run.stderr)
+    if errors:
+        kind, text = errors[-1]
+        return f"{kind.rsplit('.', 1)[-1]}: {text}"[:LAST_WORDS]
+    return run.outcome.words()

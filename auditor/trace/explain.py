@@ -1,0 +1,66 @@
+"""Which scores a printed number is made of: every number is derived from the book again, or called unexplained."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.trace.groups import Group, groups
+from auditor.trace.ledger import Record
+
+NATS = "mean loss in nats"
+BITS = "mean loss in bits"
+BPB = "bits per byte"
+NUMBER = re.compile(r"(?<![\w.])(-?\d+\.\d{3,})(?:[eE]([-+]?\d+))?(?![\w.])")
+FLOAT32 = 4e-6  # relative: totals that a program adds up in float32
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A printed number and the scores it is made of; `group` None: no sum of scores gives it."""
+
+    text: str
+    value: float
+    at: int  # number of the print's record
+    what: str = ""
+    group: Group | None = None
+    error: float = 0.0
+
+
+def explain(records: Sequence[Record], bytes_at: np.ndarray) -> list[Explained]:
+    """Each number that is printed with three decimals or more. `bytes_at`: UTF-8 bytes of each position, shape (N,)."""
+    sums = [(g, *_totals(g, bytes_at)) for g in groups(records)]
+    out = []
+    for r in records:
+        if r.kind != "print":
+            continue
+        text = str(r["text"])
+        for m in NUMBER.finditer(text):
+            value = float(m[0])
+            rounding = 0.51 * 10.0 ** (int(m[2] or 0) - len(m[1].split(".")[1]))
+            out.append(_best(Explained(text.strip(), value, r.n), rounding, sums))
+    return out
+
+
+def _totals(g: Group, bytes_at: np.ndarray) -> tuple[float, int, float]:
+    inside = g.positions < len(bytes_at)
+    return float(g.values.sum()), len(g.values), float(bytes_at[g.positions[inside]].sum())
+
+
+def _best(it: Explained, rounding: float, sums: list[tuple[Group, float, int, float]]) -> Explained:
+    """The latest group before the print that gives the number; a mean before what is rarer."""
+    for g, total, n, size in reversed(sums):
+        if g.records[-1].n > it.at or not n:
+            continue
+        ways = [(NATS, total / n), (BITS, total / n / math.log(2))]
+        if size:
+            ways.insert(0, (BPB, total / math.log(2) / size))
+        for what, value in ways:
+            error = abs(value - it.value)
+            if error <= rounding + abs(value) * FLOAT32:
+                return Explained(it.text, it.value, it.at, what, g, error)
+    return it

@@ -1,0 +1,75 @@
+"""What the book says about order: tokens that changed the state before, or while, they were scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.trace.groups import Group
+from auditor.trace.ledger import Record
+
+TRAINED, COUNTED, AGAIN = "trained on", "counted", "scored again"
+
+
+@dataclass(frozen=True)
+class Before:
+    """Positions that something was done with before they were scored for the number in question.
+
+    `doing`, of the kind `how`, came first; `changed`, an update, if any, made it count; `scored` is the first score after it.
+    """
+
+    how: str
+    positions: np.ndarray
+    doing: Record
+    scored: Record
+    changed: Record | None = None
+
+
+def before(records: Sequence[Record], group: Group) -> list[Before]:
+    """What was done with tokens before their score in `group`: one entry for each line that did it."""
+    by_number = {r.n: r for r in records}
+    first = _first_scored(group)
+    out: dict[tuple[str, tuple[str, int]], Before] = {}
+    updates = [r for r in records if r.kind == "update"]
+    for r in records:
+        if r.n > group.records[-1].n or r.kind not in ("train", "table"):
+            continue
+        if r.kind == "train":
+            how, parts = TRAINED, [by_number[n].positions for n in r["of"] if n in by_number]
+            touched = np.concatenate([p for p in parts if p is not None]) if parts else np.empty(0, np.int32)
+            change = next((u for u in updates if u.n > r.n), None)
+            since = change.n if change else None
+        else:
+            how, change, since = COUNTED, None, r.n
+            touched = r.positions if r.positions is not None else np.empty(0, np.int32)
+        if since is None or not len(touched):
+            continue
+        touched = np.unique(touched)
+        touched = touched[touched < len(first)]
+        late = touched[first[touched] > since]
+        late = late[first[late] < np.iinfo(np.int64).max]
+        if len(late):
+            key = (how, r.where[0][:2] if r.where else ("", 0))
+            known = out.get(key)
+            scored = by_number[int(first[late].min())]
+            if known is None:
+                out[key] = Before(how, late, r, scored, change)
+            else:
+                out[key] = Before(how, np.union1d(known.positions, late), known.doing, known.scored, known.changed)
+    return list(out.values())
+
+
+def _first_scored(group: Group) -> np.ndarray:
+    """By position, the number of the record that scored it first; the largest integer where none did."""
+    positions, times = group.positions, group.times
+    out = np.full(int(positions.max()) + 1 if len(positions) else 0, np.iinfo(np.int64).max)
+    np.minimum.at(out, positions, times)
+    return out
+
+
+def scored_twice(group: Group) -> np.ndarray:
+    """Positions that stand in the number more than once."""
+    found, count = np.unique(group.positions, return_counts=True)
+    return found[count > 1]

@@ -1,0 +1,80 @@
+"""Probes compare runs and need no understanding of the code: what must not matter is changed, and nothing may move.
+
+*future*: the tokens from a cut on are others. A score before the cut that moves knew of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.trace.data import shards
+from auditor.trace.execute import Job, Traced, trace
+from auditor.trace.groups import Group
+
+CUTS = (0.37, 0.71)  # shares of the scored positions
+
+
+@dataclass(frozen=True)
+class Future:
+    """One comparison. `moved`: positions before the cut whose score differs; `most` the largest difference in nats."""
+
+    cut: int
+    compared: int
+    moved: np.ndarray
+    most: float
+    noise: float  # the largest difference between two runs on the same tokens; -1 if not needed
+    problem: str = ""
+
+    @property
+    def leak(self) -> bool:
+        return bool(len(self.moved)) and self.most > 4 * max(self.noise, 0.0)
+
+
+def future(
+    job: Job, base: Traced, find: Callable[[Traced], Group | None], *, workers: int = 2, shares: Sequence[float] = CUTS
+) -> list[Future]:
+    """Run again with other tokens from each cut on. `find` gives the scores in question of a run."""
+    group = find(base)
+    if group is None or not len(group.positions):
+        return []
+    scored = np.unique(group.positions)
+    cuts = [int(scored[int(len(scored) * s)]) | 1 for s in shares]
+
+    def one(cut: int) -> Traced:
+        return trace(job, validation=changed(base.world.validation, cut, base.world.vocabulary))
+
+    with ThreadPoolExecutor(workers) as pool:
+        runs = list(pool.map(one, cuts))
+    out = [compared(group, find(r), cut) for cut, r in zip(cuts, runs, strict=True)]
+    if any(len(f.moved) for f in out):  # is it the tokens, or does every run differ?
+        again = compared(group, find(trace(job)), max(cuts))
+        out = [Future(f.cut, f.compared, f.moved, f.most, again.most, f.problem) for f in out]
+    return out
+
+
+def changed(ids: np.ndarray, cut: int, vocabulary: int) -> np.ndarray:
+    """The stream with all tokens from `cut` on replaced; where documents begin stays as it is."""
+    other = shards.tokens(len(ids), vocabulary, 977)
+    keep = (ids == shards.BOS) | (np.arange(len(ids)) < cut)
+    other = np.where(other == shards.BOS, np.roll(other, 1), other)
+    other = np.where(other == ids, (other.astype(np.int64) + 1 - shards.FIRST_WORD) % (vocabulary - shards.FIRST_WORD) + shards.FIRST_WORD, other)
+    return np.where(keep, ids, other).astype(ids.dtype)
+
+
+def compared(group: Group, other: Group | None, cut: int) -> Future:
+    """Scores of two runs before the cut, paired by order of scoring among those positions."""
+    none = np.empty(0, dtype=np.int32)
+    if other is None:
+        return Future(cut, 0, none, 0.0, -1.0, "the changed run did not come to this number")
+    a = group.positions < cut
+    b = other.positions < cut
+    pa, pb = group.positions[a], other.positions[b]
+    if len(pa) != len(pb) or not np.array_equal(pa, pb):
+        return Future(cut, 0, none, 0.0, -1.0, "the changed run scored other positions before the cut")
+    gap = np.abs(group.values[a] - other.values[b])
+    gap = np.where(np.isnan(gap), np.inf, gap)
+    return Future(cut, len(pa), np.unique(pa[gap > 0]), float(gap.max(initial=0.0)), -1.0)

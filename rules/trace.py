@@ -1,0 +1,113 @@
+"""What running a submission small, sealed off and unchanged, showed: plain facts, as the auditor wrote them down.
+
+The auditor keeps a book of the run: which validation tokens were scored, trained on or counted, by
+which line, in which order. Every printed number is derived from the book again. Probes run the same
+program with other tokens and compare the scores that may not know of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rules.place import Location
+
+
+class How(StrEnum):
+    """What was done with tokens before their score."""
+
+    TRAINED = "trained on"  # their loss reached `backward`, and parameters changed afterwards
+    COUNTED = "counted"  # they chose the places of a table that were written to
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A number that was printed and what it is made of.
+
+    `what` is "bits per byte", "mean loss in nats" and the like, "" when no sum of scores gives it. `scores` is how many
+    scores went into it, `at` the line that took them.
+    """
+
+    text: str
+    value: float
+    what: str = ""
+    scores: int = 0
+    at: Location | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """Tokens that something was done with before they were scored for the headline.
+
+    `count` of its `of` positions, from `first` to `last`; `at` is the line that did it, `changed` the line that
+    changed parameters thereafter, `scored` the line of the first score that came after. `during` is whether
+    scores of the headline had been taken before (it happens inside the evaluation, and not before it).
+    """
+
+    how: How
+    count: int
+    of: int
+    first: int
+    last: int
+    at: Location
+    scored: Location
+    changed: Location | None = None
+    during: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One comparison of runs. `kind` "future": all tokens from `cut` on were others.
+
+    `compared` scores must have stayed; `moved` did not, by `most` nats at most, from position `first` to `last`.
+    `noise` is how much two runs on the same tokens differ. `problem` says why nothing could be compared.
+    """
+
+    kind: str
+    cut: int
+    compared: int
+    moved: int = 0
+    most: float = 0.0
+    first: int = -1
+    last: int = -1
+    noise: float = 0.0
+    problem: str = ""
+
+    @property
+    def leak(self) -> bool:
+        return self.moved > 0 and self.most > 4 * self.noise
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A setting that made the run small."""
+
+    name: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A run. `ended` is how, in words; `failure` names the class of a failure, "" if it came to its end.
+
+    `printed` are the numbers it printed, in order; `headline` is the index of the one that stands for the claim,
+    -1 if none was explained. `again` counts positions that stand in it more than once.
+    """
+
+    entry: str
+    sealed: str
+    ended: str
+    failure: str = ""
+    seconds: float = 0.0
+    positions: int = 0
+    reduced: tuple[Reduced, ...] = ()
+    printed: tuple[Printed, ...] = ()
+    headline: int = -1
+    early: tuple[Early, ...] = ()
+    again: int = 0
+    probes: tuple[Probe, ...] = ()
+
+    @property
+    def explained(self) -> bool:
+        return self.headline >= 0
