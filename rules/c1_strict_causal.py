@@ -43,7 +43,7 @@ logits = logits + boost * starts_word[x][:, None] * word_bias     # x is what ha
 
 from collections.abc import Iterator
 
-from rules import mixture
+from rules import mixture, ran
 from rules.editions import Edition
 from rules.events import Sight
 from rules.evidence import Evidence
@@ -677,3 +677,20 @@ def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
         yield from mixture.clear(
             RULE, e, "no value that depends on the scored token or on later ones was seen to reach the prediction"
         )
+
+
+@RULE.check("trace")
+def scores_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Scores that move when later tokens are others, while no update explains it."""
+    t = e.trace
+    if t is None:
+        return
+    knew = ran.leaks(t)
+    if knew and not t.early:
+        yield RULE.finding(
+            Status.VIOLATION,
+            f"scores knew of later tokens: {ran.leak_words(knew[0])}",
+            *ran.facts(t, None, *knew),
+            instead="make every gate, mask, feature and statistic from tokens before the one that is scored",
+        )
+    yield from ran.clear(RULE, t, f"no score moved when later tokens were others ({len(t.probes)} cuts)")

@@ -43,7 +43,7 @@ step(opt, nll(model, span).mean())              # for the tokens after this span
 
 from collections.abc import Iterator
 
-from rules import adaptation
+from rules import adaptation, ran
 from rules.adaptation import Kind as Adaptation
 from rules.editions import Edition
 from rules.evidence import Evidence
@@ -115,6 +115,15 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     yield from found or adaptation.clear(
         RULE, e.program, "every counted score was taken before its tokens changed anything"
     )
+
+
+@RULE.check("trace")
+def order_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.trace is None:
+        return
+    inside = [x for x in e.trace.early if ran.during_evaluation(x)]
+    yield from ran.accuse(RULE, e.trace, inside, INSTEAD)
+    yield from ran.clear(RULE, e.trace, "every token was scored before anything changed because of it")
 
 
 _MAIN = """\

@@ -49,7 +49,7 @@ report(total)
 
 from collections.abc import Iterator
 
-from rules import adaptation
+from rules import adaptation, ran
 from rules.adaptation import Kind as Adaptation
 from rules.editions import Edition
 from rules.evidence import Evidence
@@ -124,6 +124,15 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
         )
     )
     yield from found or adaptation.clear(RULE, e.program, "no training on validation tokens comes before their score")
+
+
+@RULE.check("trace")
+def order_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.trace is None:
+        return
+    first = [x for x in e.trace.early if ran.before_evaluation(x)]
+    yield from ran.accuse(RULE, e.trace, first, INSTEAD)
+    yield from ran.clear(RULE, e.trace, "no validation token was trained on before its score")
 
 
 _SCORE = """\

@@ -75,7 +75,7 @@ def trace(
             "entry": job.entry,
             "arguments": list(job.arguments),
             "environment": {**environment, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"},
-            "validation": f"data/datasets/fineweb10B_sp{world.vocabulary}/fineweb_val_000000.bin",
+            "places": world.places,
             "ledger": job.ledger,
         }
         (Path(folder) / "plan.json").write_text(json.dumps(plan))

@@ -73,7 +73,8 @@ QUIET = {"WANDB_MODE": "disabled", "TOKENIZERS_PARALLELISM": "false"}
 def knobs(text: str, claimed: Mapping[str, str]) -> Knobs:
     """The small run's environment for a program's text. `claimed`: what the claimed run had, by variable."""
     found = dict(defaults(text))
-    claimed = {name: spelled(value, found.get(name, "")) for name, value in claimed.items()}
+    spelt = {name: spelled(value, found.get(name, ""), wants(text, name)) for name, value in claimed.items()}
+    claimed = {name: value for name, value in spelt.items() if value is not None}
     now = {name: claimed.get(name, value) for name, value in found.items()}
     heads = next((int(n) for name, v in now.items() if HEADS.match(name) and (n := number(v))), 8)
     environment = {n: v for n, v in claimed.items() if n not in QUIET}
@@ -104,13 +105,21 @@ def defaults(text: str) -> Iterator[tuple[str, str]]:
             yield name, (value or "").strip().strip("\"'")
 
 
-def spelled(value: str, default: str) -> str:
-    """A value that a log printed, as the variable takes it: `True` where the default is `1` is `1`."""
+def wants(text: str, name: str) -> str:
+    """What the program makes of a variable: "int", "float", or "" for text."""
+    m = re.search(rf"\b(int|float)\(\s*(?:os\.)?(?:environ\.get|getenv|environ)\s*[(\[]\s*[\"']{re.escape(name)}[\"']", text)
+    return m[1] if m else ""
+
+
+def spelled(value: str, default: str, kind: str) -> str | None:
+    """A value that a log printed, as the variable takes it: `True` where a number is wanted is `1`; None if it takes none."""
     switch = {"true": "1", "false": "0"}.get(value.lower())
     plain = number(value)
-    if switch and number(default) is not None:
+    if switch and (kind or number(default) is not None):
         return switch
-    if plain is not None and plain == int(plain) and "." in value and default.isdigit():
+    if kind and plain is None:
+        return None
+    if plain is not None and plain == int(plain) and "." in value and (default.isdigit() or kind == "int"):
         return str(int(plain))
     return value
 

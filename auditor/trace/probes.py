@@ -15,6 +15,7 @@ from auditor.trace.data import shards
 from auditor.trace.execute import Job, Traced, trace
 from auditor.trace.groups import Group
 
+MOST = 1e9  # nats: the difference to what is no number
 CUTS = (0.37, 0.71)  # shares of the scored positions
 
 
@@ -49,11 +50,16 @@ def future(
 
     with ThreadPoolExecutor(workers) as pool:
         runs = list(pool.map(one, cuts))
-    out = [compared(group, find(r), cut) for cut, r in zip(cuts, runs, strict=True)]
+    out = [compared(group, of(r, find), cut) for cut, r in zip(cuts, runs, strict=True)]
     if any(len(f.moved) for f in out):  # is it the tokens, or does every run differ?
-        again = compared(group, find(trace(job)), max(cuts))
+        again = compared(group, of(trace(job), find), max(cuts))
         out = [Future(f.cut, f.compared, f.moved, f.most, again.most, f.problem) for f in out]
     return out
+
+
+def of(run: Traced, find: Callable[[Traced], Group | None]) -> Group | None:
+    """The scores in question, of a run that came to its end: one that was cut short has other last numbers."""
+    return find(run) if run.outcome.ok else None
 
 
 def changed(ids: np.ndarray, cut: int, vocabulary: int) -> np.ndarray:
@@ -75,6 +81,8 @@ def compared(group: Group, other: Group | None, cut: int) -> Future:
     pa, pb = group.positions[a], other.positions[b]
     if len(pa) != len(pb) or not np.array_equal(pa, pb):
         return Future(cut, 0, none, 0.0, -1.0, "the changed run scored other positions before the cut")
+    if (group.within[:3], group.line[:3]) != (other.within[:3], other.line[:3]):
+        return Future(cut, 0, none, 0.0, -1.0, "the changed run took its scores elsewhere")
     gap = np.abs(group.values[a] - other.values[b])
-    gap = np.where(np.isnan(gap), np.inf, gap)
+    gap = np.where(np.isfinite(gap), gap, MOST)
     return Future(cut, len(pa), np.unique(pa[gap > 0]), float(gap.max(initial=0.0)), -1.0)

@@ -24,6 +24,7 @@ class World:
     vocabulary: int
     validation: np.ndarray
     environment: dict[str, str]
+    places: dict[str, str]  # files below `root` by what they are
 
 
 def build(root: Path, text: str, claimed: Mapping[str, str], seed: int = 0, validation: np.ndarray | None = None) -> World:
@@ -35,20 +36,24 @@ def build(root: Path, text: str, claimed: Mapping[str, str], seed: int = 0, vali
     tokenizers.mkdir(parents=True, exist_ok=True)
     ids = shards.tokens(VALIDATION, size, seed * 2 + 2) if validation is None else validation
     training = shards.tokens(TRAIN, size, seed * 2 + 1)
-    shards.shard(data / "fineweb_train_000000.bin", training)
-    shards.shard(data / "fineweb_val_000000.bin", ids)
+    files = {"training": data / "fineweb_train_000000.bin", "validation": data / "fineweb_val_000000.bin"}
+    shards.shard(files["training"], training)
+    shards.shard(files["validation"], ids)
     if "val_bytes" in text:  # byte counts beside the tokens, as CaseOps has them
-        shards.shard(data / "fineweb_val_bytes_000000.bin", vocabulary.bytes_at(ids, size))
-        shards.shard(data / "fineweb_train_bytes_000000.bin", vocabulary.bytes_at(training, size))
-    model = tokenizers / f"fineweb_{size}_bpe.model"
+        files["training_bytes"] = data / "fineweb_train_bytes_000000.bin"
+        files["validation_bytes"] = data / "fineweb_val_bytes_000000.bin"
+        shards.shard(files["training_bytes"], vocabulary.bytes_at(training, size))
+        shards.shard(files["validation_bytes"], vocabulary.bytes_at(ids, size))
+    model = files["tokenizer"] = tokenizers / f"fineweb_{size}_bpe.model"
     model.write_bytes(vocabulary.model(size))
-    places = {
+    variables = {
         "DATA_PATH": f"./data/datasets/{data.name}",
         "TOKENIZER_PATH": f"./data/tokenizers/{model.name}",
         "DATA_DIR": "./data/",
         "VOCAB_SIZE": str(size),
     }
-    return World(root, size, ids, {name: value for name, value in places.items() if name in text})
+    environment = {name: value for name, value in variables.items() if name in text}
+    return World(root, size, ids, environment, {kind: str(f.relative_to(root)) for kind, f in files.items()})
 
 
 def vocabulary_size(text: str, claimed: Mapping[str, str]) -> int:

@@ -6,10 +6,13 @@ runs, nothing of this folder is to be found on the import path.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import sys
 import types
+from typing import Any
 
 
 def main() -> None:
@@ -21,10 +24,7 @@ def main() -> None:
     os.environ.update(kept | plan["environment"])
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path = [p for p in sys.path if os.path.abspath(p) != here]
-    sys.path.insert(0, os.path.dirname(here))
-    import inside.standins
-
-    sys.path.pop(0)
+    standins = load(here)
     entry = os.path.abspath(plan["entry"])
     sys.argv = [plan["entry"], *plan["arguments"]]
     sys.path.insert(0, os.path.dirname(entry))
@@ -35,8 +35,21 @@ def main() -> None:
     main_module.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = main_module
     code = compile(source, entry, "exec", dont_inherit=True)
-    with inside.standins.running(plan, ledger):
+    with standins.running(plan, ledger):
         exec(code, main_module.__dict__)
+
+
+def load(here: str) -> Any:
+    """The stand-ins, imported from this folder alone; no module of them is left where a script would find it."""
+    spec = importlib.util.spec_from_file_location("inside", os.path.join(here, "__init__.py"), submodule_search_locations=[here])
+    assert spec is not None and spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["inside"] = package
+    spec.loader.exec_module(package)
+    standins = importlib.import_module("inside.standins")
+    for name in [n for n in sys.modules if n.partition(".")[0] == "inside"]:
+        del sys.modules[name]
+    return standins
 
 
 if __name__ == "__main__":

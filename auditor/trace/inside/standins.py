@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from . import attention, book, clock, cuda, devices, entries, groups, packages, positions, tracer
+from . import attention, book, clock, cuda, devices, entries, files, groups, packages, positions, tracer
 
 
 @contextlib.contextmanager
@@ -20,15 +21,31 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     groups.install()
     attention.install()
     packages.install()
+    files.install(files.Files(plan["places"]))
     clock.install(clock.Clock())
     if not plan["ledger"]:
+        threads(lambda: (devices.OnCpu(),))
         with devices.OnCpu():
             yield
         return
     ledger = book.Book(descriptor, os.getcwd())
-    finder = positions.Finder(np.fromfile(plan["validation"], dtype="<u2", offset=1024))
+    finder = positions.Finder(np.fromfile(plan["places"]["validation"], dtype="<u2", offset=1024))
     t = tracer.Tracer(ledger, finder)
     entries.printed(ledger)
     entries.opened(t)
+    threads(lambda: (devices.OnCpu(), entries.Doors(t)))
     with devices.OnCpu(), entries.Doors(t), t:
         yield
+
+
+def threads(modes: Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]) -> None:
+    """Modes hold for one thread: those that the script starts get their own."""
+    run = threading.Thread.run
+
+    def with_modes(self: threading.Thread) -> None:
+        with contextlib.ExitStack() as stack:
+            for mode in modes():
+                stack.enter_context(mode)
+            run(self)
+
+    threading.Thread.run = with_modes  # type: ignore[method-assign]

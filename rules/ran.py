@@ -1,0 +1,77 @@
+"""Findings from a run: what the book and the probes say together.
+
+The book alone does not convict: weights may have been put back, or a copy trained. The probe alone does not say
+how. Together they do: these tokens were used first, by this line, and the scores knew of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rules.finding import Fact, Finding, Status
+from rules.rule import Rule
+from rules.trace import Early, How, Probe, Trace
+
+
+def before_evaluation(e: Early) -> bool:
+    """Trained on before any token of the headline was scored."""
+    return e.how is How.TRAINED and not e.during
+
+
+def during_evaluation(e: Early) -> bool:
+    return not before_evaluation(e)
+
+
+def leaks(t: Trace) -> tuple[Probe, ...]:
+    return tuple(p for p in t.probes if p.leak)
+
+
+def compared(t: Trace) -> tuple[Probe, ...]:
+    return tuple(p for p in t.probes if not p.problem)
+
+
+def accuse(rule: Rule, t: Trace, found: list[Early], instead: str) -> Iterator[Finding]:
+    """One finding for each line that used tokens first; none where the probes show that nothing came of it."""
+    proof = leaks(t)
+    if not found or (compared(t) and not proof and all(not p.problem for p in t.probes)):
+        return
+    status = Status.VIOLATION if proof else Status.LIKELY
+    for e in found:
+        share = f"{e.count:,} of {e.of:,} validation tokens"
+        knew = f"; {leak_words(proof[0])}" if proof else "; no probe could tell whether the scores knew of them"
+        yield rule.finding(
+            status,
+            f"in a small run {share} were {e.how} at {e.at} before they were scored at {e.scored}{knew}",
+            *facts(t, e, *proof),
+            at=(e.at, e.scored),
+            instead=instead,
+        )
+
+
+def facts(t: Trace, e: Early | None, *probes: Probe) -> tuple[Fact, ...]:
+    """What the finding rests on, in the order in which it happened."""
+    out: list[Fact] = []
+    if e is not None:
+        out.append(Fact("run", f"tokens {e.first} to {e.last} {e.how}", e.at))
+        if e.changed:
+            out.append(Fact("run", "parameters changed", e.changed))
+        out.append(Fact("run", "then scored", e.scored))
+    if t.explained:
+        n = t.printed[t.headline]
+        out.append(Fact("run", f"{n.scores:,} scores give the printed {n.value:.6g} ({n.what})", n.at))
+    out += [Fact("probe", leak_words(p)) for p in probes]
+    out += [Fact("setting", f"{r.name}={r.now} (small run; was {r.was or 'unset'})") for r in t.reduced[:6]]
+    return tuple(out)
+
+
+def leak_words(p: Probe) -> str:
+    return (
+        f"with other tokens from position {p.cut} on, {p.moved:,} of {p.compared:,} scores before it moved, "
+        f"by up to {p.most:.3g} nats (two equal runs differ by {p.noise:.3g})"
+    )
+
+
+def clear(rule: Rule, t: Trace, message: str) -> Iterator[Finding]:
+    """`ok` where the book shows the order and every probe could compare."""
+    if not t.early and t.probes and not leaks(t) and all(not p.problem for p in t.probes):
+        yield rule.finding(Status.OK, f"in a small run {message}", *facts(t, None))
