@@ -18,12 +18,14 @@ HEAD = 16  # width of one attention head
 STEPS = 6
 CHUNK = 1024  # tokens
 BATCHES = 8 * SEQUENCE  # tokens: one sequence for each of the eight shares of a step
-VALIDATION = 12_288  # tokens, behind what a known mixer sleeps through
+VALIDATION = 4_096  # tokens
+MOST_VALIDATION = 20_480
 
 _DEFAULT = re.compile(
     r"""environ(?:\.get|\.setdefault)?\s*[\(\[]\s*["']([A-Z][A-Z0-9_]*)["']\s*(?:,\s*([^,()\n]*(?:\([^()\n]*\))?))?|"""
     r"""\b(?:getenv|env|_env|e|get_env|env_int|env_float|env_bool|env_str|_e|_env_int|_env_float|_env_bool)\(\s*["']([A-Z][A-Z0-9_]*)["']\s*(?:,\s*([^,()\n]*(?:\([^()\n]*\))?))?"""
 )
+_THRESHOLD = re.compile(r"(?:tokens?|count|seen|scored|total|n|num\w*|warm\w*)\s*(?:<|>=?)\s*(\d[\d_]{3,6})\b")
 Rule = tuple[re.Pattern[str], Callable[[float | None], float | None]]
 
 
@@ -93,6 +95,13 @@ def knobs(text: str, claimed: Mapping[str, str]) -> Knobs:
             environment[name] = str(int(to))
             reduced[name] = value
     return Knobs({**environment, **QUIET}, reduced)
+
+
+def validation_tokens(text: str) -> int:
+    """How many validation tokens a run needs: past the numbers of tokens that the program waits for before it does something."""
+    waits = [int(n.replace("_", "")) for n in _THRESHOLD.findall(text)]
+    longest = max((n for n in waits if n * 5 // 4 <= MOST_VALIDATION), default=0)
+    return max(VALIDATION, -(-longest * 5 // 4 // 1024) * 1024)
 
 
 def defaults(text: str) -> Iterator[tuple[str, str]]:
