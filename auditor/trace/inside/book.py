@@ -49,14 +49,14 @@ class Book:
             code = frame.f_code
             mine = self._mine.get(code)
             if mine is None:
-                mine = self._mine[code] = self._is_theirs(code.co_filename)
+                mine = self._mine[code] = self.theirs(code.co_filename)
             if mine:
                 name = code.co_filename.removeprefix(self.folder).lstrip("/")
                 out.append((name, frame.f_lineno, code.co_name, self._call(frame)))
             frame = frame.f_back
         return out
 
-    def _is_theirs(self, name: str) -> bool:
+    def theirs(self, name: str) -> bool:
         """Whether code is the program's: not the library's, not ours. Code of no file is `<string>` and the like."""
         return name.startswith((self.folder, "<")) and not name.startswith(("<frozen", "<__array"))
 
