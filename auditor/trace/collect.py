@@ -11,8 +11,9 @@ import numpy as np
 from auditor.source.config import Configuration, configuration
 from auditor.submission.base import Submission, Unreadable
 from auditor.trace import order
+from auditor.trace.attempts import attempt
 from auditor.trace.data import vocabulary
-from auditor.trace.execute import Job, Traced, trace
+from auditor.trace.execute import Job, Traced
 from auditor.trace.explain import BPB, Explained, explain
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
@@ -62,7 +63,9 @@ def read_trace(e: Evidence, submission: Submission, tell: Tell, *, wall_s: float
         return None
     work = job(e, submission, entry, wall_s)
     tell("running it small, sealed off")
-    base = trace(work)
+    work, base = attempt(work)
+    if words := base.plan.words():
+        tell(f"it needed another attempt: {words}")
     found = Reading(base, entry)
     if found.headline is None:
         return found.written()
@@ -105,7 +108,6 @@ class Reading:
             Printed(x.text[:240], x.value, x.what, len(x.group.positions) if x.group else 0, self.place(x.group.line) if x.group else None)
             for x in self.numbers
         )
-        environment = run.knobs.environment
         return Trace(
             entry=self.entry.path,
             sealed=run.outcome.mode.value,
@@ -113,7 +115,7 @@ class Reading:
             failure="" if run.outcome.ok else failure(run),
             seconds=run.outcome.wall_s,
             positions=len(run.world.validation),
-            reduced=tuple(Reduced(n, was, environment[n]) for n, was in sorted(run.knobs.reduced.items())),
+            reduced=tuple(Reduced(n, was, run.knobs.now(n)) for n, was in sorted(run.knobs.reduced.items())),
             printed=numbers,
             headline=self.numbers.index(self.headline) if self.headline else -1,
             early=tuple(self.early()),

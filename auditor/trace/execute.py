@@ -10,14 +10,37 @@ from pathlib import Path
 
 import numpy as np
 
-from auditor.trace import inside
-from auditor.trace.knobs import Knobs, knobs
+from auditor.trace import constants, inside
+from auditor.trace.knobs import Knobs, arguments, knobs
 from auditor.trace.ledger import Reader, Record
 from auditor.trace.sandbox import Box, Channel, Limits, Mode, Mount, Outcome, python_command, run, site_packages
 from auditor.trace.world import World, build
 
 INSIDE = Path(inside.__file__).parent
 GB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a run is made small. The text is changed only where `constants` says so (constants.py)."""
+
+    widths: bool = True  # narrow layers
+    claimed: bool = True  # the claimed run's settings; without them, the program's own defaults
+    ranks: int = 1  # how many there seem to be
+    constants: bool = False  # sizes that are built in are made small, too
+
+    def words(self) -> str:
+        """What is not as in the first attempt, "" for nothing."""
+        said = []
+        if not self.widths:
+            said.append("layers in full width")
+        if not self.claimed:
+            said.append("the program's own defaults")
+        if self.ranks > 1:
+            said.append(f"the first of {self.ranks} ranks")
+        if self.constants:
+            said.append("built-in sizes made small in a copy of the text")
+        return ", ".join(said)
 
 
 @dataclass(frozen=True)
@@ -32,6 +55,7 @@ class Job:
     seed: int = 0
     wall_s: float = 60.0
     ledger: bool = True
+    plan: Plan = Plan()
 
 
 @dataclass(frozen=True)
@@ -43,6 +67,7 @@ class Traced:
     world: World
     knobs: Knobs
     problem: str = ""
+    plan: Plan = Plan()
 
     @property
     def stdout(self) -> str:
@@ -64,21 +89,34 @@ def trace(
     with tempfile.TemporaryDirectory(prefix="scorefirst-trace-") as folder:
         root = Path(folder) / "work"
         root.mkdir()
-        small = knobs(job.text, job.claimed)
+        plan = job.plan
+        settings = job.claimed if plan.claimed else {k: v for k, v in job.claimed.items() if k == "VOCAB_SIZE"}
+        small = knobs(job.text, settings, plan.widths)
+        words, options = arguments(job.text, job.arguments if plan.claimed else ())
         world = build(root, job.text, job.claimed, job.seed, validation)
-        for name, data in job.files.items():
+        files = dict(job.files)
+        if plan.constants:
+            text, changed = constants.smaller(job.text)
+            if changed:
+                files[job.entry] = text.encode()
+                options |= changed
+        was, now = ({name: pair[i] for name, pair in options.items()} for i in (0, 1))
+        small = Knobs(small.environment, {**small.reduced, **was}, now)
+        for name, data in files.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         environment = {**small.environment, **world.environment}
-        plan = {
+        ranks = {"WORLD_SIZE": str(plan.ranks), "LOCAL_WORLD_SIZE": str(plan.ranks), "RANK": "0", "LOCAL_RANK": "0"}
+        orders = {
             "entry": job.entry,
-            "arguments": list(job.arguments),
-            "environment": {**environment, "RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"},
+            "arguments": list(words),
+            "environment": {**environment, **ranks},
+            "ranks": plan.ranks,
             "places": world.places,
             "ledger": job.ledger,
         }
-        (Path(folder) / "plan.json").write_text(json.dumps(plan))
+        (Path(folder) / "plan.json").write_text(json.dumps(orders))
         reader = Reader()
 
         def take(piece: bytes) -> None:
@@ -92,4 +130,4 @@ def trace(
         )
         command = python_command(str(INSIDE / "boot.py"), str(Path(folder) / "plan.json"), packages=site_packages())
         outcome = run(box, command, mode=mode, tell=tell)
-    return Traced(outcome, tuple(reader.records), world, small, reader.problem)
+    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan)

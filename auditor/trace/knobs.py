@@ -31,10 +31,18 @@ Rule = tuple[re.Pattern[str], Callable[[float | None], float | None]]
 
 @dataclass(frozen=True)
 class Knobs:
-    """The environment of the small run. `reduced` says for each changed variable what it was, "" if unknown."""
+    """The environment of the small run. `reduced` says for each changed variable what it was, "" if unknown.
+
+    Options of the command line and numbers in the text are in `reduced`, too; `other` says what they are now.
+    """
 
     environment: dict[str, str] = field(default_factory=dict)
     reduced: dict[str, str] = field(default_factory=dict)
+    other: dict[str, str] = field(default_factory=dict)
+
+    def now(self, name: str) -> str:
+        """What a reduced variable is in the small run."""
+        return self.other.get(name) or self.environment.get(name, "")
 
 
 def at_most(n: float) -> Callable[[float | None], float | None]:
@@ -122,8 +130,8 @@ def width(was: float | None, heads: int, turned: int) -> float | None:
     return head * heads if was is None or was > head * heads else None
 
 
-def arguments(text: str, given: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The command line of the small run, and what each changed option was.
+def arguments(text: str, given: Sequence[str]) -> tuple[tuple[str, ...], dict[str, tuple[str, str]]]:
+    """The command line of the small run, and what each changed option was and is.
 
     Options that the program does not know are left out: they come from a text about another program.
     """
@@ -151,7 +159,7 @@ def arguments(text: str, given: Sequence[str]) -> tuple[tuple[str, ...], dict[st
     changed = smaller(text, {k: v for k, v in now.items() if number(v) is not None})
     for key, to in changed.items():
         kept += [f"--{known[key][0]}", to]  # the last one counts
-    return tuple(kept), {f"--{known[key][0]}": now[key] for key in changed}
+    return tuple(kept), {f"--{known[key][0]}": (now[key], to) for key, to in changed.items()}
 
 
 def validation_tokens(text: str) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dis
 import sys
-from types import ModuleType
+from functools import lru_cache
+from types import CodeType, ModuleType
 from typing import Any
 
 import torch
@@ -51,7 +53,22 @@ def flash_attn_func(q: Tensor, k: Tensor, v: Tensor, *args: Any, **kwargs: Any) 
     names = ("softmax_scale", "causal")
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     out = _given(q, k, v, given)
-    return (out, None) if given.get("return_attn_probs") or given.get("return_softmax_lse") else out
+    return (out, None) if given.get("return_attn_probs") or given.get("return_softmax_lse") or _two(1) else out
+
+
+def _two(up: int) -> bool:
+    """Whether the caller takes a pair: early versions gave one, without being asked."""
+    frame = sys._getframe(up + 1)
+    code = frame.f_code
+    if code.co_filename == __file__:
+        return _two(up + 1)
+    return _unpacks(code, frame.f_lasti)
+
+
+@lru_cache(maxsize=256)
+def _unpacks(code: CodeType, at: int) -> bool:
+    following = next((i for i in dis.get_instructions(code) if i.offset > at and i.opname != "CACHE"), None)
+    return following is not None and following.opname == "UNPACK_SEQUENCE" and following.arg == 2
 
 
 def flash_attn_2_func(q: Tensor, k: Tensor, v: Tensor, dropout_p: float = 0.0, *args: Any, **kwargs: Any) -> Any:

@@ -43,12 +43,55 @@ def _moved(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     return func(*(here(a) for a in args), **kwargs)
 
 
+def _to(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if len(args) > 1:
+        args = (args[0], *(here(a) for a in args[1:]))
+        if isinstance(args[1], int) and not isinstance(args[1], bool):  # a GPU by its number
+            args = (args[0], CPU, *args[2:])
+    if isinstance(kwargs.get("device"), int):
+        kwargs = {**kwargs, "device": CPU}
+    return func(*args, **kwargs)
+
+
+def _together(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The CPU's autocast cannot put half precision beside others; a GPU's makes them one kind."""
+    if not torch.is_autocast_cpu_enabled():
+        return func(*args, **kwargs)
+    parts = args[0] if args else kwargs.get("tensors", ())
+    if isinstance(parts, (list, tuple)) and all(isinstance(x, torch.Tensor) and x.is_floating_point() for x in parts):
+        kinds = {x.dtype for x in parts}
+        if kinds - {torch.float32, torch.bfloat16}:
+            with torch.amp.autocast_mode.autocast("cpu", enabled=False):
+                return func(*args, **kwargs)
+    return func(*args, **kwargs)
+
+
+def _normed(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Weights of another kind than the values: a GPU takes them as they are."""
+    x = args[0] if args else kwargs.get("input")
+    kinds = {a.dtype for a in (*args, *kwargs.values()) if isinstance(a, torch.Tensor)}
+    if len(kinds) == 1 or x is None:
+        return func(*args, **kwargs)
+
+    def wide(a: Any) -> Any:
+        return a.float() if isinstance(a, torch.Tensor) else a
+
+    return func(*map(wide, args), **{k: wide(a) for k, a in kwargs.items()}).to(x.dtype)
+
+
 def _to_gpu(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[0]
 
 
 _SPECIAL: dict[object, Callable[..., Any]] = {
-    torch.Tensor.to: _moved,
+    torch.Tensor.to: _to,
+    torch.cat: _together,
+    torch.concat: _together,
+    torch.stack: _together,
+    torch.layer_norm: _normed,
+    torch.nn.functional.layer_norm: _normed,
+    torch.nn.functional.group_norm: _normed,
+    torch.group_norm: _normed,
     torch.Tensor.cuda: _to_gpu,
     torch.Tensor.pin_memory: _to_gpu,
     torch.Tensor.record_stream: lambda func, args, kwargs: None,

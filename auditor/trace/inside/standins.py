@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from . import (
+    absent,
     attention,
     book,
     clock,
@@ -31,11 +32,13 @@ from . import (
 @contextlib.contextmanager
 def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     torch.set_num_threads(plan.get("threads", 1))
-    cuda.install()
+    ranks = int(plan.get("ranks", 1))
+    cuda.install(ranks)
     compiler.install()
-    groups.install()
+    groups.install(ranks)
     attention.install()
     packages.install()
+    absent.install()
     folders = {os.path.dirname(p) for p in plan["places"].values()}
     away = elsewhere.Elsewhere(os.getcwd(), sorted({*folders, *map(os.path.dirname, folders)}, key=len, reverse=True))
     kept = files.Files(plan["places"], away.reading)
