@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from auditor.trace.execute import Job, Plan, Traced, trace
+from auditor.trace.failures import error
 
 MORE = 2
 RANKS = 8
 _RANKS = re.compile(r"world.?size|nproc|\branks?\b|\bgpus\b", re.I)
 _SETTING = re.compile(r"invalid literal for int|could not convert string to float|unexpected keyword argument")
 _NUMBER = re.compile(r"(?:bpb|bits.per.byte|loss)\D{0,12}(\d+\.\d+|nan|inf)", re.I)
-_ERROR = re.compile(r"^[A-Za-z_][\w.]*(?:Error|Exception|Exit)\b.*$", re.M)
 
 
 def attempt(job: Job, run: Callable[[Job], Traced] = trace) -> tuple[Job, Traced]:
@@ -55,11 +55,11 @@ def wanted(plan: Plan, run: Traced) -> Iterator[Plan]:
         return
     if run.outcome.ok and (numbers(run) or "nan" not in run.stdout.lower()):
         return
-    errors = _ERROR.findall(run.stderr)
-    said = errors[-1] if errors else run.stderr[-400:]
+    kind, text = error(run.stderr)
+    said = f"{kind}: {text}" if kind else run.stderr[-400:]
     if plan.ranks == 1 and _RANKS.search(said):
         yield replace(plan, ranks=RANKS)
-    if said.startswith(("ModuleNotFoundError", "FileNotFoundError")):
+    if kind in ("ModuleNotFoundError", "FileNotFoundError", "SyntaxError"):
         return
     if plan.claimed and _SETTING.search(said):
         yield replace(plan, claimed=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +14,7 @@ from auditor.trace.attempts import attempt
 from auditor.trace.data import vocabulary
 from auditor.trace.execute import Job, Traced
 from auditor.trace.explain import BPB, Explained, explain
+from auditor.trace.failures import failure
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
@@ -24,8 +24,6 @@ from rules.place import Location
 from rules.trace import Early, How, Printed, Probe, Reduced, Trace
 
 MOST_FILE = 16_000_000  # bytes of one file that a run is given
-LAST_WORDS = 200
-_ERROR = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|NotImplemented\w*))\b:?\s*(.*)$", re.M)
 
 Tell = Callable[[str], None]
 
@@ -112,7 +110,7 @@ class Reading:
             entry=self.entry.path,
             sealed=run.outcome.mode.value,
             ended=run.outcome.words(),
-            failure="" if run.outcome.ok else failure(run),
+            failure="" if run.outcome.ok and self.numbers else failure(run),
             seconds=run.outcome.wall_s,
             positions=len(run.world.validation),
             reduced=tuple(Reduced(n, was, run.knobs.now(n)) for n, was in sorted(run.knobs.reduced.items())),
@@ -157,14 +155,3 @@ def probe(f: Future) -> Probe:
         noise=max(f.noise, 0.0),
         problem=f.problem,
     )
-
-
-def failure(run: Traced) -> str:
-    """The class of a failure in a few words: the last error that was printed, or how the run was ended."""
-    if run.outcome.limit:
-        return run.outcome.words()
-    errors = _ERROR.findall(run.stderr)
-    if errors:
-        kind, text = errors[-1]
-        return f"{kind.rsplit('.', 1)[-1]}: {text}"[:LAST_WORDS]
-    return run.outcome.words()
