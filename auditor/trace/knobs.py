@@ -16,7 +16,7 @@ from functools import lru_cache
 SEQUENCE = 128  # tokens
 STRIDE = 64
 HEAD = 16  # width of one attention head
-STEPS = 6
+STEPS = 4
 CHUNK = 1024  # tokens
 BATCHES = 8 * SEQUENCE  # tokens: one sequence for each of the eight shares of a step
 VALIDATION = 4_096  # tokens

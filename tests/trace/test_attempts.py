@@ -79,7 +79,7 @@ def test_built_in_sizes_are_made_small_and_lines_stay() -> None:
     small, changed = smaller(text)
     assert small.splitlines() == [
         "SEQ_LEN = 128; BATCH_SIZE = 2; LR = 6e-4",
-        "TRAIN_STEPS, NUM_LAYERS = 6, 11  # é",
+        "TRAIN_STEPS, NUM_LAYERS = 4, 11  # é",
         "class Config:",
         "    model_dim: int = 128",
         "def calibrate(model, num_seqs=2, *, seq_len=128, temperature=0.8):",
@@ -124,8 +124,8 @@ def test_options_of_the_command_line() -> None:
         """
     )
     words, changed = arguments(text, ("--steps", "500", "--unknown", "3", "--data-dir=/x"))
-    assert words == ("--steps", "500", "--data-dir=/x", "--steps", "6", "--seq-len", "128")
-    assert changed == {"--steps": ("500", "6"), "--seq-len": ("1024", "128")}
+    assert words == ("--steps", "500", "--data-dir=/x", "--steps", "4", "--seq-len", "128")
+    assert changed == {"--steps": ("500", "4"), "--seq-len": ("1024", "128")}
     assert arguments("no parser", ("a", "--b")) == (("a", "--b"), {})
 
 

@@ -83,6 +83,24 @@ class Tracer(TorchDispatchMode):
             self._after(what, name, func, args, kwargs, tensors, out, before)
         return out
 
+    def touched(self, args: Any, kwargs: Any) -> bool:
+        """Whether anything is known of a tensor among the arguments, or may be."""
+        tensors = flat(args)
+        if kwargs:
+            flat(list(kwargs.values()), tensors)
+        for t in tensors:
+            kind = type(t)
+            if kind is not Tensor and kind is not torch.nn.Parameter:
+                return True
+            if t.layout is not torch.strided:
+                return True
+            key = t.untyped_storage()._cdata
+            if key in self.shadows.of or key in self.bags:
+                return True
+            if kind is torch.nn.Parameter and key not in self.parameters:
+                self.parameters[key] = _weak(t)
+        return False
+
     def _parameter(self, t: Any) -> None:
         if type(t) is torch.nn.Parameter:
             key = t.untyped_storage()._cdata
