@@ -100,3 +100,10 @@ def test_a_wrong_count_of_bytes_is_not_explained_as_bits_per_byte() -> None:
 def test_a_book_without_scores_explains_nothing() -> None:
     [x] = told("val_bpb:1.23456", book=[])
     assert (x.what, x.value) == ("", 1.23456)
+
+
+def test_sums_of_log_probabilities_and_of_bits_are_explained_too() -> None:
+    for factor in (-1.0, 1 / math.log(2), -1 / math.log(2)):
+        book = [books.score(1, list(range(N)), (LOSS * factor).tolist())]
+        [x] = told(f"val_bpb:{PER_BYTE:.8f}", book=book)
+        assert x.what == BPB

@@ -49,3 +49,12 @@ def test_records_without_frames_or_positions_do_no_harm() -> None:
         books.prints(4, "x"),
     ]
     assert [g.positions.tolist() for g in groups(book)] == [[5]]
+
+
+def test_two_sums_on_one_line_are_two_places() -> None:
+    """Losses and bytes of the same tokens, added up on one line of a program without line breaks."""
+    book = []
+    for i in range(3):
+        book.append(books.score(2 * i + 1, [i], [2.0 + i], step=10))
+        book.append(books.score(2 * i + 2, [i], [7.0], step=30))
+    assert [g.values.tolist() for g in groups(book) if len(g.records) == 3] == [[2.0, 3.0, 4.0], [7.0, 7.0, 7.0]]

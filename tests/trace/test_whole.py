@@ -70,16 +70,28 @@ print(f"val_loss:{{total / (len(val) - 1):.8f}} val_bpb:{{total / math.log(2) / 
 """
 
 
+MIXED = """\
+        with torch.no_grad():
+            losses = nll(model, chunk)
+        {how}
+"""
+IN_NUMPY = "p = np.exp(-losses.double().cpu().numpy()); total += float(-np.log(0.9 * p + 0.1 / VOCAB).sum())"
+IN_A_LOOP = "total += sum(-math.log(0.9 * math.exp(-x) + 0.1 / VOCAB) for x in losses.double().tolist())"
+ONE_BY_ONE = "total += sum(float(x) for x in [losses[j].item() for j in range(len(losses))])"
+
+
 def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
 
 
-def traced(text: str) -> Trace:
+def traced(text: str, *, probing: bool = True) -> Trace:
     if reason := missing():
         pytest.skip(reason)
     s = submission({"train_gpt.py": text, "README.md": "# Run\\n"})
     scripts, _, _ = read_scripts(s)
-    t = read_trace(Evidence(replace(s.package, scripts=scripts), Claims()), s, lambda _: None, wall_s=120)
+    t = read_trace(
+        Evidence(replace(s.package, scripts=scripts), Claims()), s, lambda _: None, wall_s=120, probing=probing
+    )
     assert t is not None
     return t
 
@@ -105,6 +117,17 @@ def test_a_program_that_scores_first_is_explained_and_clean() -> None:
     for p in t.probes:
         assert (p.problem, p.moved, p.leak) == ("", 0, False)
         assert p.compared > 1000
+
+
+def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -> None:
+    loops = [LOOP.format(body=MIXED.format(how=how)) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE)]
+    t = traced(HEAD + BYTES + "".join(loops), probing=False)
+    assert t.failure == ""
+    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 3
+    assert {n.scores for n in t.printed} == {t.positions - 1}
+    lines = [n.at.line for n in t.printed if n.at]
+    assert lines == sorted(lines)
+    assert len(set(lines)) == 3
 
 
 def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks() -> None:

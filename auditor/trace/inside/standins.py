@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import attention, book, clock, cuda, devices, entries, files, groups, packages, positions, tracer
+from . import arrays, attention, book, clock, cuda, devices, entries, files, floats, groups, packages, positions, tracer
 
 
 @contextlib.contextmanager
@@ -33,9 +33,14 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     t = tracer.Tracer(ledger, finder)
     entries.printed(ledger)
     entries.opened(t)
+    arrays.install(t.outside, ledger.theirs)
+    floats.install(t.one)
     threads(lambda: (devices.OnCpu(), entries.Doors(t)))
     with devices.OnCpu(), entries.Doors(t), t:
-        yield
+        try:
+            yield
+        finally:
+            ledger.flush()
 
 
 def threads(modes: Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]) -> None:
