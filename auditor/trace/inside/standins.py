@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from . import (
+    arrays,
     attention,
     book,
     clock,
@@ -21,6 +22,7 @@ from . import (
     elsewhere,
     entries,
     files,
+    floats,
     groups,
     packages,
     positions,
@@ -53,9 +55,14 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     entries.printed(ledger)
     entries.opened(t)
     entries.called_back(t)
+    arrays.install(t.outside, ledger.mine)
+    floats.install(t.one)
     threads(lambda: (entries.Doors(t),))
     with entries.Doors(t), t:
-        yield
+        try:
+            yield
+        finally:
+            ledger.flush()
 
 
 def threads(modes: Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]) -> None:
