@@ -56,9 +56,13 @@ def _best(it: Explained, rounding: float, sums: list[tuple[Group, float, int, fl
     for g, total, n, size in reversed(sums):
         if g.records[-1].n > it.at or not n:
             continue
+        total = abs(total)  # sums of log-probabilities are below zero
         ways = [(NATS, total / n), (BITS, total / n / math.log(2))]
         if size:
-            ways.insert(0, (BPB, total / math.log(2) / size))
+            ways[:0] = [
+                (BPB, total / math.log(2) / size),
+                (BPB, total / size),
+            ]  # the second: what is added up is in bits
         for what, value in ways:
             error = abs(value - it.value)
             if error <= rounding + abs(value) * FLOAT32:

@@ -12,7 +12,7 @@ from auditor.trace.ledger import Place, Record
 
 @dataclass(frozen=True)
 class Group:
-    """Scores taken on one line, within one call `within`. `records` in their order."""
+    """Scores taken by one instruction, within one call `within`. `records` in their order."""
 
     within: Place
     line: Place
@@ -37,12 +37,15 @@ class Group:
 
 
 def groups(records: Sequence[Record]) -> Iterator[Group]:
-    """Every way to put the scores of one line together by a call that encloses them, innermost first."""
-    found: dict[tuple[Place, tuple[str, int]], list[Record]] = {}
+    """Every way to put the scores of one place together by a call that encloses them, innermost first.
+
+    A place is an instruction and not a line: some programs take the sum of the losses and that of the bytes on one line.
+    """
+    found: dict[tuple[Place, tuple[object, ...]], list[Record]] = {}
     for r in records:
         if r.kind != "score" or r.positions is None or not len(r.positions):
             continue
-        inner = r.where[0][:2] if r.where else ("", 0)
+        inner = (*r.where[0][:2], r["step"]) if r.where else ("", 0)
         seen: set[tuple[str, str, int]] = set()
         for file, _, function, call in r.where or (("", 0, "", 0),):
             if (file, function, call) not in seen:

@@ -10,7 +10,8 @@ import numpy as np
 
 MOST_LINE = 1 << 20  # bytes of one record's line
 MOST_ARRAY = 1 << 27
-KINDS = ("<i4", "<i8", "<f8", "<f4")
+MOST_POSITION = 1 << 26  # tokens
+KINDS = {"positions": "<i4", "values": "<f8"}
 
 Place = tuple[str, int, str, int]
 """(file, line, function, number of this call of it)."""
@@ -54,6 +55,7 @@ class Reader:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.rest = bytearray()
+        self.numbers: set[int] = set()
         self.problem = ""
 
     def take(self, piece: bytes) -> None:
@@ -62,7 +64,7 @@ class Reader:
         self.rest += piece
         try:
             self._read()
-        except (BadLedger, ValueError, KeyError, TypeError) as e:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as e:
             self.problem = f"record {len(self.records) + 1} of the ledger cannot be read: {e}"
             self.rest.clear()
 
@@ -74,7 +76,9 @@ class Reader:
                     raise BadLedger("a line without end")
                 return
             said = json.loads(self.rest[:end])
-            sizes = [(str(n), _kind(k), _count(c)) for n, k, c in said.pop("arrays", ())]
+            if not isinstance(said, dict):
+                raise BadLedger("no record")
+            sizes = [(str(n), _kind(n, k), _count(c)) for n, k, c in said.pop("arrays", ())]
             need = sum(k.itemsize * c for _, k, c in sizes)
             if len(self.rest) < end + 1 + need:
                 return
@@ -85,17 +89,35 @@ class Reader:
                 at += kind.itemsize * count
             del self.rest[:at]
             where = tuple((str(f), int(line), str(name), int(call)) for f, line, name, call in said.pop("where", ()))
-            number, what = int(said.pop("n")), str(said.pop("kind"))
-            self.records.append(Record(number, what, where, said, arrays.get("positions"), arrays.get("values")))
+            record = Record(int(said.pop("n")), str(said.pop("kind")), where, said, **arrays)
+            _check(record)
+            if record.n in self.numbers:
+                raise BadLedger(f"a second record {record.n}")
+            self.numbers.add(record.n)
+            self.records.append(record)
 
 
-def _kind(name: object) -> np.dtype[Any]:
-    if name not in KINDS:
+def _check(r: Record) -> None:
+    """Whether a record is as its kind wants it: what reads the book does not ask again."""
+    if r.positions is not None and len(r.positions) and not 0 <= r.positions.min() <= r.positions.max() < MOST_POSITION:
+        raise BadLedger("an impossible position")
+    if r.values is not None and (r.positions is None or len(r.values) != len(r.positions)):
+        raise BadLedger("values without positions")
+    if r.kind == "score" and r.values is None:
+        raise BadLedger("a score without values")
+    if r.kind in ("train", "left") and not (isinstance(r["of"], list) and all(isinstance(n, int) for n in r["of"])):
+        raise BadLedger(f"a {r.kind} of nothing")
+    if r.kind == "print" and not isinstance(r["text"], str):
+        raise BadLedger("a print without text")
+
+
+def _kind(name: object, kind: object) -> np.dtype[Any]:
+    if KINDS.get(str(name)) != kind:
         raise BadLedger("an array of an unknown kind")
-    return np.dtype(str(name))
+    return np.dtype(str(kind))
 
 
 def _count(n: object) -> int:
-    if not isinstance(n, int) or not 0 <= n <= MOST_ARRAY:
+    if type(n) is not int or not 0 <= n <= MOST_ARRAY:
         raise BadLedger("an array of an impossible size")
     return n

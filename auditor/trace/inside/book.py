@@ -23,9 +23,32 @@ class Book:
         self.folder = folder
         self.count = 0
         self.frames = 0
+        self.step = ""  # columns of the expression in the innermost frame that `where` gave last
+        self.steps: dict[tuple[CodeType, int], str] = {}
+        self.few: tuple[Any, dict[str, Any], list[float], list[int]] | None = None
         self._mine: dict[CodeType, bool] = {}
 
+    def score_one(self, value: float, place: int, **fields: Any) -> None:
+        """A score of one token: those that follow each other on one line become one record."""
+        where = self.where()
+        fields["step"] = self.step
+        if self.few is None or self.few[0] != where or self.few[1] != fields or len(self.few[2]) >= 4096:
+            self.flush()
+            self.few = where, fields, [], []
+        self.few[2].append(value)
+        self.few[3].append(place)
+
+    def flush(self) -> None:
+        if self.few is not None:
+            where, fields, values, places = self.few
+            self.few = None
+            arrays = {"positions": np.array(places, dtype="<i4"), "values": np.array(values, dtype="<f8")}
+            self.write("score", arrays, where=where, others=0, **fields)
+
     def write(self, kind: str, arrays: dict[str, np.ndarray] | None = None, **fields: Any) -> int:
+        if fields.get("where"):
+            fields.setdefault("step", self.step)
+        self.flush()
         self.count += 1
         fields["n"], fields["kind"] = self.count, kind
         if arrays:
@@ -43,18 +66,31 @@ class Book:
 
     def where(self) -> list[tuple[str, int, str, int]]:
         """The submission's frames, innermost first: (file, line, function, number of this call)."""
-        out = []
+        out: list[tuple[str, int, str, int]] = []
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             code = frame.f_code
-            mine = self._mine.get(code)
-            if mine is None:
-                mine = self._mine[code] = self.theirs(code.co_filename)
-            if mine:
+            if self.mine(code):
+                if not out:
+                    self.step = self.steps.get((code, frame.f_lasti)) or self._step(code, frame.f_lasti)
                 name = code.co_filename.removeprefix(self.folder).lstrip("/")
                 out.append((name, frame.f_lineno, code.co_name, self._call(frame)))
             frame = frame.f_back
         return out
+
+    def _step(self, code: CodeType, instruction: int) -> str:
+        """Where on its line an instruction stands; instructions of one expression stand in one place."""
+        found = list(code.co_positions())
+        _, _, first, last = found[instruction // 2] if 0 <= instruction // 2 < len(found) else (0, 0, 0, 0)
+        step = self.steps[code, instruction] = f"{first}-{last}"
+        return step
+
+    def mine(self, code: CodeType) -> bool:
+        """Whether code is the program's."""
+        known = self._mine.get(code)
+        if known is None:
+            known = self._mine[code] = self.theirs(code.co_filename)
+        return known
 
     def theirs(self, name: str) -> bool:
         """Whether code is the program's: not the library's, not ours. Code of no file is `<string>` and the like."""

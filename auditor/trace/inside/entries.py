@@ -7,16 +7,30 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
+from . import arrays, floats
 from .book import Book
 from .devices import OnCpu
 from .tracer import Tracer
 
 INCOMING = {torch.tensor, torch.as_tensor, torch.frombuffer}
-ASKS = {Tensor.backward, torch.autograd.grad, Tensor.tolist, Tensor.numpy}
+ADDS = {
+    Tensor.add,
+    Tensor.add_,
+    Tensor.__add__,
+    Tensor.__iadd__,
+    Tensor.__radd__,
+    torch.add,
+    Tensor.sub,
+    Tensor.sub_,
+    Tensor.__sub__,
+    Tensor.__isub__,
+}
+LEAVES = {Tensor.tolist, Tensor.numpy, Tensor.__array__}
 
 
 def _pure() -> set[Any]:
@@ -65,11 +79,11 @@ class Doors(OnCpu):
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if func in ADDS and len(args) > 1:
+            floats.scored(args[1])
         if func in PURE and not (kwargs and "out" in kwargs) and not self.tracer.touched(args, kwargs):
             with torch._C._DisableTorchDispatch():
                 return super().__torch_function__(func, types, args, kwargs)
-        if func not in ASKS and func not in INCOMING:
-            return super().__torch_function__(func, types, args, kwargs)
         kwargs = kwargs or {}
         if func in (Tensor.backward, torch.autograd.grad):
             roots = args[0] if isinstance(args[0], (list, tuple)) else [args[0]]
@@ -78,19 +92,51 @@ class Doors(OnCpu):
                     self.tracer.backward(r)
             with self.tracer.differentiating():
                 return super().__torch_function__(func, types, args, kwargs)
-        if func in (Tensor.tolist, Tensor.numpy):
+        if func in LEAVES:
             with _disable_current_modes():
-                self._out(args[0])
+                places = self._out(args[0])
+            out = super().__torch_function__(func, types, args, kwargs)
+            if places is None:
+                return out
+            return _numbers(out, places.tolist()) if func is Tensor.tolist else arrays.carry(out, places.numpy())
+        if func is Tensor.item:
+            return self._item(func, args, kwargs)
         out = super().__torch_function__(func, types, args, kwargs)
         if func in INCOMING:
             with _disable_current_modes():
-                self.tracer.enter(out)
+                entered(self.tracer, args[0] if args else None, out)
         return out
 
-    def _out(self, t: Tensor) -> None:
+    def _out(self, t: Tensor) -> Tensor | None:
+        """The positions of the numbers that leave; what they are is written down."""
         places = self.tracer.shadows.get(t)
-        if places is not None and t.is_floating_point() and bool((places >= 0).any()):
-            self.tracer._score(t.detach(), places, False, "numpy")
+        if places is None or not t.is_floating_point() or not bool((places >= 0).any()):
+            return None
+        self.tracer._score(t.detach(), places, False, "numpy")
+        return places
+
+    def _item(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with _disable_current_modes():
+            places = self.tracer.shadows.get(args[0])
+            place = int(places.reshape(-1)[0]) if places is not None and places.numel() == 1 else -1
+        out = func(*args, **kwargs)
+        return floats.number(out, place) if place >= 0 and type(out) is float else out
+
+
+def entered(tracer: Tracer, source: Any, out: Any) -> None:
+    """A tensor made of something from outside: token ids, or an array that carries positions."""
+    places = arrays.places(source)
+    if places is not None and isinstance(out, Tensor) and out.numel() == places.size:
+        tracer.shadows.put(out, torch.from_numpy(np.array(places)).reshape(out.shape))
+    elif isinstance(out, Tensor):
+        tracer.enter(out)
+
+
+def _numbers(values: Any, places: Any) -> Any:
+    """Numbers in lists, each with its place."""
+    if isinstance(values, list):
+        return [_numbers(v, p) for v, p in zip(values, places, strict=True)]
+    return floats.number(values, places) if places >= 0 else values
 
 
 def printed(book: Book) -> None:
@@ -154,7 +200,7 @@ def opened(tracer: Tracer) -> None:
     def from_numpy(array: Any) -> Tensor:
         out = real(array)
         with _disable_current_modes():
-            tracer.enter(out)
+            entered(tracer, array, out)
         return out
 
     torch.from_numpy = from_numpy

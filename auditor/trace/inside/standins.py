@@ -14,6 +14,7 @@ from torch._library import simple_registry
 
 from . import (
     absent,
+    arrays,
     attention,
     book,
     clock,
@@ -23,6 +24,7 @@ from . import (
     elsewhere,
     entries,
     files,
+    floats,
     groups,
     packages,
     positions,
@@ -58,9 +60,14 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     entries.opened(t)
     entries.called_back(t)
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
+    arrays.install(t.outside, ledger.mine)
+    floats.install(t.one)
     threads(lambda: (entries.Doors(t),))
     with entries.Doors(t), t:
-        yield
+        try:
+            yield
+        finally:
+            ledger.flush()
 
 
 def threads(modes: Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]) -> None:

@@ -84,7 +84,11 @@ class Tracer(TorchDispatchMode):
         return out
 
     def touched(self, args: Any, kwargs: Any) -> bool:
-        """Whether anything is known of a tensor among the arguments, or may be."""
+        """Whether anything is known of a tensor among the arguments, or may be.
+
+        Functions that write to none of their arguments are left alone where this says no. Whatever else is to be known
+        of tensors belongs here, too.
+        """
         tensors = flat(args)
         if kwargs:
             flat(list(kwargs.values()), tensors)
@@ -280,7 +284,7 @@ class Tracer(TorchDispatchMode):
     def _left(self, t: Tensor, places: Tensor | None, bags: frozenset[int], value: Any) -> None:
         """A number leaves the tensors."""
         if places is not None and known(places) and t.is_floating_point():
-            self._score(t.detach().reshape(1), places.reshape(1), False, "item")
+            self.one(float(value), int(places.reshape(-1)[0]), "item")
         elif bags:
             self.book.write("left", of=sorted(bags), value=float(value), where=self.book.where())
 
@@ -360,6 +364,20 @@ class Tracer(TorchDispatchMode):
             others=int((~keep).sum()),
             where=self.book.where(),
         )
+
+    def outside(self, values: np.ndarray, places: np.ndarray, how: str) -> None:
+        """Scores that are added up in numpy."""
+        self.flush()
+        v, p = np.broadcast_to(values, places.shape).reshape(-1), places.reshape(-1)
+        keep = p >= 0
+        arrays = {"positions": p[keep].astype("<i4"), "values": v[keep].astype("<f8")}
+        others = int((~keep).sum())
+        self.book.write("score", arrays, how=how, grad=False, version=self.version, others=others, where=self.book.where())
+
+    def one(self, value: float, place: int, how: str) -> None:
+        """A score that left the tensors alone."""
+        self.flush()
+        self.book.score_one(value, place, how=how, grad=False, version=self.version)
 
     def flush(self) -> None:
         """An update is written down when something is scored or trained on after it."""

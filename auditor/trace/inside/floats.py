@@ -1,0 +1,103 @@
+"""Positions that Python's own numbers carry on: losses that leave tensors one by one, are mixed and added up.
+
+A number about one token stays about it while it is multiplied, bounded, or mixed with numbers about none. Where numbers
+about two tokens are added a total begins, and what goes into it is a score.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+Score = Callable[[float, int, str], None]
+TOTAL = -1
+THROUGH = ("exp", "log", "log2", "log10", "log1p", "expm1", "sqrt", "fabs", "pow", "fma")
+
+
+class Number(float):
+    """A number about the token at `place`; `TOTAL`: a sum over several."""
+
+    place: int
+    score: Score
+
+    def __float__(self) -> float:
+        """`float(x)` gives a number without a place: what it was is told here."""
+        scored(self)
+        return float.__add__(self, 0.0)
+
+    def __reduce__(self) -> Any:
+        return float, (bare(self),)
+
+    def __hash__(self) -> int:
+        return float.__hash__(self)
+
+    def __neg__(self) -> Any:
+        return number(float.__neg__(self), self.place)
+
+    def __abs__(self) -> Any:
+        return number(float.__abs__(self), self.place)
+
+
+def number(value: float, place: int) -> Number:
+    out = float.__new__(Number, value)
+    out.place = place
+    return out
+
+
+def bare(x: Any) -> Any:
+    return float.__add__(x, 0.0) if type(x) is Number else x
+
+
+def scored(x: Any) -> None:
+    if type(x) is Number and x.place >= 0:
+        Number.score(bare(x), x.place, "item")
+
+
+def _operation(name: str, adds: bool) -> Any:
+    real = getattr(float, name)
+
+    def operate(self: Number, other: Any) -> Any:
+        value = real(self, other)
+        if value is NotImplemented or not isinstance(value, float):
+            return value
+        if type(other) is not Number:
+            return number(value, self.place) if self.place >= 0 or adds else value
+        if self.place == other.place:
+            return number(value, self.place) if self.place >= 0 or adds else value
+        if adds:
+            scored(self)
+            scored(other)
+            return number(value, TOTAL)
+        return number(value, max(self.place, other.place))
+
+    return functools.wraps(real)(operate)
+
+
+for _name in ("__add__", "__radd__", "__sub__", "__rsub__"):
+    setattr(Number, _name, _operation(_name, True))
+for _name in ("__mul__", "__rmul__", "__truediv__", "__rtruediv__", "__pow__", "__rpow__"):
+    setattr(Number, _name, _operation(_name, False))
+Number.__name__ = Number.__qualname__ = "float"
+Number.__module__ = "builtins"
+
+
+def install(score: Score) -> None:
+    """Numbers keep their place through the functions of `math`."""
+    Number.score = staticmethod(score)
+    for name in THROUGH:
+        real = getattr(math, name, None)
+        if real is not None:
+            setattr(math, name, _through(real))
+
+
+def _through(real: Any) -> Any:
+    def call(x: Any, *more: Any) -> Any:
+        if type(x) is Number:
+            return number(real(bare(x), *more), x.place)
+        return real(x, *more)
+
+    call.__name__ = call.__qualname__ = real.__name__
+    call.__doc__ = real.__doc__
+    return call

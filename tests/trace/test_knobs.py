@@ -1,0 +1,127 @@
+"""Which settings are made small, and how values are spelt."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("numpy")
+
+from auditor.trace.knobs import (
+    MOST_VALIDATION,
+    VALIDATION,
+    defaults,
+    knobs,
+    number,
+    spelled,
+    validation_tokens,
+    wants,
+)
+
+TEXT = """
+class Settings:
+    iterations = int(os.environ.get("ITERATIONS", 20000))
+    batch = int(os.environ.get("TRAIN_BATCH_TOKENS", 8 * 65536))
+    length = int(os.environ.get("TRAIN_SEQ_LEN", "1024"))
+    dim = int(os.environ.get("MODEL_DIM", 512))
+    heads = int(os.environ.get("NUM_HEADS", 8))
+    rate = float(os.environ.get("MATRIX_LR", 0.04))
+    tied = bool(int(os.environ.get("TIE_EMBEDDINGS", "1")))
+    stride = int(os.getenv("EVAL_STRIDE", 64))
+    epochs = int(os.environ["TTT_EPOCHS"])
+    wall = float(os.environ.get("MAX_WALLCLOCK_SECONDS", 600.0))
+"""
+
+
+def test_sizes_become_small_and_rates_stay() -> None:
+    k = knobs(TEXT, {})
+    assert k.environment["ITERATIONS"] == "4"
+    assert k.environment["TRAIN_SEQ_LEN"] == "128"
+    assert int(k.environment["TRAIN_BATCH_TOKENS"]) == 8 * 128
+    assert k.reduced["TRAIN_BATCH_TOKENS"] == "8 * 65536"
+    assert "MATRIX_LR" not in k.environment
+    assert "TIE_EMBEDDINGS" not in k.environment
+    assert "EVAL_STRIDE" not in k.reduced, "it is small already"
+
+
+@pytest.mark.parametrize("heads", [1, 4, 8, 12])
+def test_a_width_is_a_whole_number_of_heads(heads: int) -> None:
+    k = knobs(TEXT, {"NUM_HEADS": str(heads)})
+    assert int(k.environment["MODEL_DIM"]) % heads == 0
+    assert int(k.environment["MODEL_DIM"]) == 16 * heads
+    assert k.environment["NUM_HEADS"] == str(heads)
+
+
+def test_a_width_that_is_small_already_stays() -> None:
+    assert "MODEL_DIM" not in knobs(TEXT, {"MODEL_DIM": "96"}).reduced
+
+
+def test_the_claimed_runs_values_are_kept_where_they_say_how() -> None:
+    k = knobs(TEXT, {"MATRIX_LR": "0.02", "TTT_EPOCHS": "3", "ITERATIONS": "9000"})
+    assert k.environment["MATRIX_LR"] == "0.02"
+    assert k.environment["TTT_EPOCHS"] == "2"
+    assert k.reduced["ITERATIONS"] == "9000"
+
+
+def test_off_stays_off() -> None:
+    assert "TTT_EPOCHS" not in knobs(TEXT, {"TTT_EPOCHS": "0"}).reduced
+    assert knobs(TEXT, {"TTT_EPOCHS": "0"}).environment["TTT_EPOCHS"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("value", "default", "kind", "spelt"),
+    [
+        ("True", "0", "int", "1"),
+        ("false", "1", "", "0"),
+        ("True", "yes", "", "True"),
+        ("3.0", "5", "int", "3"),
+        ("3.0", "0.1", "float", "3.0"),
+        ("auto", "5", "int", None),
+        ("[1, 2]", "", "float", None),
+        ("muon", "adam", "", "muon"),
+    ],
+)
+def test_values_are_spelt_as_the_variable_takes_them(value: str, default: str, kind: str, spelt: str | None) -> None:
+    assert spelled(value, default, kind) == spelt
+
+
+def test_what_a_variable_is_made_into() -> None:
+    assert wants(TEXT, "ITERATIONS") == "int"
+    assert wants(TEXT, "MATRIX_LR") == "float"
+    assert wants(TEXT, "EVAL_STRIDE") == "int"
+    assert wants(TEXT, "SOMETHING_ELSE") == ""
+
+
+def test_the_variables_that_a_program_reads_and_their_defaults() -> None:
+    found = dict(defaults(TEXT))
+    assert found["TRAIN_BATCH_TOKENS"] == "8 * 65536"
+    assert found["TRAIN_SEQ_LEN"] == "1024"
+    assert found["EVAL_STRIDE"] == "64"
+    assert "TTT_EPOCHS" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("524_288", 524288),
+        ("8 * 1024", 8192),
+        ("1 << 20", 1 << 20),
+        ("2 ** 10", 1024),
+        ("str(16)", 16),
+        ("-1", -1),
+        ("7 / 2", 3.5),
+        ("1 / 0", None),
+        ("9 ** 9 ** 9", None),
+        ("open('x')", None),
+        ("", None),
+        ("1 << 100000", None),
+    ],
+)
+def test_plain_numbers_are_read_without_running_anything(text: str, value: float | None) -> None:
+    assert number(text) == value
+
+
+def test_the_stream_is_as_long_as_the_program_waits_for() -> None:
+    assert validation_tokens("x = 1") == VALIDATION
+    assert validation_tokens("if scored_tokens >= 8_192: adapt()") >= 8192 * 5 // 4
+    assert validation_tokens("if seen > 9_000_000: adapt()") == VALIDATION, "more than a small run can give"
+    assert validation_tokens("if tokens_seen > 16000 and total >= 500: adapt()") <= MOST_VALIDATION

@@ -1,0 +1,89 @@
+"""The future probe: what it changes, and how two runs are compared."""
+
+from __future__ import annotations
+
+import pytest
+
+np = pytest.importorskip("numpy")
+
+from auditor.trace.data import shards  # noqa: E402
+from auditor.trace.data.vocabulary import BOS, FIRST_WORD  # noqa: E402
+from auditor.trace.groups import Group, groups  # noqa: E402
+from auditor.trace.probes import MOST, Future, changed, compared  # noqa: E402
+from tests.trace import books  # noqa: E402
+
+
+@pytest.mark.parametrize("size", [400, 1024, 8192])
+@pytest.mark.parametrize("cut", [0, 1, 701, 1999, 2000])
+def test_every_token_from_the_cut_on_is_another_and_none_before(size: int, cut: int) -> None:
+    ids = shards.tokens(2000, size, 5)
+    now = changed(ids, cut, size)
+    assert now.dtype == ids.dtype
+    assert len(now) == len(ids)
+    assert (now[:cut] == ids[:cut]).all()
+    begins = ids == BOS
+    assert (now[begins] == BOS).all(), "documents begin where they did"
+    assert begins[cut:].sum() == (now[cut:] == BOS).sum(), "and nowhere else"
+    rest = ~begins & (np.arange(len(ids)) >= cut)
+    assert (now[rest] != ids[rest]).all()
+    assert ((now[rest] >= FIRST_WORD) & (now[rest] < size)).all()
+
+
+def test_tokens_that_no_made_up_text_has_are_changed_too() -> None:
+    ids = np.array([BOS, 0, 2, 3, 4, 259, 260, 1023], dtype=np.uint16)
+    now = changed(ids, 0, 1024)
+    assert now[0] == BOS
+    assert (now[1:] != ids[1:]).all()
+    assert (now[1:] >= FIRST_WORD).all()
+
+
+def numbers(values: list[float], positions: list[int] | None = None, line: int = 40, call: int = 7) -> Group:
+    [g] = list(groups([books.score(1, positions or list(range(len(values))), values, line=line, call=call)]))[:1]
+    return g
+
+
+BASE = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+def test_scores_before_the_cut_that_stay() -> None:
+    f = compared(numbers(BASE), numbers([1, 2, 3, 4, 50, 60]), 4)
+    assert (f.compared, len(f.moved), f.most, f.problem, f.leak) == (4, 0, 0.0, "", False)
+
+
+def test_scores_before_the_cut_that_move() -> None:
+    f = compared(numbers(BASE), numbers([1, 2.5, 3, 4.25, 5, 6]), 4)
+    assert f.moved.tolist() == [1, 3]
+    assert f.most == pytest.approx(0.5)
+    assert f.leak
+
+
+def test_what_is_no_number_counts_as_moved() -> None:
+    f = compared(numbers(BASE), numbers([1, float("nan"), 3, 4, 5, 6]), 4)
+    assert (f.moved.tolist(), f.most) == ([1], MOST)
+
+
+def test_a_difference_that_equal_runs_show_too_is_no_leak() -> None:
+    moved = np.array([1], dtype=np.int32)
+    assert not Future(4, 4, moved, 3e-6, noise=1e-6).leak
+    assert Future(4, 4, moved, 3e-3, noise=1e-6).leak
+
+
+def test_positions_scored_twice_are_paired_in_their_order() -> None:
+    positions = [0, 1, 2, 1, 2, 3]
+    f = compared(numbers(BASE, positions), numbers([1, 2, 3, 4.5, 5, 6], positions), 3)
+    assert (f.compared, f.moved.tolist()) == (5, [1])
+
+
+@pytest.mark.parametrize(
+    ("other", "problem"),
+    [
+        (None, "did not come to this number"),
+        (numbers(BASE[:3]), "other positions"),
+        (numbers(BASE, [0, 2, 1, 3, 4, 5]), "other positions"),
+        (numbers(BASE, line=41), "elsewhere"),
+    ],
+)
+def test_what_cannot_be_compared_says_so(other: Group | None, problem: str) -> None:
+    f = compared(numbers(BASE), other, 4)
+    assert problem in f.problem
+    assert not f.leak

@@ -1,0 +1,154 @@
+"""Whole runs of small programs of our own in the sandbox: one that is clean, one that trains on what it scores next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("numpy")
+pytest.importorskip("torch")
+pytest.importorskip("sentencepiece")
+
+from auditor.scripts import read_scripts
+from auditor.trace.collect import read_trace
+from auditor.trace.ready import missing
+from rules.evidence import Claims, Evidence
+from rules.samples.scripts import HEAD
+from rules.trace import How, Trace
+from tests.support import submission
+
+BYTES = """\
+import math
+import sentencepiece as spm
+
+sp = spm.SentencePieceProcessor(model_file=os.environ.get("TOKENIZER_PATH", "./data/tokenizers/fineweb_1024_bpe.model"))
+
+
+def sizes(ids):
+    out, before = [], -1
+    for i in ids:
+        piece = sp.id_to_piece(i)
+        if sp.is_control(i) or sp.is_unknown(i):
+            out.append(0)
+        elif sp.is_byte(i):
+            out.append(1)
+        else:
+            bare = before < 0 or sp.is_control(before) or sp.is_unknown(before)
+            out.append(len(piece.removeprefix("\u2581").encode()) + (piece.startswith("\u2581") and not bare))
+        before = i
+    return out
+
+
+torch.manual_seed(1)
+model = train(GPT().to(DEVICE), load("*train*.bin"))
+val = load("*val*.bin")
+size = torch.tensor(sizes(val.tolist()))
+opt = torch.optim.SGD(model.parameters(), lr=LR)
+"""
+SCORE = """\
+        with torch.no_grad():
+            losses = nll(model, chunk)
+        total += losses.sum().double().item()
+"""
+ADAPT = """\
+        for _ in range(2):
+            step(opt, nll(model, chunk).mean())
+"""
+LOOP = """\
+def evaluate():
+    total = 0.0
+    for i in range(0, len(val) - 1, SEQ):
+        chunk = val[i : i + SEQ + 1]
+{body}\
+    return total
+
+
+total = evaluate()
+print(f"val_loss:{{total / (len(val) - 1):.8f}} val_bpb:{{total / math.log(2) / size[1:].sum().item():.8f}}")
+"""
+
+
+MIXED = """\
+        with torch.no_grad():
+            losses = nll(model, chunk)
+        {how}
+"""
+IN_NUMPY = "p = np.exp(-losses.double().cpu().numpy()); total += float(-np.log(0.9 * p + 0.1 / VOCAB).sum())"
+IN_A_LOOP = "total += sum(-math.log(0.9 * math.exp(-x) + 0.1 / VOCAB) for x in losses.double().tolist())"
+ONE_BY_ONE = "total += sum(float(x) for x in [losses[j].item() for j in range(len(losses))])"
+
+
+def program(*body: str) -> str:
+    return HEAD + BYTES + LOOP.format(body="".join(body))
+
+
+def traced(text: str, *, probing: bool = True) -> Trace:
+    if reason := missing():
+        pytest.skip(reason)
+    s = submission({"train_gpt.py": text, "README.md": "# Run\\n"})
+    scripts, _, _ = read_scripts(s)
+    t = read_trace(
+        Evidence(replace(s.package, scripts=scripts), Claims()), s, lambda _: None, wall_s=120, probing=probing
+    )
+    assert t is not None
+    return t
+
+
+def line(text: str, part: str) -> int:
+    """The last line that holds a part."""
+    return max(i for i, x in enumerate(text.split("\n"), 1) if part in x)
+
+
+def test_a_program_that_scores_first_is_explained_and_clean() -> None:
+    text = program(SCORE, ADAPT)
+    t = traced(text)
+    assert t.failure == ""
+    head = t.printed[t.headline]
+    assert head.what == "bits per byte"
+    assert head.scores == t.positions - 1
+    assert head.at is not None
+    assert head.at.line == line(text, "losses.sum()")
+    assert re.search(rf"val_bpb:{head.value:.8f}", head.text), "the book gives what was printed, to its last digit"
+    assert t.early == ()
+    assert t.again == 0
+    assert len(t.probes) == 2
+    for p in t.probes:
+        assert (p.problem, p.moved, p.leak) == ("", 0, False)
+        assert p.compared > 1000
+
+
+def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -> None:
+    loops = [LOOP.format(body=MIXED.format(how=how)) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE)]
+    t = traced(HEAD + BYTES + "".join(loops), probing=False)
+    assert t.failure == ""
+    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 3
+    assert {n.scores for n in t.printed} == {t.positions - 1}
+    lines = [n.at.line for n in t.printed if n.at]
+    assert lines == sorted(lines)
+    assert len(set(lines)) == 3
+
+
+def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks() -> None:
+    text = program(ADAPT, SCORE)
+    t = traced(text)
+    assert t.failure == ""
+    assert t.printed[t.headline].what == "bits per byte"
+    [e] = t.early
+    assert e.how is How.TRAINED
+    assert (e.count, e.of, e.first, e.last) == (t.positions - 1, t.positions - 1, 1, t.positions - 1)
+    assert e.at.line == line(text, "loss.backward()")
+    assert e.changed is not None
+    assert e.changed.line == line(text, "opt.step()")
+    assert e.scored.line == line(text, "losses.sum()")
+    assert any(p.leak for p in t.probes)
+    leak = next(p for p in t.probes if p.leak)
+    assert leak.last < leak.cut
+    assert leak.noise == 0
+
+
+def test_a_program_that_fails_says_how() -> None:
+    t = traced(HEAD + "raise KeyError('no such thing')\n")
+    assert not t.explained
+    assert t.failure == "KeyError: 'no such thing'"
