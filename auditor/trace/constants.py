@@ -24,6 +24,8 @@ COUNTS = (
     (re.compile(r"(?:BATCH_SIZE|MICRO_BATCH|BSZ|DEVICE_BATCH_SIZE|GRAD_ACCUM(?:_STEPS)?)\Z"), 2),
     (re.compile(r"(?:NUM_|N_)?EVAL_(?:SEQS|BATCHES|ITERS)\Z|VAL_BATCHES\Z"), 4),
 )
+LETTERS = {"T": (512, knobs.SEQUENCE), "T_MAX": (512, knobs.SEQUENCE), "B": (16, 4)}  # from what on, to what
+FEW = 16  # steps: so many iterations of a formula, not of training
 WIDE = re.compile(r"(?:MODEL_DIM|D_MODEL|N_EMBD|HIDDEN_DIM|HIDDEN_SIZE)\Z")
 
 
@@ -72,6 +74,11 @@ def _changes(text: str) -> Iterator[Change]:
 def _small(name: str, was: float, heads: int) -> float | None:
     if WIDE.match(name):
         return knobs.width(was, heads, 0)
+    if name in LETTERS:
+        least, n = LETTERS[name]
+        return n if was >= least else None
+    if name.endswith("STEPS") and was < FEW:
+        return None
     for pattern, n in COUNTS:
         if pattern.match(name):
             return min(was, n)

@@ -67,7 +67,7 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?:LOCAL_|MICRO)BATCH_TOKENS|(?:LOCAL|MICROBATCH|DEVICE)_(?:BATCH_)?TOKENS", at_most(BATCHES)),
     _rule(r"(?:TRAIN_)?BATCH_BYTES", exactly(BATCHES)),
     _rule(r"VAL_BATCH_BYTES", exactly(VALIDATION)),
-    _rule(r"VAL_BATCH_(?:SIZE|TOKENS)|EVAL_BATCH_TOKENS|VAL_TOKENS_PER_BATCH", exactly(VALIDATION)),
+    _rule(r"VAL_BATCH_(?:SIZE|TOKENS)|EVAL_BATCH_TOKENS|VAL_TOKENS_PER_BATCH", exactly(2 * VALIDATION)),
     _rule(r"(?:.*_)?(?:SEQ_LEN|SEQLEN|SEQUENCE_LENGTH|BLOCK_SIZE|CONTEXT_LEN(?:GTH)?|CTX_LEN|MAX_LEN)", at_most(SEQUENCE)),
     _rule(r"(?:.*_)?STRIDE", at_most(STRIDE)),
     _rule(r"(?:.*_)?CHUNK(?:_TOKENS|_SIZE|_LEN)?|(?:.*_)?CHUNK_TOKENS_.*", at_most(CHUNK)),
@@ -117,6 +117,8 @@ def smaller(text: str, now: Mapping[str, str], widths: bool = True) -> dict[str,
             to = at_most(validation_tokens(text) // VALIDATION * VALIDATION)(was)
         else:
             to = next((rule(was) for pattern, rule in RULES if pattern.match(name)), None)
+            if to == 2 * VALIDATION and any(VALIDATIONS.match(n) for n in now):
+                to = VALIDATION  # a whole number of batches
         if to is not None and to != was:
             out[name] = str(int(to))
     return out
