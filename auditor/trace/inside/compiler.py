@@ -80,7 +80,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
 def install() -> None:
     torch.compile = compiled
-    torch.jit.script = lambda f=None, *a, **k: f  # type: ignore[assignment]
+    torch.jit.script = lambda f=None, *a, **k: f
     torch.compiler.cudagraph_mark_step_begin = nothing
     _unwrapped()
     if PACKAGE in sys.modules:

@@ -163,7 +163,7 @@ def called_back(tracer: Tracer) -> None:
         (torch.autograd.graph, "saved_tensors_hooks"),
     ):
         setattr(owner, name, _noticed(getattr(owner, name), tracer))
-    apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
+    apply = torch.autograd.Function.apply.__func__
 
     def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
         code = getattr(cls.backward, "__code__", None)
@@ -171,7 +171,7 @@ def called_back(tracer: Tracer) -> None:
             tracer.called_back = True
         return apply(cls, *args, **kwargs)
 
-    torch.autograd.Function.apply = classmethod(applied)  # type: ignore[assignment]
+    torch.autograd.Function.apply = classmethod(applied)
 
 
 def _noticed(real: Any, tracer: Tracer) -> Any:
