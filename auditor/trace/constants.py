@@ -65,7 +65,7 @@ def _changes(text: str) -> Iterator[Change]:
         if was is None or was != int(was) or (value.lineno, value.col_offset) in seen:
             continue
         to = _small(name, was, heads)
-        if to is not None and to < was:
+        if to is not None and 0 < to < was:  # 0 is a word of settings: built-in numbers may be divided by
             seen.add((value.lineno, value.col_offset))
             assert value.end_col_offset is not None
             yield Change(name, value.lineno, value.col_offset, value.end_col_offset, written, str(int(to)))

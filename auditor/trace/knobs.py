@@ -158,7 +158,8 @@ def arguments(text: str, given: Sequence[str]) -> tuple[tuple[str, ...], dict[st
         default = re.search(r"default\s*=\s*([^,()\n]+)", rest)
         if key not in now and default and number(default[1]) is not None:
             now[key] = default[1].strip()
-    changed = smaller(text, {k: v for k, v in now.items() if number(v) is not None})
+    plain = {k: v for k, v in now.items() if number(v) is not None}
+    changed = {k: to for k, to in smaller(text, plain).items() if to != "0"}
     for key, to in changed.items():
         kept += [f"--{known[key][0]}", to]  # the last one counts
     return tuple(kept), {f"--{known[key][0]}": (now[key], to) for key, to in changed.items()}

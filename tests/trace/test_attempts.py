@@ -68,7 +68,7 @@ def test_what_a_failure_points_to(failed: Traced, first: Plan | None) -> None:
 def test_built_in_sizes_are_made_small_and_lines_stay() -> None:
     text = textwrap.dedent(
         """\
-        SEQ_LEN = 2048; BATCH_SIZE = 8; LR = 6e-4
+        SEQ_LEN = 2048; BATCH_SIZE = 8; LR = 6e-4; VAL_EVERY = 50; steps = 5
         TRAIN_STEPS, NUM_LAYERS = 6000, 11  # é
         class Config:
             model_dim: int = 512
@@ -78,7 +78,7 @@ def test_built_in_sizes_are_made_small_and_lines_stay() -> None:
     )
     small, changed = smaller(text)
     assert small.splitlines() == [
-        "SEQ_LEN = 128; BATCH_SIZE = 2; LR = 6e-4",
+        "SEQ_LEN = 128; BATCH_SIZE = 2; LR = 6e-4; VAL_EVERY = 50; steps = 5",
         "TRAIN_STEPS, NUM_LAYERS = 4, 11  # é",
         "class Config:",
         "    model_dim: int = 128",
@@ -120,6 +120,7 @@ def test_options_of_the_command_line() -> None:
         p.add_argument("--steps", type=int,
                        default=2000)
         p.add_argument("--data-dir", default="data")
+        p.add_argument("--val-every", type=int, default=100)
         p.add_argument("-s", "--seq-len", type=int, default=1024)
         """
     )
