@@ -20,6 +20,7 @@ def test_what_a_gpu_would_take_the_cpu_takes() -> None:
         import torch, torch.nn.functional as F
         from flash_attn_interface import flash_attn_func
         x = torch.ones(2, 4, device="cuda")
+        x.record_stream(torch.cuda.current_stream())
         print(x.to(dtype=torch.float64, device="cuda").dtype, x.to("cuda:0", torch.bfloat16).dtype, x.to(0).dtype)
         with torch.autocast("cuda", dtype=torch.bfloat16):
             print(torch.cat((x.half(), x.half())).dtype, torch.stack((x.half(), x.half())).dtype)

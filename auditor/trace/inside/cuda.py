@@ -198,6 +198,7 @@ def install(gpus: int = 1) -> None:
     }
     for name, value in answers.items():
         setattr(torch.cuda, name, value)
+    torch.Tensor.record_stream = _constant(None)  # refuses a stream that is none before any mode is asked
     torch.cuda.amp.autocast = CudaAutocast
     torch.cuda.amp.autocast_mode.autocast = CudaAutocast
     torch.autocast = Autocast

@@ -94,7 +94,6 @@ _SPECIAL: dict[object, Callable[..., Any]] = {
     torch.group_norm: _normed,
     torch.Tensor.cuda: _to_gpu,
     torch.Tensor.pin_memory: _to_gpu,
-    torch.Tensor.record_stream: lambda func, args, kwargs: None,
     torch.Tensor.new_tensor: _moved,
     torch.Tensor.is_pinned: lambda func, args, kwargs: True,
 }
