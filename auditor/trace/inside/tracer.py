@@ -279,6 +279,10 @@ class Tracer(TorchDispatchMode):
         if not source.is_floating_point():
             if name not in ("sum",):
                 return
+        if name in ("mm", "bmm", "addmm") and out.numel() > 64 and 2 * out.numel() > source.numel():
+            return  # a layer: nothing was put together
+        if source.numel() > 16 * len(self.finder.ids):
+            return  # far more numbers than there are tokens to score
         self._bag(out, frozenset({self._score(source.detach(), places, source.requires_grad, name)}))
 
     def _left(self, t: Tensor, places: Tensor | None, bags: frozenset[int], value: Any) -> None:
