@@ -25,7 +25,8 @@ class Printed:
     """A number that was printed and what it is made of.
 
     `what` is "bits per byte", "mean loss in nats" and the like, "" when no sum of scores gives it. `scores` is how many
-    scores went into it, `at` the line that took them.
+    scores went into it, `at` the line that took them. `right` is set where a number is called bits per byte, stands
+    beside the mean loss of these scores, and is another: what their bits per byte are.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Printed:
     what: str = ""
     scores: int = 0
     at: Location | None = None
+    right: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

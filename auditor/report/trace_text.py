@@ -41,6 +41,8 @@ def lines(t: Trace | None, verbose: bool) -> Iterator[Text]:
     numbers = [n for n in t.printed if n.what]
     for n in numbers if verbose else numbers[-MOST:]:
         yield Text(f"  {number(n)}")
+    for n in [n for n in t.printed if n.right][-MOST:]:
+        yield Text(f"  {n.value:.6g} is called bits per byte; by the bytes of the text it is {n.right:.6g}: “{plain(n.text)[:60]}”", "yellow")
     unexplained = [n for n in t.printed if not n.what]
     if verbose:
         for n in unexplained:

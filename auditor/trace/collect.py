@@ -102,7 +102,14 @@ class Reading:
     def written(self, probes: list[Future] | None = None) -> Trace:
         run = self.run
         numbers = tuple(
-            Printed(x.text[:240], x.value, x.what, len(x.group.positions) if x.group else 0, self.place(x.group.line) if x.group else None)
+            Printed(
+                x.text[:240],
+                x.value,
+                x.what,
+                len(x.group.positions) if x.group else 0,
+                self.place(x.group.line) if x.group else None,
+                x.right,
+            )
             for x in self.numbers
         )
         environment = run.knobs.environment
