@@ -57,6 +57,32 @@ class Early:
     during: bool = False
 
 
+class Act(StrEnum):
+    """What was done with tokens."""
+
+    SCORED = "scored"
+    TRAINED = "trained on"
+    COUNTED = "counted"
+    UPDATED = "updated"  # parameters changed; no tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Something that was done with the tokens from `first` to `last`, in the order of the book.
+
+    `n` to `until` are the numbers of the book's records. `headline`: these scores are part of the headline.
+    `early`: it was done before the headline scored these tokens. Near stretches of one kind may have become one.
+    """
+
+    n: int
+    until: int
+    act: Act
+    first: int = -1
+    last: int = -1
+    headline: bool = False
+    early: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One comparison of runs. `kind` "future": all tokens from `cut` on were others.
@@ -94,7 +120,8 @@ class Trace:
     """A run. `ended` is how, in words; `failure` names the class of a failure, "" if it came to its end.
 
     `printed` are the numbers it printed, in order; `headline` is the index of the one that stands for the claim,
-    -1 if none was explained. `again` counts positions that stand in it more than once.
+    -1 if none was explained. `again` counts positions that stand in it more than once. `timeline` is the book in
+    at most 2,000 stretches.
     """
 
     entry: str
@@ -109,6 +136,7 @@ class Trace:
     early: tuple[Early, ...] = ()
     again: int = 0
     probes: tuple[Probe, ...] = ()
+    timeline: tuple[Stretch, ...] = ()
 
     @property
     def explained(self) -> bool:

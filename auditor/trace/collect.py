@@ -18,6 +18,7 @@ from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
 from auditor.trace.probes import Future, future
+from auditor.trace.timeline import timeline
 from rules.evidence import Evidence, Script
 from rules.place import Location
 from rules.trace import Early, How, Printed, Probe, Reduced, Trace
@@ -42,7 +43,12 @@ def job(e: Evidence, submission: Submission, entry: Script, wall_s: float) -> Jo
         except Unreadable:
             continue
     return Job(
-        entry=entry.path, files=files, text=entry.text, claimed=claimed(config, entry.text), arguments=config.arguments, wall_s=wall_s
+        entry=entry.path,
+        files=files,
+        text=entry.text,
+        claimed=claimed(config, entry.text),
+        arguments=config.arguments,
+        wall_s=wall_s,
     )
 
 
@@ -55,7 +61,9 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
     return out
 
 
-def read_trace(e: Evidence, submission: Submission, tell: Tell, *, wall_s: float = 120.0, probing: bool = True) -> Trace | None:
+def read_trace(
+    e: Evidence, submission: Submission, tell: Tell, *, wall_s: float = 120.0, probing: bool = True
+) -> Trace | None:
     """Run and probe; None when the folder holds no script that can be run."""
     entry = e.package.entry
     if entry is None or not entry.text or entry.syntax_error:
@@ -126,6 +134,7 @@ class Reading:
             early=tuple(self.early()),
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probe(f) for f in probes or ()),
+            timeline=timeline(run.records, self.group),
         )
 
     def early(self) -> list[Early]:

@@ -11,6 +11,7 @@ from auditor.trace.groups import Group
 from auditor.trace.ledger import Record
 
 TRAINED, COUNTED, AGAIN = "trained on", "counted", "scored again"
+NEVER = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Before:
 def before(records: Sequence[Record], group: Group) -> list[Before]:
     """What was done with tokens before their score in `group`: one entry for each line that did it."""
     by_number = {r.n: r for r in records}
-    first = _first_scored(group)
+    first = first_scored(group)
     out: dict[tuple[str, tuple[str, int]], Before] = {}
     updates = [r for r in records if r.kind == "update"]
     for r in records:
@@ -61,10 +62,10 @@ def before(records: Sequence[Record], group: Group) -> list[Before]:
     return list(out.values())
 
 
-def _first_scored(group: Group) -> np.ndarray:
+def first_scored(group: Group) -> np.ndarray:
     """By position, the number of the record that scored it first; the largest integer where none did."""
     positions, times = group.positions, group.times
-    out = np.full(int(positions.max()) + 1 if len(positions) else 0, np.iinfo(np.int64).max)
+    out = np.full(int(positions.max()) + 1 if len(positions) else 0, NEVER)
     np.minimum.at(out, positions, times)
     return out
 
