@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 SEQUENCE = 128  # tokens
 STRIDE = 64
@@ -21,10 +22,9 @@ BATCHES = 8 * SEQUENCE  # tokens: one sequence for each of the eight shares of a
 VALIDATION = 4_096  # tokens
 MOST_VALIDATION = 20_480
 
-_DEFAULT = re.compile(
-    r"""environ(?:\.get|\.setdefault)?\s*[\(\[]\s*["']([A-Z][A-Z0-9_]*)["']\s*(?:,\s*([^,()\n]*(?:\([^()\n]*\))?))?|"""
-    r"""\b(?:getenv|env|_env|e|get_env|env_int|env_float|env_bool|env_str|_e|_env_int|_env_float|_env_bool)\(\s*["']([A-Z][A-Z0-9_]*)["']\s*(?:,\s*([^,()\n]*(?:\([^()\n]*\))?))?"""
-)
+_VALUE = r"""\s*["']([A-Z][A-Z0-9_]*)["']\s*(?:,\s*([^,()\n]*(?:\([^()\n]*\))?))?"""
+_READERS = ("getenv", "env", "_env", "e", "get_env", "env_int", "env_float", "env_bool", "env_str", "_e", "_env_int", "_env_float", "_env_bool")  # fmt: skip
+_OPTION = re.compile(r"""add_argument\(\s*(?:["']-\w["'],\s*)?["']--([\w-]+)["'](?=([^)]*))""")
 _THRESHOLD = re.compile(r"(?:tokens?|count|seen|scored|total|n|num\w*|warm\w*)\s*(?:<|>=?)\s*(\d[\d_]{3,6})\b")
 Rule = tuple[re.Pattern[str], Callable[[float | None], float | None]]
 
@@ -54,8 +54,12 @@ RULES: tuple[Rule, ...] = (
     _rule(r"VAL_LOSS_EVERY|EVAL_EVERY|VAL_EVERY", exactly(0)),
     _rule(r"(?:.*_)?(?:NUM_)?ITERATIONS|(?:NUM_|MAX_|TOTAL_)?TRAIN(?:ING)?_STEPS|MAX_STEPS|NUM_STEPS|MAX_ITERS|NUM_ITERS", at_most(STEPS)),
     _rule(r"(?:.*_)?WARMUP_STEPS|COMPILE_WARMUP.*", at_most(1)),
+    _rule(r"(?:EVAL_|MAX_)?STEPS", at_most(STEPS)),
     _rule(r"(?:TRAIN_|MICRO_|DEVICE_)?BATCH_(?:TOKENS|SIZE_TOKENS)|TRAIN_BATCH_TOKENS|TOKENS_PER_BATCH", exactly(BATCHES)),
-    _rule(r"VAL_BATCH_(?:SIZE|TOKENS)|EVAL_BATCH_TOKENS|VAL_TOKENS_PER_BATCH", exactly(64 * SEQUENCE)),
+    _rule(r"(?:LOCAL_|MICRO)BATCH_TOKENS|(?:LOCAL|MICROBATCH|DEVICE)_(?:BATCH_)?TOKENS", at_most(BATCHES)),
+    _rule(r"(?:TRAIN_)?BATCH_BYTES", exactly(BATCHES)),
+    _rule(r"VAL_BATCH_BYTES", exactly(VALIDATION)),
+    _rule(r"VAL_BATCH_(?:SIZE|TOKENS)|EVAL_BATCH_TOKENS|VAL_TOKENS_PER_BATCH", exactly(VALIDATION)),
     _rule(r"(?:.*_)?(?:SEQ_LEN|SEQLEN|SEQUENCE_LENGTH|BLOCK_SIZE|CONTEXT_LEN(?:GTH)?|CTX_LEN|MAX_LEN)", at_most(SEQUENCE)),
     _rule(r"(?:.*_)?STRIDE", at_most(STRIDE)),
     _rule(r"(?:.*_)?CHUNK(?:_TOKENS|_SIZE|_LEN)?|(?:.*_)?CHUNK_TOKENS_.*", at_most(CHUNK)),
@@ -67,34 +71,87 @@ RULES: tuple[Rule, ...] = (
     _rule(r".*(?:CALIB|GPTQ|HESSIAN|AR_|SELF_?GEN).*(?:TOKENS|SEQ_?LEN|LENGTH)", at_most(256)),
     _rule(r"(?:SWA|LAWA|EMA|CHECKPOINT|SAVE|TRAIN_LOG|LOG)_(?:EVERY|INTERVAL)", at_most(1)),
 )  # fmt: skip
+VALIDATIONS = re.compile(r"(?:NUM_|MAX_)?(?:VAL|EVAL)_(?:MAX_)?(?:TOKENS|BYTES)(?:_LIMIT|_MAX)?\Z")
 WIDTHS = re.compile(r"(?:MODEL_DIM|D_MODEL|N_EMBD|EMBED_DIM|HIDDEN_DIM|HIDDEN_SIZE|DIM)\Z")
+ROTARY = re.compile(r"(?:PARTIAL_)?ROPE_DIMS?\Z|ROTARY_DIMS?\Z")
 HEADS = re.compile(r"(?:NUM_HEADS|N_HEADS?|HEADS)\Z")
 QUIET = {"WANDB_MODE": "disabled", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def knobs(text: str, claimed: Mapping[str, str]) -> Knobs:
-    """The small run's environment for a program's text. `claimed`: what the claimed run had, by variable."""
+def knobs(text: str, claimed: Mapping[str, str], widths: bool = True) -> Knobs:
+    """The small run's environment for a program's text. `claimed`: what the claimed run had, by variable.
+
+    `widths`: whether layers are made narrow, too.
+    """
     found = dict(defaults(text))
     spelt = {name: spelled(value, found.get(name, ""), wants(text, name)) for name, value in claimed.items()}
     claimed = {name: value for name, value in spelt.items() if value is not None}
     now = {name: claimed.get(name, value) for name, value in found.items()}
-    heads = next((int(n) for name, v in now.items() if HEADS.match(name) and (n := number(v))), 8)
     environment = {n: v for n, v in claimed.items() if n not in QUIET}
     reduced: dict[str, str] = {}
+    for name, to in smaller(text, now, widths).items():
+        environment[name] = to
+        reduced[name] = now[name]
+    return Knobs({**environment, **QUIET}, reduced)
+
+
+def smaller(text: str, now: Mapping[str, str], widths: bool = True) -> dict[str, str]:
+    """The settings that make a program small, by name. `now`: what they are without that."""
+    heads = next((int(n) for name, v in now.items() if HEADS.match(name) and (n := number(v))), 8)
+    turned = next((int(n) for name, v in now.items() if ROTARY.match(name) and (n := number(v))), 0)
+    out: dict[str, str] = {}
     for name, value in now.items():
         was = number(value)
         to: float | None = None
         if WIDTHS.match(name):
-            to = HEAD * heads if was is None or was > HEAD * heads else None
+            to = width(was, heads, turned) if widths else None
+        elif VALIDATIONS.match(name):
+            to = at_most(validation_tokens(text) // VALIDATION * VALIDATION)(was)
         else:
-            for pattern, rule in RULES:
-                if pattern.match(name):
-                    to = rule(was)
-                    break
+            to = next((rule(was) for pattern, rule in RULES if pattern.match(name)), None)
         if to is not None and to != was:
-            environment[name] = str(int(to))
-            reduced[name] = value
-    return Knobs({**environment, **QUIET}, reduced)
+            out[name] = str(int(to))
+    return out
+
+
+def width(was: float | None, heads: int, turned: int) -> float | None:
+    """A small width: wide enough for the part of each head that is turned, a multiple of three if it was one."""
+    head = max(HEAD, -(-turned // 8) * 8)
+    if was is not None and was % 3 == 0:
+        head = next((h for h in range(head, head + 24, 8) if h * heads % 3 == 0), head)
+    return head * heads if was is None or was > head * heads else None
+
+
+def arguments(text: str, given: Sequence[str]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The command line of the small run, and what each changed option was.
+
+    Options that the program does not know are left out: they come from a text about another program.
+    """
+    known = {m[1].replace("-", "_").upper(): (m[1], m[2]) for m in _OPTION.finditer(text)}
+    if not known:
+        return tuple(given), {}
+    kept: list[str] = []
+    now: dict[str, str] = {}
+    took = False
+    for i, word in enumerate(given):
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            key = name.replace("-", "_").upper()
+            took = key in known
+            if took and not value and i + 1 < len(given) and not given[i + 1].startswith("--"):
+                value = given[i + 1]
+            if took:
+                now[key] = value
+        if took or (not word.startswith("-") and not kept):
+            kept.append(word)
+    for key, (_, rest) in known.items():
+        default = re.search(r"default\s*=\s*([^,()\n]+)", rest)
+        if key not in now and default and number(default[1]) is not None:
+            now[key] = default[1].strip()
+    changed = smaller(text, {k: v for k, v in now.items() if number(v) is not None})
+    for key, to in changed.items():
+        kept += [f"--{known[key][0]}", to]  # the last one counts
+    return tuple(kept), {f"--{known[key][0]}": now[key] for key in changed}
 
 
 def validation_tokens(text: str) -> int:
@@ -106,18 +163,49 @@ def validation_tokens(text: str) -> int:
 
 def defaults(text: str) -> Iterator[tuple[str, str]]:
     """(name, default as written, "" if it has none or none that is plain) of the variables that a program reads."""
+    names = "|".join(re.escape(n) for n in dict.fromkeys((*_READERS, *readers(text))))
+    pattern = re.compile(rf"environ(?:\.get|\.setdefault)?\s*[\(\[]{_VALUE}|(?<![\w.])(?:os\.)?(?:{names})\({_VALUE}")
     seen: set[str] = set()
-    for m in _DEFAULT.finditer(text):
+    for m in pattern.finditer(text):
         name, value = (m[1], m[2]) if m[1] else (m[3], m[4])
         if name not in seen:
             seen.add(name)
             yield name, (value or "").strip().strip("\"'")
 
 
+@lru_cache(maxsize=4)
+def readers(text: str) -> dict[str, str]:
+    """The program's own functions that read a variable, and what they make of it: "int", "float" or ""."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return {}
+    out: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.args.args and len(node.body) <= 12:
+            name, body = node.name, node.body
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            if not isinstance(node.value, ast.Lambda | ast.Attribute | ast.Name):
+                continue
+            name, body = node.targets[0].id, [ast.Expr(node.value)]
+        else:
+            continue
+        said = " ".join(ast.unparse(b) for b in body)
+        if re.search(r"\benviron\b|\bgetenv\b", said):
+            kind = re.search(r"\b(int|float)\(", said)
+            out[name] = kind[1] if kind else ""
+    return out
+
+
 def wants(text: str, name: str) -> str:
     """What the program makes of a variable: "int", "float", or "" for text."""
-    m = re.search(rf"\b(int|float)\(\s*(?:os\.)?(?:environ\.get|getenv|environ)\s*[(\[]\s*[\"']{re.escape(name)}[\"']", text)
-    return m[1] if m else ""
+    m = re.search(
+        rf"\b(int|float)\(\s*(?:os\.)?(?:environ\.get|getenv|environ)\s*[(\[]\s*[\"']{re.escape(name)}[\"']", text
+    )
+    if m:
+        return m[1]
+    by = re.search(rf"(?<![\w.])(\w+)\(\s*[\"']{re.escape(name)}[\"']", text)
+    return readers(text).get(by[1], "") if by else ""
 
 
 def spelled(value: str, default: str, kind: str) -> str | None:
@@ -128,6 +216,10 @@ def spelled(value: str, default: str, kind: str) -> str | None:
         return switch
     if kind and plain is None:
         return None
+    if value[:1] in "([" and (
+        plain is None or value[-1:] in ")]"
+    ):  # a list as a log prints it; a torn one says nothing
+        return ",".join(value[1:-1].replace(" ", "").split(",")).strip(",") if value[-1:] in ")]" else None
     if plain is not None and plain == int(plain) and "." in value and (default.isdigit() or kind == "int"):
         return str(int(plain))
     return value

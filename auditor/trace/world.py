@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from auditor.trace.data import shards, vocabulary
-from auditor.trace.knobs import validation_tokens
+from auditor.trace.knobs import SEQUENCE, validation_tokens
 
 TRAIN = 60_000  # tokens
 SMALLEST = vocabulary.FIRST_WORD  # one of bytes alone
@@ -36,7 +36,7 @@ def build(
     tokenizers = root / "data" / "tokenizers"
     data.mkdir(parents=True, exist_ok=True)
     tokenizers.mkdir(parents=True, exist_ok=True)
-    ids = shards.tokens(validation_tokens(text), size, seed * 2 + 2) if validation is None else validation
+    ids = shards.tokens(validation_tokens(text) + SEQUENCE, size, seed * 2 + 2) if validation is None else validation
     training = shards.tokens(TRAIN, size, seed * 2 + 1)
     files = {"training": data / "fineweb_train_000000.bin", "validation": data / "fineweb_val_000000.bin"}
     shards.shard(files["training"], training)

@@ -25,12 +25,16 @@ def attention(
     if kf.shape[1] != qf.shape[1]:
         repeat = qf.shape[1] // kf.shape[1]
         kf, vf = kf.repeat_interleave(repeat, 1), vf.repeat_interleave(repeat, 1)
+    left, right = window_size if window_size is not None else (-1, -1)
+    wide = (left is None or left < 0 or left >= k.shape[1] - 1) and (right is None or right < 0 or causal)
+    if wide and not softcap and q.shape[1] == k.shape[1] and q.shape[-1] == v.shape[-1]:
+        o = torch.nn.functional.scaled_dot_product_attention(qf, kf, vf, is_causal=causal, scale=scale)
+        return o.transpose(1, 2).to(q.dtype)
     s = qf @ kf.transpose(-1, -2) * scale
     if softcap:
         s = softcap * torch.tanh(s / softcap)
     rows = torch.arange(q.shape[1]).unsqueeze(1) + (k.shape[1] - q.shape[1])
     columns = torch.arange(k.shape[1]).unsqueeze(0)
-    left, right = window_size if window_size is not None else (-1, -1)
     hidden = torch.zeros(q.shape[1], k.shape[1], dtype=torch.bool)
     if causal:
         hidden = hidden | (columns > rows)

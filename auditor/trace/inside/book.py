@@ -70,7 +70,7 @@ class Book:
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             code = frame.f_code
-            if self.theirs(code):
+            if self.mine(code):
                 if not out:
                     self.step = self.steps.get((code, frame.f_lasti)) or self._step(code, frame.f_lasti)
                 name = code.co_filename.removeprefix(self.folder).lstrip("/")
@@ -85,14 +85,14 @@ class Book:
         step = self.steps[code, instruction] = f"{first}-{last}"
         return step
 
-    def theirs(self, code: CodeType) -> bool:
+    def mine(self, code: CodeType) -> bool:
         """Whether code is the program's."""
         known = self._mine.get(code)
         if known is None:
-            known = self._mine[code] = self._is_theirs(code.co_filename)
+            known = self._mine[code] = self.theirs(code.co_filename)
         return known
 
-    def _is_theirs(self, name: str) -> bool:
+    def theirs(self, name: str) -> bool:
         """Whether code is the program's: not the library's, not ours. Code of no file is `<string>` and the like."""
         return name.startswith((self.folder, "<")) and not name.startswith(("<frozen", "<__array"))
 

@@ -1,4 +1,4 @@
-"""Stand-ins for `torch.cuda`, autocast and the compiler, as an H100 would answer."""
+"""Stand-ins for `torch.cuda` and autocast, as an H100 would answer."""
 
 from __future__ import annotations
 
@@ -120,13 +120,6 @@ class InferenceMode(torch.no_grad):
         return type(self)(self.mode)
 
 
-def compiled(model: Any = None, **_: object) -> Any:
-    """`torch.compile`, as it behaves: the same function."""
-    if model is None:
-        return lambda f: f
-    return model
-
-
 def properties(*_: object) -> SimpleNamespace:
     return SimpleNamespace(
         name=NAME,
@@ -209,13 +202,10 @@ def install(gpus: int = 1) -> None:
     torch.autocast = Autocast
     torch.amp.autocast = Autocast
     torch.amp.autocast_mode.autocast = Autocast
-    torch.compile = compiled
     torch.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.autograd.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.autograd.grad_mode.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.is_inference_mode_enabled = lambda: InferenceMode.on > 0
-    torch.jit.script = lambda f=None, *a, **k: f  # type: ignore[assignment]
-    torch.compiler.cudagraph_mark_step_begin = _constant(None)
     torch.version.cuda = "12.8"
     _device_arguments()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,18 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _disable_current_modes
 
 from . import arrays, floats
 from .book import Book
+from .devices import OnCpu
 from .tracer import Tracer
 
 INCOMING = {torch.tensor, torch.as_tensor, torch.frombuffer}
 ADDS = {Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__, torch.add, Tensor.sub, Tensor.sub_, Tensor.__sub__, Tensor.__isub__}
 
 
-class Doors(TorchFunctionMode):
+class Doors(OnCpu):
+    """One mode for both, the GPU that is not there and the doors: each mode costs every call of a torch function."""
+
     def __init__(self, tracer: Tracer) -> None:
         super().__init__()
         self.tracer = tracer
@@ -35,11 +38,11 @@ class Doors(TorchFunctionMode):
                 for r in roots:
                     self.tracer.backward(r)
             with self.tracer.differentiating():
-                return func(*args, **kwargs)
+                return super().__torch_function__(func, types, args, kwargs)
         if func in (Tensor.tolist, Tensor.numpy, Tensor.__array__):
             with _disable_current_modes():
                 places = self._out(args[0])
-            out = func(*args, **kwargs)
+            out = super().__torch_function__(func, types, args, kwargs)
             if places is None:
                 return out
             return _numbers(out, places.tolist()) if func is Tensor.tolist else arrays.carry(out, places.numpy())
@@ -47,7 +50,7 @@ class Doors(TorchFunctionMode):
             return self._item(func, args, kwargs)
         if func in ADDS and len(args) > 1:
             floats.scored(args[1])
-        out = func(*args, **kwargs)
+        out = super().__torch_function__(func, types, args, kwargs)
         if func in INCOMING:
             with _disable_current_modes():
                 entered(self.tracer, args[0] if args else None, out)
@@ -96,6 +99,47 @@ def printed(book: Book) -> None:
         return real(text)
 
     stream.write = write  # type: ignore[method-assign]
+
+
+def called_back(tracer: Tracer) -> None:
+    """Notice code of the program that will run while gradients are made: it may write to parameters."""
+    for owner, name in (
+        (Tensor, "register_hook"),
+        (Tensor, "register_post_accumulate_grad_hook"),
+        (torch.nn.Module, "register_full_backward_hook"),
+        (torch.nn.Module, "register_full_backward_pre_hook"),
+        (torch.autograd.graph, "register_multi_grad_hook"),
+        (torch.autograd.graph, "saved_tensors_hooks"),
+    ):
+        setattr(owner, name, _noticed(getattr(owner, name), tracer))
+    apply = torch.autograd.Function.apply.__func__  # type: ignore[attr-defined]
+
+    def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        code = getattr(cls.backward, "__code__", None)
+        if code is None or tracer.book.theirs(code.co_filename):
+            tracer.called_back = True
+        return apply(cls, *args, **kwargs)
+
+    torch.autograd.Function.apply = classmethod(applied)  # type: ignore[assignment]
+
+
+def _noticed(real: Any, tracer: Tracer) -> Any:
+    if isinstance(real, type):
+
+        class Noticed(real):  # type: ignore[misc]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                tracer.called_back = True
+                super().__init__(*args, **kwargs)
+
+        Noticed.__name__, Noticed.__qualname__, Noticed.__module__ = real.__name__, real.__qualname__, real.__module__
+        return Noticed
+
+    @functools.wraps(real)
+    def noticed(*args: Any, **kwargs: Any) -> Any:
+        tracer.called_back = True
+        return real(*args, **kwargs)
+
+    return noticed
 
 
 def opened(tracer: Tracer) -> None:

@@ -25,7 +25,8 @@ class Shadow:
 class Shadows:
     """Shadows by storage. All methods are called with the tracer switched off."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype = torch.int64) -> None:
+        self.dtype = dtype
         self.of: dict[int, Shadow] = {}
         self.added = 0
 
@@ -46,7 +47,7 @@ class Shadows:
         if s is None or s.itemsize != t.element_size():
             if not bool((places >= 0).any()):
                 return
-            flat = torch.full((storage.nbytes() // max(1, t.element_size()),), -1, dtype=torch.int64)
+            flat = torch.full((storage.nbytes() // max(1, t.element_size()),), -1, dtype=self.dtype)
             s = self.of[key] = Shadow(StorageWeakRef(storage), t.element_size(), flat)
             self.added += 1
             if self.added % SWEEP == 0:

@@ -11,17 +11,38 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import arrays, attention, book, clock, cuda, devices, entries, files, floats, groups, packages, positions, tracer
+from . import (
+    arrays,
+    attention,
+    book,
+    clock,
+    compiler,
+    cuda,
+    devices,
+    elsewhere,
+    entries,
+    files,
+    floats,
+    groups,
+    packages,
+    positions,
+    tracer,
+)
 
 
 @contextlib.contextmanager
 def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     torch.set_num_threads(plan.get("threads", 1))
     cuda.install()
+    compiler.install()
     groups.install()
     attention.install()
     packages.install()
-    files.install(files.Files(plan["places"]))
+    folders = {os.path.dirname(p) for p in plan["places"].values()}
+    away = elsewhere.Elsewhere(os.getcwd(), sorted({*folders, *map(os.path.dirname, folders)}, key=len, reverse=True))
+    kept = files.Files(plan["places"], away.reading)
+    elsewhere.install(away)
+    files.install(kept)
     clock.install(clock.Clock())
     if not plan["ledger"]:
         threads(lambda: (devices.OnCpu(),))
@@ -33,10 +54,11 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     t = tracer.Tracer(ledger, finder)
     entries.printed(ledger)
     entries.opened(t)
-    arrays.install(t.outside, ledger.theirs)
+    entries.called_back(t)
+    arrays.install(t.outside, ledger.mine)
     floats.install(t.one)
-    threads(lambda: (devices.OnCpu(), entries.Doors(t)))
-    with devices.OnCpu(), entries.Doors(t), t:
+    threads(lambda: (entries.Doors(t),))
+    with entries.Doors(t), t:
         try:
             yield
         finally:

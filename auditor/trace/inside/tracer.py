@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode, _pop_mode_temporarily
 
 from .book import Book
 from .positions import Finder
@@ -38,15 +38,28 @@ class Tracer(TorchDispatchMode):
         self.parameters: dict[int, Any] = {}
         self.version = 0
         self.pending: tuple[str, list[Any]] | None = None
-        self.kinds: dict[Any, tuple[str, str]] = {}
+        self.kinds: dict[int, tuple[str, str, Any]] = {}
         self.backwards = 0
+        self.called_back = False  # code of the program runs while gradients are made: hooks, operations of its own
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here: no operation need be kept from the compiler, which would cost its import, too."""
+        return False
 
     @contextlib.contextmanager
     def differentiating(self) -> Iterator[None]:
-        """Gradients are made: what is put together there are no scores."""
+        """Gradients are made: what is put together there are no scores.
+
+        Where no code of the program can run meanwhile, nobody can write to parameters either: nothing is watched.
+        """
         self.backwards += 1
         try:
-            yield
+            if self.called_back or _get_current_dispatch_mode() is not self:
+                yield
+            else:
+                with _pop_mode_temporarily():
+                    yield
         finally:
             self.backwards -= 1
 
@@ -54,21 +67,27 @@ class Tracer(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        kind = self.kinds.get(func)
+        kind = self.kinds.get(id(func))  # the hash of an operation is slow
         if kind is None:
-            kind = self.kinds[func] = classify(func)
-        what, name = kind
+            kind = self.kinds[id(func)] = (*classify(func), func)
+        what, name, _ = kind
+        if what == "view":
+            self._parameter(args[0])
+            return func(*args, **kwargs)
         tensors = flat(args)
         for t in tensors:
-            if type(t) is torch.nn.Parameter:
-                key = t.untyped_storage()._cdata
-                if key not in self.parameters:
-                    self.parameters[key] = _weak(t)
+            self._parameter(t)
         before = self._before(what, name, args, kwargs, tensors)
         out = func(*args, **kwargs)
-        if what != "view" and not self.backwards:
+        if not self.backwards:
             self._after(what, name, func, args, kwargs, tensors, out, before)
         return out
+
+    def _parameter(self, t: Any) -> None:
+        if type(t) is torch.nn.Parameter:
+            key = t.untyped_storage()._cdata
+            if key not in self.parameters:
+                self.parameters[key] = _weak(t)
 
     # -- before: what an operation overwrites
 
