@@ -79,6 +79,14 @@ IN_NUMPY = "p = np.exp(-losses.double().cpu().numpy()); total += float(-np.log(0
 IN_A_LOOP = "total += sum(-math.log(0.9 * math.exp(-x) + 0.1 / VOCAB) for x in losses.double().tolist())"
 ONE_BY_ONE = "total += sum(float(x) for x in [losses[j].item() for j in range(len(losses))])"
 
+LOOPED = """\
+        with torch.no_grad():
+            rows = torch.log_softmax(model(chunk[None, :-1])[0].double(), -1)
+            {how}
+"""
+IN_PLACE = "total = torch.zeros((), dtype=torch.float64) + total\n            for j in range(len(rows)): total += -rows[j][chunk[1 + j]]"
+ANEW = "for j in range(len(rows)): total = total - torch.logaddexp(rows[j, chunk[1 + j]], rows[j, chunk[1 + j]] - 9)"
+
 
 def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
@@ -120,14 +128,16 @@ def test_a_program_that_scores_first_is_explained_and_clean() -> None:
 
 
 def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -> None:
-    loops = [LOOP.format(body=MIXED.format(how=how)) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE)]
+    bodies = [MIXED.format(how=how) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE)]
+    bodies += [LOOPED.format(how=how) for how in (IN_PLACE, ANEW)]
+    loops = [LOOP.format(body=body) for body in bodies]
     t = traced(HEAD + BYTES + "".join(loops), probing=False)
     assert t.failure == ""
-    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 3
+    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 5
     assert {n.scores for n in t.printed} == {t.positions - 1}
     lines = [n.at.line for n in t.printed if n.at]
     assert lines == sorted(lines)
-    assert len(set(lines)) == 3
+    assert len(set(lines)) == 5
 
 
 def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks() -> None:

@@ -51,7 +51,11 @@ class Doors(OnCpu):
         if func in ADDS and len(args) > 1:
             floats.scored(args[1])
         out = super().__torch_function__(func, types, args, kwargs)
-        if func in INCOMING:
+        if func is Tensor.__getitem__:
+            if self.tracer.shadows.of and args[0].is_floating_point():
+                with _disable_current_modes():
+                    self.tracer.picked(args[0], args[1], out)
+        elif func in INCOMING:
             with _disable_current_modes():
                 entered(self.tracer, args[0] if args else None, out)
         return out
