@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode, _pop_mode_temporarily
 
 from .book import Book
+from .floats import Number
 from .positions import Finder
 from .shadows import Shadows, flat, known
 
@@ -441,6 +442,16 @@ class Tracer(TorchDispatchMode):
         if place >= 0:
             own = self.shadows.get(out)
             self.shadows.put(out, torch.tensor(max(place, int(own.reshape(-1)[0]) if own is not None else -1)))
+
+    def replaced(self, target: Tensor, key: Any, value: Any) -> int:
+        """The place of one element that a plain number is written to: its own stays, if the number says nothing else."""
+        if type(value) is Number:
+            return value.place
+        places = self.shadows.get(target)
+        if places is None or not value or not target.is_floating_point():
+            return -1
+        old = places[key]
+        return int(old) if old.numel() == 1 else -1
 
     def enter(self, t: Tensor) -> None:
         """A tensor came in from outside: find the validation tokens in it."""
