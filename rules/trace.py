@@ -43,7 +43,7 @@ class Early:
 
     `count` of its `of` positions, from `first` to `last`; `at` is the line that did it, `changed` the line that
     changed parameters thereafter, `scored` the line of the first score that came after. `during` is whether
-    scores of the headline had been taken before (it happens inside the evaluation, and not before it).
+    scores of the headline had been taken before the last of it (it happens inside the evaluation, and not before it).
     """
 
     how: How

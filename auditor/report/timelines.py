@@ -37,14 +37,18 @@ def kind(s: Stretch) -> int:
 
 
 def shown(t: Trace, positions: tuple[int, int] | None) -> tuple[Stretch, ...]:
-    """The stretches that touch the positions asked for, cut to them; updates stay."""
+    """The stretches that touch the positions asked for, cut to them, and the updates from the first of them to the last."""
     if positions is None:
         return t.timeline
     low, high = positions
+    mine = [s for s in t.timeline if s.act is not Act.UPDATED and s.last >= low and s.first <= high]
+    if not mine:
+        return ()
+    begin, end = mine[0].n, max(s.until for s in mine)
     return tuple(
         s if s.act is Act.UPDATED else replace(s, first=max(s.first, low), last=min(s.last, high))
         for s in t.timeline
-        if s.act is Act.UPDATED or (s.last >= low and s.first <= high)
+        if (begin <= s.n <= end if s.act is Act.UPDATED else s.last >= low and s.first <= high)
     )
 
 

@@ -152,7 +152,7 @@ class Reading:
                 at=self.place(b.doing.where[0] if b.doing.where else None),
                 scored=self.place(b.scored.where[0] if b.scored.where else None),
                 changed=self.place(b.changed.where[0]) if b.changed and b.changed.where else None,
-                during=b.doing.n > began,
+                during=(b.last or b.doing).n > began,
             )
             for b in order.before(self.run.records, self.group)
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Before:
     """Positions that something was done with before they were scored for the number in question.
 
     `doing`, of the kind `how`, came first; `changed`, an update, if any, made it count; `scored` is the first score after it.
+    `last` is the last record that did so.
     """
 
     how: str
@@ -26,6 +27,7 @@ class Before:
     doing: Record
     scored: Record
     changed: Record | None = None
+    last: Record | None = None
 
 
 def before(records: Sequence[Record], group: Group) -> list[Before]:
@@ -56,9 +58,9 @@ def before(records: Sequence[Record], group: Group) -> list[Before]:
             known = out.get(key)
             scored = by_number[int(first[late].min())]
             if known is None:
-                out[key] = Before(how, late, r, scored, change)
+                out[key] = Before(how, late, r, scored, change, r)
             else:
-                out[key] = Before(how, np.union1d(known.positions, late), known.doing, known.scored, known.changed)
+                out[key] = replace(known, positions=np.union1d(known.positions, late), last=r)
     return list(out.values())
 
 

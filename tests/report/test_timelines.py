@@ -81,6 +81,7 @@ def test_what_was_used_first_is_drawn_last_and_named() -> None:
 
 def test_zoom_shows_only_what_touches_the_positions() -> None:
     drawn = paths(AHEAD, (2100, 2299))
+    assert drawn["tick"].count("M") == 2, "of what happens between"
     assert len(boxes(drawn["area c1"])) == 1
     [(_, y, _, h)] = boxes(drawn["area early"])
     assert (y + h, h) == (timelines.TOP + timelines.TALL, timelines.TALL / 2)

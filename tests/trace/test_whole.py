@@ -152,6 +152,7 @@ def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks
     [e] = t.early
     assert e.how is How.TRAINED
     assert (e.count, e.of, e.first, e.last) == (t.positions - 1, t.positions - 1, 1, t.positions - 1)
+    assert e.during, "chunk by chunk inside of the evaluation, though the first step came before every score"
     assert e.at.line == line(text, "loss.backward()")
     assert e.changed is not None
     assert e.changed.line == line(text, "opt.step()")
