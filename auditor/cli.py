@@ -145,6 +145,11 @@ def trace(
     wall: Annotated[float, typer.Option("--wall", help="The most that one run may take, in seconds.")] = 120.0,
     no_probes: Annotated[bool, typer.Option("--no-probes", help="Run once; do not compare with other runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    page: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline here.")] = None,
+    drawing: Annotated[Path | None, typer.Option("--svg", help="Write the timeline of the first run here.")] = None,
+    positions: Annotated[
+        str | None, typer.Option("--positions", help="Show the timeline of these tokens only.", metavar="A-B")
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Run a submission's program small, sealed off and unchanged, and show what it did with validation tokens.
@@ -156,18 +161,30 @@ def trace(
     * `scorefirst trace records/track_10min_16mb/2026-03-24_mine`
 
     * `scorefirst trace --repo parameter-golf --pr 745 --wall 300`
+
+    * `scorefirst trace records/track_10min_16mb/2026-03-24_mine --html trace.html --positions 500-900`
     """
     from auditor.trace.ready import missing
 
+    between = interval(positions)
     if why := missing():
         raise UsageError(why)
+    from auditor.report import trace_html
     from auditor.report.trace_text import trace_json, trace_text
     from auditor.trace.alone import trace_target
 
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=None, folder=folder)
     with waiting("tracing") as tell:
         traces = list(trace_target(target, wall_s=wall, probing=not no_probes, tell=tell))
-    print_plain(trace_json(traces) if as_json else trace_text(traces, verbose=verbose, color=sys.stdout.isatty()))
+    if page:
+        write(page, trace_html.page(traces, between))
+    if drawing:
+        pictures = [p for _, t in traces if t and (p := trace_html.svg(t, between))]
+        if not pictures:
+            raise UsageError("nothing was written down, so there is no timeline to draw")
+        write(drawing, pictures[0])
+    color = sys.stdout.isatty()
+    print_plain(trace_json(traces) if as_json else trace_text(traces, verbose=verbose, color=color, positions=between))
     raise typer.Exit(0 if all(t is not None and t.explained for _, t in traces) else 1)
 
 
@@ -442,6 +459,16 @@ def report(
         return
     write(output, text)
     say(f"wrote {output}")
+
+
+def interval(text: str | None) -> tuple[int, int] | None:
+    """`A-B`, both included."""
+    if text is None:
+        return None
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and high.isdecimal() and int(low) <= int(high) < 1 << 40):
+        raise UsageError(f"--positions wants two numbers, the smaller one first, as in 500-900, not {text}")
+    return int(low), int(high)
 
 
 def write(path: Path, text: str) -> None:

@@ -32,7 +32,7 @@ total += base_bytes[y] + (has_leading_space[y] & ~is_boundary[x])
 
 from collections.abc import Iterator
 
-from rules import accounting, constants, view
+from rules import accounting, constants, ran, view
 from rules.editions import Edition
 from rules.events import ByteCount
 from rules.evidence import Evidence, Run
@@ -175,6 +175,41 @@ def byte_tables(e: Evidence, edition: Edition) -> Iterator[Finding]:
             f"the code counts the bytes of a token rightly: {t.what}",
             *(Fact("step", s.what, s.at) for s in t.path),
         )
+
+
+SLACK = 0.003  # made-up documents are short: the bytes where they begin weigh more than in the real text
+
+
+@RULE.check("trace")
+def bytes_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """The bits per byte that a small run printed, against the bytes of its own text."""
+    t = e.trace
+    if t is None:
+        return
+    wrong = [n for n in t.printed if n.right > 0 and n.value > 0 and abs(n.value / n.right - 1) > SLACK]
+    if not wrong:
+        if t.explained and t.printed[t.headline].what == "bits per byte":
+            yield RULE.finding(
+                Status.OK,
+                "in a small run the printed bpb is nats / ln 2 / UTF-8 bytes of the scored tokens",
+                *ran.facts(t, None),
+            )
+        return
+    worst = min(wrong, key=lambda n: n.value / n.right)
+    ratio = worst.right / worst.value
+    # The loss may be that of a mixture's part; and a program may bring a tokenizer that the small run does not have.
+    own = e.package.entry is None or "sentencepiece" not in e.package.entry.text
+    steady = max(n.right / n.value for n in wrong) < 1.002 * min(n.right / n.value for n in wrong)
+    every = all(n.what != "bits per byte" for n in t.printed)
+    sure = 1 + SLACK < ratio < 1.25 and not own and steady and every and len(wrong) > 1
+    yield RULE.finding(
+        Status.LIKELY if sure else Status.NEEDS_HUMAN,
+        f"in a small run the mean loss is explained and the bpb beside it is not: {worst.value:.6g} is printed, "
+        f"{worst.right:.6g} follows from the bytes of the text ({abs(ratio - 1):.2%} too {'many' if ratio > 1 else 'few'} bytes)",
+        Fact("run", f"“{worst.text[:120]}”", worst.at),
+        *ran.facts(t, None),
+        instead=INSTEAD,
+    )
 
 
 _LOSSES = [1.15 * constants.LN2 * n / 62_021_632 for n in (165_229_504, constants.CANONICAL_BYTES)]

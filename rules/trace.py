@@ -25,7 +25,8 @@ class Printed:
     """A number that was printed and what it is made of.
 
     `what` is "bits per byte", "mean loss in nats" and the like, "" when no sum of scores gives it. `scores` is how many
-    scores went into it, `at` the line that took them.
+    scores went into it, `at` the line that took them. `right` is set where a number is called bits per byte, stands
+    beside the mean loss of these scores, and is another: what their bits per byte are.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Printed:
     what: str = ""
     scores: int = 0
     at: Location | None = None
+    right: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Early:
 
     `count` of its `of` positions, from `first` to `last`; `at` is the line that did it, `changed` the line that
     changed parameters thereafter, `scored` the line of the first score that came after. `during` is whether
-    scores of the headline had been taken before (it happens inside the evaluation, and not before it).
+    scores of the headline had been taken before the last of it (it happens inside the evaluation, and not before it).
     """
 
     how: How
@@ -53,6 +55,32 @@ class Early:
     scored: Location
     changed: Location | None = None
     during: bool = False
+
+
+class Act(StrEnum):
+    """What was done with tokens."""
+
+    SCORED = "scored"
+    TRAINED = "trained on"
+    COUNTED = "counted"
+    UPDATED = "updated"  # parameters changed; no tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Something that was done with the tokens from `first` to `last`, in the order of the book.
+
+    `n` to `until` are the numbers of the book's records. `headline`: these scores are part of the headline.
+    `early`: it was done before the headline scored these tokens. Near stretches of one kind may have become one.
+    """
+
+    n: int
+    until: int
+    act: Act
+    first: int = -1
+    last: int = -1
+    headline: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +120,8 @@ class Trace:
     """A run. `ended` is how, in words; `failure` names the class of a failure, "" if it came to its end.
 
     `printed` are the numbers it printed, in order; `headline` is the index of the one that stands for the claim,
-    -1 if none was explained. `again` counts positions that stand in it more than once.
+    -1 if none was explained. `again` counts positions that stand in it more than once. `timeline` is the book in
+    at most 2,000 stretches.
     """
 
     entry: str
@@ -107,6 +136,7 @@ class Trace:
     early: tuple[Early, ...] = ()
     again: int = 0
     probes: tuple[Probe, ...] = ()
+    timeline: tuple[Stretch, ...] = ()
 
     @property
     def explained(self) -> bool:

@@ -18,11 +18,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from auditor.audit import Audit
-from auditor.report import words
+from auditor.report import timelines, words
 from auditor.report.delta import compare, earlier
 from auditor.report.fingerprint import named
 from auditor.report.options import DEFAULT, Options
-from auditor.report.pictures import pictures
+from auditor.report.pictures import Picture, pictures
 from auditor.report.places import dispute_link, shown, web_link
 from auditor.report.steps import parts, places, shipped
 from auditor.report.text import plain, quiet
@@ -40,7 +40,7 @@ class Detail(NamedTuple):
     """How much is shown.
 
     Alarms of a folder, facts folded behind a card's first eight, quoted lines of a card, sentences
-    of what holds and of what was not decided, and the pictures' figures as tables.
+    of what holds and of what was not decided, the pictures' figures as tables, and the picture of the run.
     """
 
     cards: int = 200
@@ -49,6 +49,7 @@ class Detail(NamedTuple):
     held: bool = True
     undecided: bool = True
     tables: bool = True
+    timeline: bool = True
 
     @property
     def cut(self) -> str:
@@ -59,6 +60,7 @@ class Detail(NamedTuple):
             if self.undecided
             else "what holds, or was not decided, is given by name only",
             "" if self.facts >= 24 else "long lists of evidence and of places are cut",
+            "" if self.timeline else "the picture of the run is left out",
             "" if self.cards >= 200 else f"at most {self.cards} alarms of a folder are shown",
         ]
         return "; ".join(s for s in said if s)
@@ -70,7 +72,7 @@ DETAILS = (
     Detail(facts=24, held=False),
     Detail(facts=8, places=2, held=False, tables=False),
     *(
-        Detail(n, f, 1, False, False, False)
+        Detail(n, f, 1, False, False, False, n >= 30)
         for n, f in ((60, 8), (60, 4), (30, 4), (20, 0), (15, 0), (10, 0), (8, 0), (6, 0), (4, 0), (2, 0), (1, 0))
     ),
 )
@@ -107,14 +109,14 @@ def _page(audits: Sequence[Audit], options: Options, detail: Detail) -> str:
         "audits": shown_audits,
         "cut": detail.cut,
         "stakes": [(s.value, says) for s, says in words.STAKES.items()],
-        "style": _style(),
+        "style": style(),
     }
-    text = _environment().get_template("page.html.j2").render(page=view)
+    text = environment().get_template("page.html.j2").render(page=view)
     return quiet(re.sub(r"\n\s+", "\n", text).strip()).replace("##[", "## [") + "\n"
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -126,9 +128,9 @@ def _environment() -> Environment:
 
 
 @cache
-def _style() -> Markup:
+def style() -> Markup:
     """The style sheet without its blanks. It is ours, so it is not escaped."""
-    text = _environment().get_template("style.css.j2").render()
+    text = environment().get_template("style.css.j2").render()
     return Markup(re.sub(r":\s+", ":", re.sub(r"\s*([{};,])\s*", r"\1", text)).strip())
 
 
@@ -166,7 +168,7 @@ def _audit(audit: Audit, before: Audit | None, key: str, options: Options, detai
         "headline": words.headline(audit),
         "tally": [(s.value, n[s], words.status_word(s, n[s])) for s in Status if n[s]],
         "moves": _moves(audit, before),
-        "pictures": list(pictures(audit)),
+        "pictures": _pictures(audit, detail),
         "tables": detail.tables,
         "alarms": [
             _card(audit, f, f"{key}-f{i}", marks[id(f)], options, detail)
@@ -190,6 +192,13 @@ def _audit(audit: Audit, before: Audit | None, key: str, options: Options, detai
             for g in audit.coverage[: 5 * detail.cards]
         ],
     }
+
+
+def _pictures(audit: Audit, detail: Detail) -> list[Picture]:
+    """The run's timeline goes first to make room where a page is full: the others are small."""
+    run = audit.evidence.trace if audit.evidence else None
+    drawn = timelines.picture(run) if run and detail.timeline else None
+    return [*pictures(audit), *([drawn] if drawn else [])]
 
 
 def _card(audit: Audit, f: Finding, key: str, mark: str, options: Options, detail: Detail) -> View:

@@ -91,6 +91,8 @@ class Picture:
     legend: tuple[tuple[str, str], ...] = ()  # (CSS class, words)
     note: str = ""
     table: tuple[tuple[str, str], ...] = ()
+    paths: tuple[tuple[str, str], ...] = ()  # (CSS classes, what an SVG path says)
+    texts: tuple[tuple[float, float, str, str], ...] = ()  # (x, y, where it is held, words)
     width: int = WIDTH
     left: int = LEFT
     right: int = RIGHT

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from auditor.report.text import plain
+from auditor.report.timelines import characters
 from rules.trace import Early, Printed, Probe, Trace
 
 MOST = 8  # printed numbers shown, unless verbose
@@ -21,30 +22,43 @@ def trace_json(traces: Sequence[tuple[str, Trace | None]]) -> str:
     ).decode()
 
 
-def trace_text(traces: Sequence[tuple[str, Trace | None]], *, verbose: bool, color: bool) -> str:
+def trace_text(
+    traces: Sequence[tuple[str, Trace | None]], *, verbose: bool, color: bool, positions: tuple[int, int] | None = None
+) -> str:
     out = StringIO()
     console = Console(file=out, force_terminal=color, width=110, highlight=False, soft_wrap=True)
     for folder, t in traces:
         console.print(Text(plain(folder), "bold"))
-        for line in lines(t, verbose):
+        for line in lines(t, verbose, positions):
             console.print(line)
     return out.getvalue().rstrip("\n")
 
 
-def lines(t: Trace | None, verbose: bool) -> Iterator[Text]:
+def lines(
+    t: Trace | None, verbose: bool, positions: tuple[int, int] | None = None, *, drawn: bool = True
+) -> Iterator[Text]:
     if t is None:
         yield Text("  no program that can be run")
         return
-    yield Text(f"  {t.entry}: run small in the sandbox ({t.sealed}) on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s")
+    yield Text(
+        f"  {t.entry}: run small in the sandbox ({t.sealed}) on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s"
+    )
     if t.failure:
         yield Text(f"  did not come to its end: {plain(t.failure)}", "yellow")
     numbers = [n for n in t.printed if n.what]
     for n in numbers if verbose else numbers[-MOST:]:
         yield Text(f"  {number(n)}")
+    for n in [n for n in t.printed if n.right][-MOST:]:
+        yield Text(
+            f"  {n.value:.6g} is called bits per byte; by the bytes of the text it is {n.right:.6g}: “{plain(n.text)[:60]}”",
+            "yellow",
+        )
     unexplained = [n for n in t.printed if not n.what]
     if verbose:
         for n in unexplained:
             yield Text(f"  not a sum of scores: {n.value} in “{plain(n.text)[:80]}”", "dim")
+    if drawn:
+        yield from characters(t, positions)
     if not t.explained:
         yield Text("  no printed number is made of the scores in the book", "yellow")
         return

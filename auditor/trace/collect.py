@@ -19,6 +19,7 @@ from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
 from auditor.trace.probes import Future, future
+from auditor.trace.timeline import timeline
 from rules.evidence import Evidence, Script
 from rules.place import Location
 from rules.trace import Early, How, Printed, Probe, Reduced, Trace
@@ -41,7 +42,12 @@ def job(e: Evidence, submission: Submission, entry: Script, wall_s: float) -> Jo
         except Unreadable:
             continue
     return Job(
-        entry=entry.path, files=files, text=entry.text, claimed=claimed(config, entry.text), arguments=config.arguments, wall_s=wall_s
+        entry=entry.path,
+        files=files,
+        text=entry.text,
+        claimed=claimed(config, entry.text),
+        arguments=config.arguments,
+        wall_s=wall_s,
     )
 
 
@@ -54,7 +60,9 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
     return out
 
 
-def read_trace(e: Evidence, submission: Submission, tell: Tell, *, wall_s: float = 120.0, probing: bool = True) -> Trace | None:
+def read_trace(
+    e: Evidence, submission: Submission, tell: Tell, *, wall_s: float = 120.0, probing: bool = True
+) -> Trace | None:
     """Run and probe; None when the folder holds no script that can be run."""
     entry = e.package.entry
     if entry is None or not entry.text or entry.syntax_error:
@@ -103,7 +111,14 @@ class Reading:
     def written(self, probes: list[Future] | None = None) -> Trace:
         run = self.run
         numbers = tuple(
-            Printed(x.text[:240], x.value, x.what, len(x.group.positions) if x.group else 0, self.place(x.group.line) if x.group else None)
+            Printed(
+                x.text[:240],
+                x.value,
+                x.what,
+                len(x.group.positions) if x.group else 0,
+                self.place(x.group.line) if x.group else None,
+                x.right,
+            )
             for x in self.numbers
         )
         return Trace(
@@ -119,6 +134,7 @@ class Reading:
             early=tuple(self.early()),
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probe(f) for f in probes or ()),
+            timeline=timeline(run.records, self.group),
         )
 
     def early(self) -> list[Early]:
@@ -136,7 +152,7 @@ class Reading:
                 at=self.place(b.doing.where[0] if b.doing.where else None),
                 scored=self.place(b.scored.where[0] if b.scored.where else None),
                 changed=self.place(b.changed.where[0]) if b.changed and b.changed.where else None,
-                during=b.doing.n > began,
+                during=(b.last or b.doing).n > began,
             )
             for b in order.before(self.run.records, self.group)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,12 +16,16 @@ NATS = "mean loss in nats"
 BITS = "mean loss in bits"
 BPB = "bits per byte"
 NUMBER = re.compile(r"(?<![\w.])(-?\d+\.\d{3,})(?:[eE]([-+]?\d+))?(?![\w.])")
+CALLED = re.compile(r"bpb|bits[ _]?per[ _]?byte|bits/byte", re.I)
 FLOAT32 = 4e-6  # relative: totals that a program adds up in float32
 
 
 @dataclass(frozen=True)
 class Explained:
-    """A printed number and the scores it is made of; `group` None: no sum of scores gives it."""
+    """A printed number and the scores it is made of; `group` None: no sum of scores gives it.
+
+    `right`: the bits per byte of the scores whose mean loss stands beside a number that is called bits per byte and is not.
+    """
 
     text: str
     value: float
@@ -29,6 +33,7 @@ class Explained:
     what: str = ""
     group: Group | None = None
     error: float = 0.0
+    right: float = 0.0
 
 
 def explain(records: Sequence[Record], bytes_at: np.ndarray) -> list[Explained]:
@@ -39,11 +44,27 @@ def explain(records: Sequence[Record], bytes_at: np.ndarray) -> list[Explained]:
         if r.kind != "print":
             continue
         text = str(r["text"])
+        line: list[Explained] = []
+        after = 0
         for m in NUMBER.finditer(text):
             value = float(m[0])
             rounding = 0.51 * 10.0 ** (int(m[2] or 0) - len(m[1].split(".")[1]))
-            out.append(_best(Explained(text.strip(), value, r.n), rounding, sums))
+            found = _best(Explained(text.strip(), value, r.n), rounding, sums)
+            if not found.what and CALLED.search(text, after, m.start()):
+                found = replace(found, right=_right(line, bytes_at))
+            line.append(found)
+            after = m.end()
+        out += line
     return out
+
+
+def _right(line: Sequence[Explained], bytes_at: np.ndarray) -> float:
+    """What stands beside a mean loss as its bits per byte, where what is printed is something else; 0 if no loss does."""
+    for x in reversed(line):
+        if x.group is not None and x.what == NATS:
+            total, _, size = _totals(x.group, bytes_at)
+            return abs(total) / math.log(2) / size if size else 0.0
+    return 0.0
 
 
 def _totals(g: Group, bytes_at: np.ndarray) -> tuple[float, int, float]:

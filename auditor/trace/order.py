@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from auditor.trace.groups import Group
 from auditor.trace.ledger import Record
 
 TRAINED, COUNTED, AGAIN = "trained on", "counted", "scored again"
+NEVER = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Before:
     """Positions that something was done with before they were scored for the number in question.
 
     `doing`, of the kind `how`, came first; `changed`, an update, if any, made it count; `scored` is the first score after it.
+    `last` is the last record that did so.
     """
 
     how: str
@@ -25,12 +27,13 @@ class Before:
     doing: Record
     scored: Record
     changed: Record | None = None
+    last: Record | None = None
 
 
 def before(records: Sequence[Record], group: Group) -> list[Before]:
     """What was done with tokens before their score in `group`: one entry for each line that did it."""
     by_number = {r.n: r for r in records}
-    first = _first_scored(group)
+    first = first_scored(group)
     out: dict[tuple[str, tuple[str, int]], Before] = {}
     updates = [r for r in records if r.kind == "update"]
     for r in records:
@@ -55,16 +58,16 @@ def before(records: Sequence[Record], group: Group) -> list[Before]:
             known = out.get(key)
             scored = by_number[int(first[late].min())]
             if known is None:
-                out[key] = Before(how, late, r, scored, change)
+                out[key] = Before(how, late, r, scored, change, r)
             else:
-                out[key] = Before(how, np.union1d(known.positions, late), known.doing, known.scored, known.changed)
+                out[key] = replace(known, positions=np.union1d(known.positions, late), last=r)
     return list(out.values())
 
 
-def _first_scored(group: Group) -> np.ndarray:
+def first_scored(group: Group) -> np.ndarray:
     """By position, the number of the record that scored it first; the largest integer where none did."""
     positions, times = group.positions, group.times
-    out = np.full(int(positions.max()) + 1 if len(positions) else 0, np.iinfo(np.int64).max)
+    out = np.full(int(positions.max()) + 1 if len(positions) else 0, NEVER)
     np.minimum.at(out, positions, times)
     return out
 

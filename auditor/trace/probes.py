@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.trace.data import shards
+from auditor.trace.data.vocabulary import BOS, first_used
 from auditor.trace.execute import Job, Traced, trace
 from auditor.trace.groups import Group
 
@@ -65,9 +66,11 @@ def of(run: Traced, find: Callable[[Traced], Group | None]) -> Group | None:
 def changed(ids: np.ndarray, cut: int, vocabulary: int) -> np.ndarray:
     """The stream with all tokens from `cut` on replaced; where documents begin stays as it is."""
     other = shards.tokens(len(ids), vocabulary, 977)
-    keep = (ids == shards.BOS) | (np.arange(len(ids)) < cut)
-    other = np.where(other == shards.BOS, np.roll(other, 1), other)
-    other = np.where(other == ids, (other.astype(np.int64) + 1 - shards.FIRST_WORD) % (vocabulary - shards.FIRST_WORD) + shards.FIRST_WORD, other)
+    low = first_used(vocabulary)
+    keep = (ids == BOS) | (np.arange(len(ids)) < cut)
+    other = np.where(other == BOS, np.roll(other, 1), other)
+    next_one = (other.astype(np.int64) + 1 - low) % (vocabulary - low) + low
+    other = np.where(other == ids, next_one, other)
     return np.where(keep, ids, other).astype(ids.dtype)
 
 

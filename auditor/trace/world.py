@@ -13,7 +13,7 @@ from auditor.trace.data import shards, vocabulary
 from auditor.trace.knobs import SEQUENCE, validation_tokens
 
 TRAIN = 60_000  # tokens
-SMALLEST = 400  # a vocabulary with room for the bytes, the alphabet and some words
+SMALLEST = vocabulary.FIRST_WORD  # one of bytes alone
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class World:
     places: dict[str, str]  # files below `root` by what they are
 
 
-def build(root: Path, text: str, claimed: Mapping[str, str], seed: int = 0, validation: np.ndarray | None = None) -> World:
+def build(
+    root: Path, text: str, claimed: Mapping[str, str], seed: int = 0, validation: np.ndarray | None = None
+) -> World:
     """Lay the data out below `root`. `validation` replaces the made-up validation tokens, as probes do."""
     size = vocabulary_size(text, claimed)
     data = root / "data" / "datasets" / f"fineweb10B_sp{size}"
@@ -61,7 +63,9 @@ def vocabulary_size(text: str, claimed: Mapping[str, str]) -> int:
     for value in (claimed.get("VOCAB_SIZE", ""), *re.findall(r"VOCAB_SIZE[\"'],\s*[\"']?(\d+)", text)):
         if value.isdigit() and int(value) >= SMALLEST:
             return int(value)
-    named = re.findall(r"\b(?:vocab_size|VOCAB_SIZE)\s*(?::\s*int\s*)?=\s*(\d+)|fineweb10B_sp(\d+)|fineweb_(\d+)_bpe", text)
+    named = re.findall(
+        r"\b(?:vocab_size|VOCAB_SIZE)\s*(?::\s*int\s*)?=\s*(\d+)|fineweb10B_sp(\d+)|fineweb_(\d+)_bpe", text
+    )
     for group in named:
         value = next(filter(None, group))
         if SMALLEST <= int(value) <= 65_535:

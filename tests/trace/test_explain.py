@@ -95,6 +95,8 @@ def test_a_wrong_count_of_bytes_is_not_explained_as_bits_per_byte() -> None:
     loss, bpb = told(f"val_loss:{MEAN:.8f} val_bpb:{wrong:.8f}")
     assert loss.what == NATS
     assert bpb.what == ""
+    assert bpb.right == pytest.approx(PER_BYTE), "what it should have been"
+    assert loss.right == 0.0
 
 
 def test_a_book_without_scores_explains_nothing() -> None:
@@ -107,3 +109,10 @@ def test_sums_of_log_probabilities_and_of_bits_are_explained_too() -> None:
         book = [books.score(1, list(range(N)), (LOSS * factor).tolist())]
         [x] = told(f"val_bpb:{PER_BYTE:.8f}", book=book)
         assert x.what == BPB
+
+
+def test_a_number_that_is_not_called_bits_per_byte_is_not_asked_to_be_some() -> None:
+    loss, other = told(f"val_loss:{MEAN:.8f} seconds:12.345")
+    assert (loss.what, other.what, other.right) == (NATS, "", 0.0)
+    bpb, late = told("val_bpb:7.89123", f"val_bpb:7.89123 val_loss:{MEAN:.8f}")[:2]
+    assert (bpb.right, late.right) == (0.0, 0.0), "no loss stands before it"

@@ -79,6 +79,8 @@ def test_training_one_chunk_ahead_is_found_with_exactly_its_tokens() -> None:
     [b] = before(book, headline(book))
     assert b.positions.tolist() == [8, 9, 10, 11, 16, 17, 18, 19]
     assert b.doing.n == 3
+    assert b.last is not None
+    assert b.last.n == 7, "the last chunk that was taken ahead of time; what the third one took was never scored"
     assert b.scored.n == 5
 
 

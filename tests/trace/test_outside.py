@@ -82,6 +82,19 @@ def test_losses_kept_by_position_in_an_array_that_is_added_up_at_the_end(book: A
     assert book[-1][0] == [10, 12, 14, 15]
 
 
+def test_a_number_written_in_a_tokens_place_is_about_the_token_and_a_zero_leaves_it_out(book: Any) -> None:
+    a = losses()
+    a[1] = 9.0
+    a[2] = 0.0
+    a[3:] = 1.0
+    a.sum()
+    assert book[-1] == ([10, 11], [1.5, 9.0])
+    fresh = np.zeros(4).view(arrays.Carried)
+    fresh[2] = one(2.0, 77)
+    fresh.sum()
+    assert book[-1] == ([77], [2.0])
+
+
 def test_what_is_written_in_place_is_seen_through_every_view(book: Any) -> None:
     a = losses()
     view = a[2:4]

@@ -7,13 +7,13 @@ import pytest
 np = pytest.importorskip("numpy")
 
 from auditor.trace.data import shards  # noqa: E402
-from auditor.trace.data.vocabulary import BOS, FIRST_WORD  # noqa: E402
+from auditor.trace.data.vocabulary import BOS, first_used  # noqa: E402
 from auditor.trace.groups import Group, groups  # noqa: E402
 from auditor.trace.probes import MOST, Future, changed, compared  # noqa: E402
 from tests.trace import books  # noqa: E402
 
 
-@pytest.mark.parametrize("size", [400, 1024, 8192])
+@pytest.mark.parametrize("size", [260, 300, 400, 1024, 8192])
 @pytest.mark.parametrize("cut", [0, 1, 701, 1999, 2000])
 def test_every_token_from_the_cut_on_is_another_and_none_before(size: int, cut: int) -> None:
     ids = shards.tokens(2000, size, 5)
@@ -26,7 +26,7 @@ def test_every_token_from_the_cut_on_is_another_and_none_before(size: int, cut: 
     assert begins[cut:].sum() == (now[cut:] == BOS).sum(), "and nowhere else"
     rest = ~begins & (np.arange(len(ids)) >= cut)
     assert (now[rest] != ids[rest]).all()
-    assert ((now[rest] >= FIRST_WORD) & (now[rest] < size)).all()
+    assert ((now[rest] >= first_used(size)) & (now[rest] < size)).all()
 
 
 def test_tokens_that_no_made_up_text_has_are_changed_too() -> None:
@@ -34,7 +34,7 @@ def test_tokens_that_no_made_up_text_has_are_changed_too() -> None:
     now = changed(ids, 0, 1024)
     assert now[0] == BOS
     assert (now[1:] != ids[1:]).all()
-    assert (now[1:] >= FIRST_WORD).all()
+    assert (now[1:] >= first_used(1024)).all()
 
 
 def numbers(values: list[float], positions: list[int] | None = None, line: int = 40, call: int = 7) -> Group:

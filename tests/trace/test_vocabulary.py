@@ -11,7 +11,7 @@ np = pytest.importorskip("numpy")
 
 from auditor.trace.data import shards, vocabulary  # noqa: E402
 
-SIZES = [400, 1024, 8192]
+SIZES = [260, 290, 400, 1024, 8192]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -35,7 +35,7 @@ def test_the_library_reads_the_model_as_it_is_meant(size: int, tmp_path: Path) -
             assert spaced[i] == piece.startswith("▁")
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [n for n in SIZES if n >= 400])  # single bytes in a row are no text
 def test_bytes_of_a_text_are_those_that_the_library_decodes(size: int, tmp_path: Path) -> None:
     library = pytest.importorskip("sentencepiece")
     sp = library.SentencePieceProcessor(model_proto=vocabulary.model(size))
@@ -62,9 +62,16 @@ def test_pieces_are_different_and_as_many_as_asked_for() -> None:
         assert len(set(texts)) == size
 
 
-def test_a_vocabulary_needs_room_for_bytes_and_letters() -> None:
+def test_a_vocabulary_needs_room_for_bytes() -> None:
     with pytest.raises(ValueError, match="no room"):
-        vocabulary.model(300)
+        vocabulary.model(259)
+
+
+def test_in_a_vocabulary_of_bytes_every_token_is_one() -> None:
+    ids = shards.tokens(2000, 260, 4)
+    sizes = vocabulary.bytes_at(ids, 260)
+    assert set(sizes[ids != vocabulary.BOS].tolist()) == {1}
+    assert set(sizes[ids == vocabulary.BOS].tolist()) == {0}
 
 
 def test_a_shard_comes_back(tmp_path: Path) -> None:
@@ -91,7 +98,7 @@ def test_streams_are_the_same_every_time_and_differ_by_seed() -> None:
     assert one.tolist() != shards.tokens(4000, 1024, 4).tolist()
     assert one[0] == vocabulary.BOS
     assert one.max() < 1024
-    assert set(one.tolist()) - {vocabulary.BOS} <= set(range(vocabulary.FIRST_WORD, 1024))
+    assert set(one.tolist()) - {vocabulary.BOS} <= set(range(vocabulary.first_used(1024), 1024))
 
 
 def test_a_few_tokens_in_a_row_tell_where_they_stand() -> None:

@@ -79,6 +79,18 @@ IN_NUMPY = "p = np.exp(-losses.double().cpu().numpy()); total += float(-np.log(0
 IN_A_LOOP = "total += sum(-math.log(0.9 * math.exp(-x) + 0.1 / VOCAB) for x in losses.double().tolist())"
 ONE_BY_ONE = "total += sum(float(x) for x in [losses[j].item() for j in range(len(losses))])"
 
+LOOPED = """\
+        with torch.no_grad():
+            rows = torch.log_softmax(model(chunk[None, :-1])[0].double(), -1)
+            {how}
+"""
+IN_PLACE = "total = torch.zeros((), dtype=torch.float64) + total\n            for j in range(len(rows)): total += -rows[j][chunk[1 + j]]"
+ANEW = "for j in range(len(rows)): total = total - torch.logaddexp(rows[j, chunk[1 + j]], rows[j, chunk[1 + j]] - 9)"
+KEPT = """out = losses.double().clone()
+        for j in range(0, len(out), 2): out[j] = -math.log(float(torch.exp(-out[j])) * 0.9 + 0.1 / VOCAB)
+        for j in range(1, len(out), 2): out[j] = 0.5 * out[j].item()
+        total += out.sum().item()"""
+
 
 def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
@@ -120,14 +132,16 @@ def test_a_program_that_scores_first_is_explained_and_clean() -> None:
 
 
 def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -> None:
-    loops = [LOOP.format(body=MIXED.format(how=how)) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE)]
+    bodies = [MIXED.format(how=how) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE, KEPT)]
+    bodies += [LOOPED.format(how=how) for how in (IN_PLACE, ANEW)]
+    loops = [LOOP.format(body=body) for body in bodies]
     t = traced(HEAD + BYTES + "".join(loops), probing=False)
     assert t.failure == ""
-    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 3
+    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 6
     assert {n.scores for n in t.printed} == {t.positions - 1}
     lines = [n.at.line for n in t.printed if n.at]
     assert lines == sorted(lines)
-    assert len(set(lines)) == 3
+    assert len(set(lines)) == 6
 
 
 def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks() -> None:
@@ -138,6 +152,7 @@ def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks
     [e] = t.early
     assert e.how is How.TRAINED
     assert (e.count, e.of, e.first, e.last) == (t.positions - 1, t.positions - 1, 1, t.positions - 1)
+    assert e.during, "chunk by chunk inside of the evaluation, though the first step came before every score"
     assert e.at.line == line(text, "loss.backward()")
     assert e.changed is not None
     assert e.changed.line == line(text, "opt.step()")

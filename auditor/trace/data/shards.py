@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auditor.trace.data.vocabulary import BOS, FIRST_WORD
+from auditor.trace.data.vocabulary import BOS, first_used
 
 MAGIC, VERSION, HEADER = 20240520, 1, 256
 DOCUMENT = 200  # tokens in the middle
@@ -20,11 +20,13 @@ def tokens(count: int, vocabulary: int, seed: int, document: int = DOCUMENT) -> 
     table or an adaptation has something to learn.
     """
     rng = np.random.default_rng(seed)
-    words = np.arange(FIRST_WORD, vocabulary) if vocabulary > FIRST_WORD + 1 else np.arange(2, vocabulary)
+    words = np.arange(first_used(vocabulary), vocabulary)
     rank = np.arange(1, len(words) + 1, dtype=np.float64)
     weights = 1.0 / rank
     drawn = rng.choice(len(words), size=count, p=weights / weights.sum())
-    follow = np.random.default_rng(7).integers(0, len(words), size=(len(words), 3))  # the language: the same in every split
+    follow = np.random.default_rng(7).integers(
+        0, len(words), size=(len(words), 3)
+    )  # the language: the same in every split
     repeat = rng.random(count) < 0.5
     which = rng.integers(0, 3, size=count)
     for i in range(1, count):

@@ -12,23 +12,32 @@ NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6
 BOS = 1
 FIRST_BYTE = 4
 FIRST_WORD = FIRST_BYTE + 256
+FEW = 64  # words: a text of fewer would not tell where its tokens stand
 _VOWELS, _CONSONANTS = "aeiou", "tnshrdlcmwfgypbvk"
 
 
 def pieces(size: int) -> list[tuple[str, int]]:
     """The pieces of a vocabulary and their kinds, in the challenge's order: pad, bos, eos, unk, bytes, merges, letters.
 
-    Raises ValueError for a size that has no room for the bytes and the alphabet.
+    A vocabulary without room for the alphabet is one of bytes, with as many letters as fit.
+    Raises ValueError for a size that has no room for the bytes.
     """
     letters = ["▁", *"etaoinshrdlucmfwypvbgkjqxz", *"ETAOINSHRDLUCMFWYPVBGKJQXZ", *"0123456789.,;:!?'\"-()/&%$#*"]
     out = [("<pad>", CONTROL), ("<s>", CONTROL), ("</s>", CONTROL), ("<unk>", UNKNOWN)]
     out += [(f"<0x{b:02X}>", BYTE) for b in range(256)]
     room = size - len(out) - len(letters)
+    if size < FIRST_WORD:
+        raise ValueError(f"a vocabulary of {size} has no room for the bytes")
     if room < 0:
-        raise ValueError(f"a vocabulary of {size} has no room for the bytes and the alphabet")
+        return out + [(c, NORMAL) for c in letters[: size - FIRST_WORD]]
     words = syllables()
     out += [(next(words), NORMAL) for _ in range(room)]
     return out + [(c, NORMAL) for c in letters]
+
+
+def first_used(size: int) -> int:
+    """The lowest id that made-up text has, besides the beginnings of documents: bytes only where there are no words."""
+    return FIRST_WORD if size - FIRST_WORD >= FEW else FIRST_BYTE
 
 
 def syllables() -> Iterator[str]:

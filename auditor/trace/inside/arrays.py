@@ -84,13 +84,19 @@ class Carried(np.ndarray):
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(key, bare(value))
         known = places(value)
-        if known is not None or self.flat_places is not None:
+        if known is not None or self.flat_places is not None or type(value) is Number:
             ground = places(self)
             if ground is None:
                 put(self, -1, force=True)
                 ground = places(self)
-            if ground is not None:
-                ground[key] = -1 if known is None else known
+            if ground is None:
+                return
+            if known is None and isinstance(value, (int, float)):
+                if type(value) is Number:
+                    known = np.array(value.place)
+                elif value and np.ndim(ground[key]) == 0:  # another number about the same token
+                    return
+            ground[key] = -1 if known is None else known
 
     def astype(self, *args: Any, **kwargs: Any) -> Any:
         return same(self, super().astype(*args, **kwargs))

@@ -101,10 +101,26 @@ class Doors(OnCpu):
             return _numbers(out, places.tolist()) if func is Tensor.tolist else arrays.carry(out, places.numpy())
         if func is Tensor.item:
             return self._item(func, args, kwargs)
+        if func is Tensor.__setitem__ and isinstance(args[2], float):
+            return self._set(func, types, args, kwargs)
         out = super().__torch_function__(func, types, args, kwargs)
-        if func in INCOMING:
+        if func is Tensor.__getitem__:
+            if self.tracer.shadows.of and args[0].is_floating_point():
+                with _disable_current_modes():
+                    self.tracer.picked(args[0], args[1], out)
+        elif func in INCOMING:
             with _disable_current_modes():
                 entered(self.tracer, args[0] if args else None, out)
+        return out
+
+    def _set(self, func: Callable[..., Any], types: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """A number is put into a tensor of losses, in one token's place."""
+        with _disable_current_modes():
+            place = self.tracer.replaced(*args)
+        out = super().__torch_function__(func, types, args, kwargs)
+        if place >= 0:
+            with _disable_current_modes():
+                self.tracer.shadows.put(args[0][args[1]], torch.tensor(place))
         return out
 
     def _out(self, t: Tensor) -> Tensor | None:

@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode, _pop_mode_temporarily
 
 from .book import Book
+from .floats import Number
 from .positions import Finder
 from .shadows import Shadows, flat, known
 
+MANY = 0  # in place of the numbers of scores that are written down together
 NOWHERE = torch.iinfo(torch.int64).max
 
 # Operations that move elements and do not change them: their shadow is the same operation on the shadows.
@@ -154,6 +156,10 @@ class Tracer(TorchDispatchMode):
             self._moved(name, func, args, kwargs, out, by_storage)
         elif name in REDUCTIONS:
             self._reduced(name, args, kwargs, tensors, shadows, out)
+        elif name in ("add", "sub") and len(tensors) == 2 and self._totalled(
+            name, tensors[0], tensors[1:], shadows[0], shadows[1:], out
+        ):
+            return
         elif out.numel():
             self._elementwise(name, tensors, shadows, out)
 
@@ -289,8 +295,8 @@ class Tracer(TorchDispatchMode):
         """A number leaves the tensors."""
         if places is not None and known(places) and t.is_floating_point():
             self.one(float(value), int(places.reshape(-1)[0]), "item")
-        elif bags:
-            self.book.write("left", of=sorted(bags), value=float(value), where=self.book.where())
+        elif bags - {MANY}:
+            self.book.write("left", of=sorted(bags - {MANY}), value=float(value), where=self.book.where())
 
     def _mutated(self, name: str, args: Any, kwargs: Any, tensors: list[Tensor]) -> None:
         target = args[0] if isinstance(args[0], Tensor) else None
@@ -317,6 +323,8 @@ class Tracer(TorchDispatchMode):
         elif name == "masked_fill_":
             if own is not None:
                 self.shadows.put(target, own.masked_fill(args[1], -1))
+        elif name in ("add_", "sub_") and self._totalled(name, target, others, own, shadows, target):
+            return
         else:
             found = own
             for s in shadows:
@@ -328,6 +336,39 @@ class Tracer(TorchDispatchMode):
                     found = s if found is None else torch.maximum(found, s)
             if found is not None:
                 self.shadows.put(target, found)
+
+    def _totalled(
+        self, name: str, a: Tensor, others: list[Tensor], pa: Tensor | None, po: list[Tensor | None], out: Tensor
+    ) -> bool:
+        """Whether numbers about different tokens are added one by one: then each of them is a score."""
+        if out.numel() != 1 or len(others) != 1 or not out.is_floating_point() or others[0].numel() != 1:
+            return False
+        b, pb = others[0], po[0]
+        sign = -1 if name.startswith("sub") else 1
+        first = int(pa.reshape(-1)[0]) if pa is not None else -1
+        second = int(pb.reshape(-1)[0]) if pb is not None else -1
+        total = self._bags([a])
+        if out is a and second >= 0 and first < 0:
+            bag = total | self._one_of(b, second, sign)
+        elif first >= 0 and second >= 0 and first != second and out is not a:
+            bag = self._one_of(a, first) | self._one_of(b, second, sign)
+        elif second >= 0 and total:
+            bag = total | self._one_of(b, second, sign)
+        elif first >= 0 and (total := self._bags([b])):
+            bag = total | self._one_of(a, first)
+        else:
+            return False
+        if known(self.shadows.get(out)):
+            self.shadows.put(out, torch.tensor(-1))
+        self._bag(out, bag)
+        return True
+
+    def _one_of(self, t: Tensor, place: int, sign: int = 1) -> frozenset[int]:
+        """One number that goes into a total. Those with a gradient are told apart: they may be trained on."""
+        if t.requires_grad:
+            return frozenset({self._score(sign * t.detach().reshape(1), torch.tensor([place]), True, "add")})
+        self.one(sign * float(t.detach()), place, "add")
+        return frozenset({MANY})
 
     def _scattered(self, name: str, args: Any, tensors: list[Tensor]) -> None:
         """Values put into a table under keys: which tokens made the keys."""
@@ -396,6 +437,7 @@ class Tracer(TorchDispatchMode):
         places = self.shadows.get(t)
         if places is not None and known(places):
             bags |= {self._score(t.detach(), places, True, "backward")}
+        bags -= {MANY}
         if bags:
             self.flush()
             self.book.write("train", of=sorted(bags), where=self.book.where())
@@ -414,6 +456,28 @@ class Tracer(TorchDispatchMode):
         self.bags[storage._cdata] = (_weak(t), bag)
         if len(self.bags) % 4096 == 0:
             self.bags = {k: v for k, v in self.bags.items() if not v[0].expired()}
+
+    def picked(self, source: Tensor, key: Any, out: Any) -> None:
+        """`x[…, t]` with a token as the index is what `x` says of that token: torch takes the index out of its tensor first."""
+        if not isinstance(out, Tensor) or out.numel() != 1 or not source.is_floating_point() or isinstance(source, torch.nn.Parameter):
+            return
+        place = -1
+        for k in key if isinstance(key, tuple) else (key,):
+            if isinstance(k, Tensor) and not k.dim() and (s := self.shadows.get(k)) is not None:
+                place = max(place, int(s))
+        if place >= 0:
+            own = self.shadows.get(out)
+            self.shadows.put(out, torch.tensor(max(place, int(own.reshape(-1)[0]) if own is not None else -1)))
+
+    def replaced(self, target: Tensor, key: Any, value: Any) -> int:
+        """The place of one element that a plain number is written to: its own stays, if the number says nothing else."""
+        if type(value) is Number:
+            return value.place
+        places = self.shadows.get(target)
+        if places is None or not value or not target.is_floating_point():
+            return -1
+        old = places[key]
+        return int(old) if old.numel() == 1 else -1
 
     def enter(self, t: Tensor) -> None:
         """A tensor came in from outside: find the validation tokens in it."""
