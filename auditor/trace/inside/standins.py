@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import attention, book, clock, cuda, devices, entries, files, groups, packages, positions, tracer
+from . import attention, book, clock, cuda, devices, entries, files, groups, operators, packages, positions, tracer
+from .triton import modules as triton_modules
 
 
 @contextlib.contextmanager
@@ -24,7 +25,9 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     files.install(files.Files(plan["places"]))
     clock.install(clock.Clock())
     if not plan["ledger"]:
+        triton_modules.install()
         threads(lambda: (devices.OnCpu(),))
+        operators.install(lambda: (devices.OnCpu(),), set())
         with devices.OnCpu():
             yield
         return
@@ -34,6 +37,8 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     entries.printed(ledger)
     entries.opened(t)
     threads(lambda: (devices.OnCpu(), entries.Doors(t)))
+    triton_modules.install(t)
+    operators.install(lambda: (devices.OnCpu(), entries.Doors(t), t), t.opened)
     with devices.OnCpu(), entries.Doors(t), t:
         yield
 
