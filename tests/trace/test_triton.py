@@ -153,7 +153,7 @@ def test_the_package_looks_like_one() -> None:
 
 
 @pytest.mark.parametrize("kernel", ["row_loss", "row_loss_by_mask"])
-def test_losses_keep_the_places_of_their_tokens(k: Any, kernel: str) -> None:
+def test_losses_keep_the_places_of_their_tokens(k: Any, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel's losses, summed up by torch, are a score of the tokens that were the targets."""
     import json
     import os
@@ -169,6 +169,7 @@ def test_losses_keep_the_places_of_their_tokens(k: Any, kernel: str) -> None:
     tracer = Tracer(Book(writer, os.getcwd()), Finder(tokens))
     targets = torch.from_numpy(tokens[100:140].copy())
     tracer.enter(targets)
+    monkeypatch.setattr(sys.modules["auditor.trace.inside.triton.launch"], "watch", tracer)
     logits, out = torch.randn(40, 50), torch.empty(40)
     with tracer:
         getattr(k, kernel)[(40,)](logits, targets, out, logits.stride(0), 50, 15.0, PIECE=64)
@@ -181,3 +182,53 @@ def test_losses_keep_the_places_of_their_tokens(k: Any, kernel: str) -> None:
     assert line["kind"] == "score"
     assert positions.tolist() == list(range(100, 140))
     assert np.allclose(values, out.double().numpy())
+
+
+def test_a_kernel_that_writes_to_a_parameter_is_an_update(k: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    import numpy as np
+
+    from auditor.trace.inside.book import Book
+    from auditor.trace.inside.positions import Finder
+    from auditor.trace.inside.tracer import Tracer
+
+    reader, writer = os.pipe()
+    tracer = Tracer(Book(writer, os.getcwd()), Finder(np.arange(100)))
+    monkeypatch.setattr(sys.modules["auditor.trace.inside.triton.launch"], "watch", tracer)
+    weight = torch.nn.Parameter(torch.zeros(8))
+    with tracer:
+        _ = weight + 1  # used once, and so known
+        k.gated[(1,)](torch.ones(8), torch.ones(8), weight, 8, 0.25, BLOCK=8)
+    os.close(reader)
+    os.close(writer)
+    assert tracer.pending is not None
+    assert tracer.pending[0] == "kernel"
+    assert close(weight.detach(), torch.sigmoid(torch.ones(8)))
+
+
+def test_operators_of_the_script_are_watched_inside() -> None:
+    """Run apart, for what is put in torch's place there stays."""
+    import subprocess
+
+    program = """
+import contextlib, torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from auditor.trace.inside import operators
+seen = []
+class Seen(TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        seen.append(func._schema.name)
+        return func(*args, **(kwargs or {}))
+mode, opened = Seen(), set()
+operators.install(lambda: (mode,), opened)
+@torch.library.custom_op("own::twice", mutates_args=(), device_types="cuda")
+def twice(x: torch.Tensor) -> torch.Tensor:
+    return x.sin() * 2
+with mode:
+    out = torch.ops.own.twice(torch.ones(3))
+assert torch.equal(out, torch.ones(3).sin() * 2)
+assert opened == {"own::twice"} and "own::twice" in seen and "aten::sin" in seen, (opened, seen)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

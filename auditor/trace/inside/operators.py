@@ -43,6 +43,7 @@ def install(modes: Modes, opened: set[str]) -> None:
         if not _theirs(fn):
             return register(self, device_types, fn)
         opened.add(self._qualname)
+        types: Any
         if isinstance(device_types, str) or device_types is None:
             types = "cpu" if is_cuda(device_types) else device_types
         else:
@@ -61,8 +62,8 @@ def install(modes: Modes, opened: set[str]) -> None:
             fn = watched(fn)
         return implement(self, op_name, fn, dispatch_key, *args, **kwargs)
 
-    torch.library.Library.impl = impl  # type: ignore[method-assign]
-    torch.library.wrap_triton = lambda kernel: kernel  # type: ignore[assignment]
+    torch.library.Library.impl = impl
+    torch.library.wrap_triton = lambda kernel: kernel
 
 
 def _theirs(fn: Any) -> bool:

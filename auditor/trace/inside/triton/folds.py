@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .values import DTYPES, Block, block, raw
+from .values import DTYPES, Block, binary, block, raw
 
 INT32 = DTYPES["int32"]
 
@@ -87,7 +87,7 @@ def softmax(x: Any, dim: Any = None, keep_dims: Any = False, ieee_rounding: Any 
     axis = 0 if raw(dim) is None else raw(dim)
     z = x - max(x, axis, keep_dims=True)
     e = Block(torch.exp(z.tensor))
-    return e / sum(e, axis, keep_dims=True)
+    return binary("truediv", e, sum(e, axis, keep_dims=True))
 
 
 def _parts(input: Any) -> tuple[list[Tensor], bool]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from . import chance, folds, launch, memory
 from .memory import BlockPointer, Pointer
-from .values import DTYPES, Block, Constant, Dtype, block, constant, lift, narrowed, raw, room, together
+from .values import DTYPES, Block, Constant, Dtype, PointerType, block, constant, lift, narrowed, raw, room, together
 from .values import where as select
 
 FLOAT32 = DTYPES["float32"]
@@ -386,8 +386,8 @@ def namespace() -> dict[str, Any]:
         "tensor": Block,
         "constexpr": Constant,
         "dtype": Dtype,
-        "pointer_type": memory.PointerType,
-        "block_type": memory.PointerType,
+        "pointer_type": PointerType,
+        "block_type": PointerType,
         "tensor_descriptor": BlockPointer,
         "PropagateNan": type("PropagateNan", (), {"NONE": 0, "ALL": 0xFFFF}),
         "void": None,

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from .values import Block, Constant, Diverged, block, looked, raw, where
+from .values import Block, Constant, Diverged, binary, block, looked, raw, where
 
 FIRST = 4096  # programs that start together
 T = TypeVar("T")
@@ -139,12 +139,12 @@ def counted(*bounds: Any, **_: object) -> Iterator[Any]:
     start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
     width = int(step)
     first = block(start)
-    span = looked(block(block(stop) - first)).reshape(-1)
+    span = looked(binary("sub", block(stop), first)).reshape(-1)
     rounds = np.maximum(0, -(-span // width))
     if len(rounds) > 1 and (rounds != rounds[0]).any():
         raise Diverged(rounds)
     for i in builtins.range(int(rounds[0])):
-        yield first + i * width
+        yield binary("add", first, i * width)
 
 
 def chosen(least: bool) -> Callable[..., Any]:

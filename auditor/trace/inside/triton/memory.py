@@ -301,9 +301,9 @@ class BlockPointer:
         place, inside = self._rows(rows, column)
         launch.remembered(lambda: _store(place, value, inside))
 
-    def _rows(self, rows: Block, column: Any) -> tuple[Pointer, Block]:
+    def _rows(self, rows: Any, column: Any) -> tuple[Pointer, Any]:
         down = rows[:, None]
-        across = (Block(np.arange(self.block_shape[-1], dtype=np.int64).reshape(1, -1)) + raw(column))[None, :]
+        across: Any = (Block(np.arange(self.block_shape[-1], dtype=np.int64).reshape(1, -1)) + raw(column))[None, :]
         place = self.base + (down * raw(self.strides[0]) + across * raw(self.strides[1]))
         return place, (down >= 0) & (down < raw(self.bounds[0])) & (across < raw(self.bounds[1]))
 
@@ -420,7 +420,7 @@ def _add(flat: Tensor, places: Tensor, values: Tensor) -> None:
 
 
 def _reduced(how: str) -> Callable[[Tensor, Tensor, Tensor], None]:
-    return lambda flat, places, values: flat.scatter_reduce_(0, places, values, how)  # type: ignore[return-value]
+    return lambda flat, places, values: flat.scatter_reduce_(0, places, values, how)
 
 
 def _bitwise(operation: Callable[[int, int], int]) -> Callable[[Tensor, Tensor, Tensor], None]:

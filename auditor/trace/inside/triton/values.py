@@ -129,7 +129,7 @@ class Constant:
     __slots__ = ("value",)
 
     def __init__(self, value: Any) -> None:
-        self.value = value.value if isinstance(value, Constant) else value
+        self.value: Any = raw(value)
 
     @property
     def dtype(self) -> Dtype:
@@ -295,7 +295,8 @@ def looked(b: Block) -> np.ndarray:
         return b.data
     with _disable_current_modes():
         data = b.data.detach()
-        return (data.double() if data.is_floating_point() else data).numpy()
+        out: np.ndarray = (data.double() if data.is_floating_point() else data).numpy()
+    return out
 
 
 def tensor_of(data: Any) -> Tensor:
@@ -480,13 +481,22 @@ for _name in OPERATIONS:
     if _name not in COMPARISONS:
         setattr(Block, f"__r{_name}__", _reflected(_name))
         setattr(Constant, f"__r{_name}__", _on_constant(_name, True))
-Constant.__pow__ = lambda self, other: Constant(self.value ** raw(other))  # type: ignore[attr-defined]
-Constant.__neg__ = lambda self: Constant(-self.value)  # type: ignore[attr-defined]
-Constant.__invert__ = lambda self: Constant(~self.value)  # type: ignore[attr-defined]
-Constant.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Constant.__abs__ = lambda self: Constant(abs(self.value))  # type: ignore[attr-defined]
-Block.__neg__ = lambda self: Block(-self.data, self.odd)  # type: ignore[attr-defined]
-Block.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Block.__invert__ = lambda self: Block(~self.data, self.odd)  # type: ignore[attr-defined]
-Block.logical_and = lambda self, other: (self != 0) & (block(other) != 0)  # type: ignore[attr-defined]
-Block.logical_or = lambda self, other: (self != 0) | (block(other) != 0)  # type: ignore[attr-defined]
+_ALONE: dict[str, dict[str, Callable[..., Any]]] = {
+    "Constant": {
+        "__pow__": lambda self, other: Constant(self.value ** raw(other)),
+        "__neg__": lambda self: Constant(-self.value),
+        "__invert__": lambda self: Constant(~self.value),
+        "__pos__": lambda self: self,
+        "__abs__": lambda self: Constant(abs(self.value)),
+    },
+    "Block": {
+        "__neg__": lambda self: Block(-self.data, self.odd),
+        "__pos__": lambda self: self,
+        "__invert__": lambda self: Block(~self.data, self.odd),
+        "logical_and": lambda self, other: binary("and", binary("ne", self, 0), binary("ne", block(other), 0)),
+        "logical_or": lambda self, other: binary("or", binary("ne", self, 0), binary("ne", block(other), 0)),
+    },
+}
+for _kind, _functions in ((Constant, _ALONE["Constant"]), (Block, _ALONE["Block"])):
+    for _name, _function in _functions.items():
+        setattr(_kind, _name, _function)
