@@ -96,4 +96,5 @@ _SPECIAL: dict[object, Callable[..., Any]] = {
     torch.Tensor.pin_memory: _to_gpu,
     torch.Tensor.new_tensor: _moved,
     torch.Tensor.is_pinned: lambda func, args, kwargs: True,
+    torch.Tensor.is_cuda.__get__: lambda func, args, kwargs: True,  # type: ignore[attr-defined]
 }

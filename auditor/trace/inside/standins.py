@@ -26,10 +26,12 @@ from . import (
     files,
     floats,
     groups,
+    operators,
     packages,
     positions,
     tracer,
 )
+from .triton import modules as triton_modules
 
 
 @contextlib.contextmanager
@@ -49,7 +51,9 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     files.install(kept)
     clock.install(clock.Clock())
     if not plan["ledger"]:
+        triton_modules.install()
         threads(lambda: (devices.OnCpu(),))
+        operators.install(lambda: (devices.OnCpu(),), set())
         with devices.OnCpu():
             yield
         return
@@ -62,6 +66,8 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
     arrays.install(t.outside, ledger.mine)
     floats.install(t.one)
+    triton_modules.install(t)
+    operators.install(lambda: (entries.Doors(t), t), t.opened)
     threads(lambda: (entries.Doors(t),))
     with entries.Doors(t), t:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Tracer(TorchDispatchMode):
         self.kinds: dict[int, tuple[str, str, Any]] = {}
         self.backwards = 0
         self.called_back = False  # code of the program runs while gradients are made: hooks, operations of its own
+        self.opened: set[str] = set()  # operators of the script's own that are watched inside
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -81,7 +82,7 @@ class Tracer(TorchDispatchMode):
             self._parameter(t)
         before = self._before(what, name, args, kwargs, tensors)
         out = func(*args, **kwargs)
-        if not self.backwards:
+        if not self.backwards and func._schema.name not in self.opened:
             self._after(what, name, func, args, kwargs, tensors, out, before)
         return out
 
@@ -124,6 +125,18 @@ class Tracer(TorchDispatchMode):
                 self.pending = (name, self.book.where())
             return None
         return None
+
+    # -- kernels, which work on whole tensors at once
+
+    def concerned(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether any of these is about tokens: only then is what a kernel does with them looked at, step by step."""
+        if self.backwards:
+            return False
+        return bool(self._bags(list(tensors))) or any(t.untyped_storage()._cdata in self.shadows.of for t in tensors)
+
+    def wrote(self, tensor: Tensor) -> None:
+        if tensor.untyped_storage()._cdata in self.parameters and self.pending is None:
+            self.pending = ("kernel", self.book.where())
 
     # -- after
 
@@ -224,7 +237,10 @@ class Tracer(TorchDispatchMode):
             if len(args) < 3:
                 return
             a, b = (shade(x) if isinstance(x, Tensor) else torch.tensor(-1) for x in args[1:3])
-            self.shadows.put(out, torch.where(args[0], a, b))
+            places, picked = torch.where(args[0], a, b), _one_of_each(args[0], by.get(id(args[0])))
+            if picked is not None:
+                places = torch.where(args[0] & (places < 0), picked, places)
+            self.shadows.put(out, places)
         elif name == "masked_fill":
             self.shadows.put(out, shade(args[0]).masked_fill(args[1], -1))
         elif name == "constant_pad_nd":
@@ -377,7 +393,8 @@ class Tracer(TorchDispatchMode):
         places = [self.shadows.get(t) for t in flat([index])]
         value_places = [self.shadows.get(t) for t in tensors[1:]]
         own = self.shadows.get(target)
-        if own is not None or (not target.is_floating_point() and any(known(s) for s in value_places)):
+        plain = not any(known(s) for s in places)  # keys that no token made: the values are moved, not looked up
+        if own is not None or ((plain or not target.is_floating_point()) and any(known(s) for s in value_places)):
             if name in ("index_put_", "_index_put_impl_") and not (len(args) > 3 and args[3]):
                 values = self.shadows.get(args[2])
                 ground = own if own is not None else torch.full(target.shape, -1, dtype=torch.int64)
@@ -495,6 +512,16 @@ def _weak(t: Tensor) -> Any:
     from torch.multiprocessing.reductions import StorageWeakRef
 
     return StorageWeakRef(t.untyped_storage())
+
+
+def _one_of_each(mask: Tensor, places: Tensor | None) -> Tensor | None:
+    """The places of a mask that picks one entry of each row, because it is the token's: by comparing, not by index."""
+    if not known(places) or mask.dim() < 2 or mask.shape[-1] < 2 or mask.dtype is not torch.bool:
+        return None
+    assert places is not None
+    if not bool((places == places[..., :1]).all()) or bool((mask.sum(-1) > 1).any()):
+        return None
+    return places
 
 
 def classify(func: Any) -> tuple[str, str]:
