@@ -96,7 +96,8 @@ def class_lookup(c: Cls, name: str) -> Value | None:
 
 def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
     if name == "training" and owner.is_module and w.no_grad and name not in owner.attrs:
-        return Const(False)
+        mode = owner.attrs.get("@training")  # as the last `train` or `eval` set it; of one that never was, evaluation
+        return mode if isinstance(mode, Const) else Const(False)
     v = owner.attrs.get(name)
     if v is not None:
         return as_written(w, owner, name, v) if (owner.number, name) in w.branched else v

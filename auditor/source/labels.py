@@ -41,6 +41,7 @@ class Mark(IntEnum):
     STATE = 20  # has seen a window up to its end, see `sights/states.py`
     PIECE = 21  # a part of a window
     RANK = 22  # which of several processes this is
+    FUNCTION = 23  # made by a `torch.autograd.Function`, whose `backward` runs when a gradient is taken
 
 
 @dataclass(frozen=True)

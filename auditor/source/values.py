@@ -472,6 +472,8 @@ def _either(a: Value, b: Value) -> Value:
     if isinstance(a, Const) and isinstance(b, Const):
         if a.v is b.v:
             return a
+    elif isinstance(a, Data) and isinstance(b, Data) and (h := a.root.holder) is not None and h is b.root.holder:
+        return a if labels(a) == labels(b) else Data(labels(a) | labels(b), base=a, tag=a.tag)
     elif not (_plain(a) and _plain(b)):
         return Alt([a, b])
     tag = next((k.tag for k in (a, b) if isinstance(k, Data) and k.tag), "")

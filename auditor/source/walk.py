@@ -33,6 +33,7 @@ from rules.events import Event, EventKind, Means, Observation, Scope, Setting, S
 from rules.place import Location
 
 if TYPE_CHECKING:
+    from auditor.source.library.functions import Applied
     from auditor.source.sights.native_calls import Outcome
 
 MAX_STEPS = 3_000_000  # evaluated nodes
@@ -224,6 +225,10 @@ class Walk:
     renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
     # by holder: what runs when its gradient is ready, and whether it is given the gradient
     grad_hooks: dict[int, list[tuple[Value, bool]]] = field(default_factory=dict)
+    buffers: set[int] = field(default_factory=set)  # tensors that models keep beside their parameters
+    # functions with a `backward` of their own, by class and place, and whether one is being walked
+    applied: dict[tuple[int, Site], Applied] = field(default_factory=dict)
+    differentiating: bool = False
     # functions of libraries that the code put its own in place of
     patched: dict[str, Value] = field(default_factory=dict)
     # attributes of objects written in a branch: which, what, and what was there before

@@ -6,7 +6,7 @@ import ast
 import builtins
 
 from auditor.source import assign, attributes, calls, expressions, mixing, operators, subscripts
-from auditor.source.library import texts
+from auditor.source.library import statistics, texts
 from auditor.source.values import (
     NONE,
     Alt,
@@ -192,7 +192,9 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, LibObj):
         for kind in kinds:
             if isinstance(kind, Lib) and (
-                kind.path == v.path or (v.path.startswith("torch.nn.") and kind.path == "torch.nn.Module")
+                kind.path == v.path
+                or statistics.is_kept(v, kind.path)
+                or (v.path.startswith("torch.nn.") and kind.path == "torch.nn.Module")
             ):
                 return Const(True)
         return Const(False) if v.path.startswith("torch.nn.") else Data()

@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, calls, expressions, loops, subscripts
 from auditor.source.labels import Mark
-from auditor.source.library import layers
+from auditor.source.library import layers, statistics
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
 
@@ -55,6 +55,8 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
         return NONE
     if name in ("copy", "__iter__", "tolist", "to", "union", "difference", "intersection"):
         return Seq(list(s.items), s.kind, s.more, s.lab)
+    if name in ("train", "eval"):
+        statistics.set_mode(w, s, Const(name == "train"))
     if name in ("sort", "reverse", "remove", "discard", "train", "eval", "zero_grad", "requires_grad_"):
         return s if name in ("train", "eval", "requires_grad_") else NONE
     if name in ("index", "count"):

@@ -14,6 +14,8 @@ from auditor.source.library import (
     copies,
     executed,
     files,
+    foreach,
+    functions,
     iteration,
     layers,
     methods,
@@ -166,9 +168,9 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
         return Data(all_labels(args, kw))
     if isinstance(owner, Cls):
         if name == "apply":
-            forward = next((c.attrs["forward"] for c in owner.mro() if "forward" in c.attrs), None)
-            if forward is not None:
-                return calls.call(w, forward, [LibObj("autograd.context"), *args], kw, n)
+            applied = functions.apply(w, owner, args, kw, n)
+            if applied is not None:
+                return applied
         if name in ("_make", "from_dict", "fromkeys"):
             return Data(all_labels(args, kw))
         for base in owner.library_bases():
@@ -187,6 +189,8 @@ def _exact() -> dict[str, Handler]:
 def _families() -> tuple[tuple[str, Handler], ...]:
     """Handlers by how a name begins; the first that fits is taken."""
     return (
+        ("torch._foreach_", foreach.each),
+        ("torch._fused_", foreach.step),
         ("torch.optim.", optimisers.make),
         ("torch.nn.functional.", tensors.function),
         ("torch.nn.init.", tensors.initialise),

@@ -92,6 +92,7 @@ def stored_value(w: Walk, source: Value) -> Value | None:
 def store(w: Walk, target: Value, v: Value) -> None:
     """Keep what is written to a file or buffer, so that it is found again when it is read."""
     artifact.written(w, v)
+    v = artifact.frozen(w, v)
     if isinstance(target, LibObj) and target.path in ("buffer",):
         target.attrs["@content"] = v
         return

@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import buffers, operations, optimisers, probabilities, tensors
+from auditor.source.library import buffers, operations, optimisers, probabilities, statistics, tensors
 from auditor.source.sights import predictions, states
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
@@ -78,6 +78,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
             assign.write(w, owner, labels(a[0]))
         else:
             tensors.reset(w, owner)
+        return owner
+    if name.endswith("_") and a and statistics.moved(w, owner, name, all_labels(a, k)):
         return owner
     if name == "copy_" and a:
         assign.write(w, owner, labels(a[0]) & ~w.marks.mask[Mark.PARAMETER], value=a[0], index=None)

@@ -6,6 +6,7 @@ import ast
 
 from auditor.source import assign, attributes, calls
 from auditor.source.labels import Mark
+from auditor.source.library import foreach, functions
 from auditor.source.values import NONE, Args, Data, Dict, Func, Holder, Inst, Kw, LibObj, Value, labels
 from auditor.source.walk import Walk
 from rules.events import Means, Sight
@@ -15,6 +16,8 @@ MAX_HOOKS = 4  # different ones on the parameters of one model
 
 def make(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """`torch.optim.X(params, …)`."""
+    if path.rsplit(".", 1)[-1][:1].islower() and len(args) > 1:
+        return foreach.step(w, path, args, kw, n)
     o = LibObj(path)
     if ".lr_scheduler" in path or (".swa_utils" in path and not path.endswith("AveragedModel")):
         return LibObj("scheduler")
@@ -130,6 +133,7 @@ def backward(w: Walk, loss: Value) -> None:
         for called, on_gradient in w.grad_hooks.get(h.number, ()):
             of: Value = attributes.parameter(w, h)
             calls.call(w, called, [attributes.get(w, of, "grad", ast.Constant(None)) if on_gradient else of], {}, None)
+    functions.backward(w, lab, taken | (lab & m[Mark.UPDATE]))
 
 
 def hook(w: Walk, h: Holder, called: Value, on_gradient: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from auditor.source import assign, calls, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import iteration, methods, operations, probabilities
+from auditor.source.library import functions, iteration, methods, operations, probabilities
 from auditor.source.sights import cuts, predictions
 from auditor.source.tokens import AT_TARGET, number
 from auditor.source.values import (
@@ -29,7 +29,7 @@ from auditor.source.values import (
     labels,
 )
 from auditor.source.walk import Walk
-from rules.events import Sight, Split
+from rules.events import Means, Scope, Sight, Split
 
 _COSTLY = frozenset(["factorial", "comb", "perm", "prod", "lcm", "sumprod"])  # small numbers can ask for hours of work
 
@@ -101,11 +101,14 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if name in ("checkpoint",) and a:
         return calls.call(w, a[0], a[1:], {}, n)
     if (
-        name in ("vmap", "grad", "value_and_grad", "grad_and_value", "vjp", "jit", "njit", "jacrev")
+        name in ("vmap", "grad", "value_and_grad", "grad_and_value", "jit", "njit", "jacrev", "jacfwd", "hessian")
+        and "functional" not in path
         and a
         and not isinstance(a[0], Data)
     ):
         return _transformed(w, name, a, k)
+    if name in ("vjp", "jvp", "linearize", "jacobian", "hessian", "vhp", "hvp") and a and not isinstance(a[0], Data):
+        return _differentiated(w, path, a, k, n)
     if name in ("Tensor", "LongTensor", "FloatTensor", "ndarray"):
         return fresh(w, name, a, k)
     if name[:1].isupper():
@@ -137,11 +140,47 @@ def _transformed(w: Walk, name: str, a: Args, k: Kw) -> Value:
     return Native(run, name)
 
 
+def _differentiated(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    """`torch.func.vjp(f, *primals)`, `torch.autograd.functional.vjp(f, inputs)`: f is called at once."""
+    name = path.rsplit(".", 1)[-1]
+    old = ".autograd." in path
+    given = list(a[1].items) if old and len(a) > 1 and isinstance(a[1], Seq) else a[1:2] if old else a[1:]
+    if name in ("jvp", "linearize") and not old:
+        given = [x for v in given for x in (v.items if isinstance(v, Seq) else [v])]
+    out = calls.call(w, a[0], given, {}, n)
+    g = Data(labels(out) | all_labels(a[1:], k) | w.marks.make(Mark.GRADIENT, 0), tag="gradient")
+
+    def pull(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
+        return Seq([g], "tuple", True)
+
+    if name in ("jacobian", "hessian"):
+        return g
+    return Seq([out, Native(pull, name) if name in ("vjp", "linearize") and not old else g], "tuple")
+
+
 def functional_call(w: Walk, a: Args, k: Kw, n: ast.AST | None) -> Value:
     given = a[2] if len(a) > 2 else NONE
     rest = given.items if isinstance(given, Seq) else [given]
     out = calls.call(w, a[0], list(rest), {}, n)
-    return add_marks(w, out, labels(a[1]) if len(a) > 1 else 0)
+    return add_marks(w, out, _stepped(w, labels(a[1])) if len(a) > 1 else 0)
+
+
+def _stepped(w: Walk, marks: int) -> int:
+    """The marks of parameters that are handed to a model; made with gradients, they are the result of a step."""
+    m = w.marks.mask
+    taken = w.val_reads(marks) | w.score_marks(marks)
+    if not marks & m[Mark.GRADIENT] or not taken:
+        return marks
+    key = ("stepped", marks, w.site, tuple(w.turns), tuple(w.guards))
+    if key not in w.derived:
+        now, reads = set(w.turns), w.marks.reads(w.scored_reads(marks) | w.val_reads(marks))
+        around = {loop for loop, _ in now}
+        fresh = bool(reads) and all(
+            {t for t in r.turns if t[0] in around} <= now and any(t in now for t in r.turns) for r in reads
+        )
+        scope = Scope.WINDOW if fresh else Scope.MODEL
+        w.derived[key] = w.update(w.site, Means.BY_HAND, scope, "parameters", marks, parts=w.parts_of(marks))
+    return marks & ~(m[Mark.SCORE] | m[Mark.READ] | m[Mark.GRADIENT]) | w.derived[key]
 
 
 def add_marks(w: Walk, v: Value, marks: int) -> Value:
@@ -277,6 +316,7 @@ def _embedding(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _gradients(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     loss = labels(a[0]) if a else 0
     lab = loss & ~w.marks.mask[Mark.PARAMETER] | w.marks.make(Mark.GRADIENT, 0)
+    functions.backward(w, loss, lab)
     params = a[1] if len(a) > 1 else k.get("inputs", NONE)
     if isinstance(params, Seq):
         return Seq([Data(lab, tag="gradient") for _ in params.items], "tuple", params.more)
