@@ -42,7 +42,7 @@ nll = -p[y].log()
 
 from collections.abc import Iterator
 
-from rules import mixture
+from rules import mixture, sightings
 from rules.editions import Edition
 from rules.events import Sight
 from rules.evidence import Evidence
@@ -398,8 +398,19 @@ def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
         most=Status.LIKELY,
         instead="give each expert of the mixture a distribution over the vocabulary, and take its entry of the token",
     )
+    found += _capped(e)
     yield from found
     if not found and not (e.program and mixture.seen(e.program, Sight.SPREAD_BYTES)):
         yield from mixture.clear(
             RULE, e, "nothing was seen to be mixed into the probability of the realised token that is no distribution"
         )
+
+
+def _capped(e: Evidence) -> Iterator[Finding]:
+    """Losses that are not counted beyond a level: a floor under every probability, which no other one pays for."""
+    p = e.program
+    if p is None:
+        return
+    for o, status in sightings.cut_losses(p, capped=True):
+        instead = "count each token with the full negative logarithm of its probability"
+        yield RULE.finding(status, o.what, *sightings.facts(o, p), at=(o.at,), instead=instead)

@@ -149,6 +149,15 @@ def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
             Fact("tokens are cut", count.rstrip("|"), first.at),
             instead=INSTEAD,
         )
+    left = sightings.cut_losses(p, capped=False)
+    for o, status in left:
+        yield RULE.finding(
+            status,
+            f"the reported score leaves tokens out: {o.what}",
+            *sightings.facts(o, p),
+            at=(o.at,),
+            instead=INSTEAD,
+        )
     stops = [o for o in sightings.of(p, Sight.TIME_BREAK) if order.counts(o, p)]
     for o in stops[:2]:
         yield RULE.finding(
@@ -158,7 +167,7 @@ def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
             at=(o.at,),
             instead=INSTEAD,
         )
-    if not cuts and not stops:
+    if not cuts and not stops and not left:
         yield RULE.finding(Status.OK, "the reported score is made of tokens of the whole split, and no clock stops it")
 
 

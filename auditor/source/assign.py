@@ -7,7 +7,7 @@ import ast
 from auditor.source import attributes, calls, expressions, loops, mixing, operators, subscripts, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers
-from auditor.source.sights import cuts, keys, predictions
+from auditor.source.sights import cuts, keys, losses, predictions
 from auditor.source.sights.ending import CALIBRATED
 from auditor.source.tokens import moved, number
 from auditor.source.values import (
@@ -404,6 +404,7 @@ def write(
     if root.holder is not None:
         write_parameters(w, root.holder, marks, at, strong=value is not None and copied_from(value) is root.holder)
         return
+    w.levels.pop(id(root), None)
     where = labels(index) if index is not None else 0
     table = w.val_reads(where) if index is not None and _by_token(index) else 0
     if table and id(root) in w.passing and marks & w.marks.mask[Mark.PARAMETER]:
@@ -414,6 +415,9 @@ def write(
         if root.lab & bits:
             root.lab &= ~bits | w.marks.make(Mark.TURN, (loop, k))
     cuts.hidden(w, root, index, value)
+    if index is not None and losses.decided(w, root.lab, where):
+        root.lab = losses.cut(w, root.lab, losses.CAPPED)
+        return
     made = marks & w.marks.mask[Mark.PARAMETER] and root.born == tuple(w.turns) and root.site is not None
     if made and table & w.val_reads(marks):  # a model's own context decides where, too, as the neighbours of a state do
         root.lab |= table & marks
@@ -488,6 +492,8 @@ def _by_token(index: Value) -> bool:
 def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
     """`x += v` and its like."""
     v = mixing.kept(w, expressions.evaluate(w, n.value, f))
+    if isinstance(n.op, ast.Add):
+        v = losses.summed(w, v)
     t = n.target
     if isinstance(t, ast.Subscript):
         owner = expressions.evaluate(w, t.value, f)

@@ -42,6 +42,7 @@ class Mark(IntEnum):
     PIECE = 21  # a part of a window
     RANK = 22  # which of several processes this is
     FUNCTION = 23  # made by a `torch.autograd.Function`, whose `backward` runs when a gradient is taken
+    JUDGED = 24  # tells how large a loss is, see `sights/losses.py`
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from auditor.source.labels import Lookup, Mark, Read
-from auditor.source.sights import cuts, predictions
+from auditor.source.sights import cuts, losses, predictions
 from auditor.source.values import Alt, Const, Data, Seq, Value, labels
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
@@ -133,6 +133,8 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag == "tokens" and _in_rows(key) and (runs := w.marks.reads(w.val_reads(labels(owner)))):
         return _runs_at(w, owner, key, runs)
     lab = labels(key)
+    if w.marks.mask[Mark.JUDGED] and (some := losses.chosen(w, owner, key) or _trimmed(w, owner, key)) is not None:
+        return some
     reads = w.val_reads(lab) | w.train_reads(lab)
     if reads and owner.tag == "byte row" and not isinstance(key, Seq) and tag_is_place(key):
         return in_byte_row(w, owner, reads)
@@ -165,6 +167,12 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
+
+
+def _trimmed(w: Walk, owner: Data, key: Value) -> Data | None:
+    """A part of a row of losses that stand in order of size."""
+    part = isinstance(key, Seq) and key.kind == "slice" and not _whole(key)
+    return losses.chosen(w, owner, owner) if part else None
 
 
 def _is_choice(key: Value) -> bool:

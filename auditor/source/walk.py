@@ -226,6 +226,7 @@ class Walk:
     # by holder: what runs when its gradient is ready, and whether it is given the gradient
     grad_hooks: dict[int, list[tuple[Value, bool]]] = field(default_factory=dict)
     buffers: set[int] = field(default_factory=set)  # tensors that models keep beside their parameters
+    levels: dict[int, float] = field(default_factory=dict)  # what tensors are filled with, by identity
     # functions with a `backward` of their own, by class and place, and whether one is being walked
     applied: dict[tuple[int, Site], Applied] = field(default_factory=dict)
     differentiating: bool = False

@@ -7,6 +7,7 @@ import ast
 from auditor.source import assign, calls, expressions, loops, subscripts
 from auditor.source.labels import Mark
 from auditor.source.library import layers, statistics
+from auditor.source.sights import losses
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
 
@@ -18,7 +19,7 @@ def method(w: Walk, owner: Seq | Dict, name: str, args: Args, kw: Kw, n: ast.AST
 def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if name in ("append", "add", "appendleft", "put", "put_nowait", "insert", "push"):
         if args:
-            v = args[-1]
+            v = losses.summed(w, args[-1])
             if w.conditions:
                 turned = 0
                 for c in w.conditions:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from auditor.source import attributes, calls, expressions, loops, mixing
 from auditor.source.labels import Mark
 from auditor.source.library import containers, tensors
+from auditor.source.sights import losses
 from auditor.source.sights.ending import BOUND_PICKED
 from auditor.source.tokens import number
 from auditor.source.values import (
@@ -113,6 +114,9 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         found = mixing.smaller(w, values)
         if found is not None:
             return found
+    for v, level in ((values[0], values[1]), (values[1], values[0])) if len(values) == 2 else ():
+        if (cut := losses.bounded(w, v, *((level, None) if p == "max" else (None, level)))) is not None:
+            return cut
     out = Data(all_labels(values, {}), tag=mixing.tag_of(values[0]) if values else "")
     if len(values) == 2 and all(isinstance(v, (Const, Data)) for v in values):
         x, y = number(w, values[0]), number(w, values[1])

@@ -200,6 +200,7 @@ def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     d = w.fresh(cuts.random(w, name))
     if name in ("full", "full_like", "new_full") and len(a) > 1:
         d.lab = labels(a[1])
+        filled(w, d, a[1])
     if name in ("Tensor", "LongTensor", "FloatTensor", "new_tensor", "ndarray") and a:
         d.lab = labels(a[0])
         d.tag = mixing.tag_of(a[0])
@@ -215,6 +216,13 @@ def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     return d
 
 
+def filled(w: Walk, d: Data, v: Value) -> None:
+    """Remember of a tensor that it holds one known number at all places."""
+    if isinstance(v, Const) and isinstance(v.v, (int, float)):
+        w.levels[id(d)] = float(v.v)
+        w.kept.append(d)
+
+
 def _tensor(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """`torch.tensor(x)`, `numpy.array(x)`: a copy."""
     if not a:
@@ -227,6 +235,7 @@ def _tensor(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         d.sym, d.off = v.sym, v.off
         if v.tok is not None or v.root.site is not None:
             d.base = v if p.endswith(("from_numpy", "as_tensor", "asarray")) else None
+    filled(w, d, v)
     if isinstance(v, Seq):
         probabilities.look_for_entropy(w, v)
     want = k.get("requires_grad")
