@@ -30,7 +30,7 @@ assert scored_tokens == val_tokens.numel() - 1, "every validation token is score
 
 from collections.abc import Iterator
 
-from rules import constants, order, sightings, view
+from rules import constants, coverage, order, sightings, view
 from rules.cal1_no_val_calibration import PLAIN
 from rules.editions import Edition
 from rules.events import Program, Sight, Slice
@@ -158,6 +158,14 @@ def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
             at=(o.at,),
             instead=INSTEAD,
         )
+    some = list(coverage.parts(p)) if not cuts else []
+    for part in some[:2]:
+        yield RULE.finding(
+            Status.LIKELY if part.certain else Status.NEEDS_HUMAN,
+            f"the reported score is made of {part.what}",
+            at=(part.at,),
+            instead=INSTEAD,
+        )
     stops = [o for o in sightings.of(p, Sight.TIME_BREAK) if order.counts(o, p)]
     for o in stops[:2]:
         yield RULE.finding(
@@ -167,7 +175,7 @@ def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
             at=(o.at,),
             instead=INSTEAD,
         )
-    if not cuts and not stops and not left:
+    if not cuts and not stops and not left and not some:
         yield RULE.finding(Status.OK, "the reported score is made of tokens of the whole split, and no clock stops it")
 
 

@@ -43,6 +43,7 @@ class Mark(IntEnum):
     RANK = 22  # which of several processes this is
     FUNCTION = 23  # made by a `torch.autograd.Function`, whose `backward` runs when a gradient is taken
     JUDGED = 24  # tells how large a loss is, see `sights/losses.py`
+    DRAWN = 25  # a place that was drawn at random, or an order
 
 
 @dataclass(frozen=True)

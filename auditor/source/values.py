@@ -126,7 +126,7 @@ class Seq(Value):
     an item is not known: numbers in it stand for others of their kind. `led` when the first is in its place all the same.
     """
 
-    __slots__ = ("_more", "base", "born", "items", "kind", "led", "length", "loose", "pieces", "quiet", "site")
+    __slots__ = ("_more", "base", "born", "items", "kind", "led", "length", "loose", "pieces", "quiet", "share", "site")
 
     def __init__(self, items: list[Value], kind: str = "list", more: bool = False, lab: int = 0) -> None:
         self.items = items
@@ -139,6 +139,7 @@ class Seq(Value):
         self.length: int | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
+        self.share = 1.0  # how much of a longer list this is
         self.quiet = False  # a generator that yields where gradients are off
         self.pieces: tuple[Data, tuple[Value, ...]] | None = None  # all pieces of this tensor, in order
 

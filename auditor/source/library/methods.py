@@ -7,7 +7,7 @@ import ast
 from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers, operations, optimisers, probabilities, statistics, tensors
-from auditor.source.sights import losses, predictions, states
+from auditor.source.sights import coverage, losses, predictions, states
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
@@ -324,6 +324,8 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
             d = Data((labels(owner) | lab) & ~w.marks.mask[Mark.PARAMETER], tag=owner.tag, tok=owner.tok)
     else:
         d = Data(lab, base=owner, tag=owner.tag, tok=owner.tok)
+    if name in ("view", "reshape", "unfold", "as_strided", "unflatten", "view_as", "reshape_as"):
+        d.tok = coverage.folded(d.tok)
     d.sym, d.off, d.parts = owner.sym, owner.off, owner.parts
     if name in ("view", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "repeat", "transpose", "permute"):
         d.shape = None

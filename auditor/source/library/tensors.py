@@ -9,7 +9,7 @@ from collections.abc import Callable
 from auditor.source import assign, calls, mixing, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import functions, iteration, methods, operations, probabilities
-from auditor.source.sights import cuts, predictions
+from auditor.source.sights import coverage, cuts, predictions
 from auditor.source.tokens import AT_TARGET, number
 from auditor.source.values import (
     NONE,
@@ -198,6 +198,8 @@ def add_marks(w: Walk, v: Value, marks: int) -> Value:
 
 def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     d = w.fresh(cuts.random(w, name))
+    if name == "randint":
+        d.lab |= coverage.drawn(w)
     if name in ("full", "full_like", "new_full") and len(a) > 1:
         d.lab = labels(a[1])
         filled(w, d, a[1])
@@ -381,6 +383,10 @@ def _pad(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return out
 
 
+def _permuted(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return w.fresh(all_labels(a, k) | w.marks.make(Mark.DRAWN, "order"))
+
+
 Handler = Callable[[Walk, str, Args, Kw, "ast.AST | None"], Value]
 BY_NAME: dict[str, Handler] = {
     "cross_entropy": probabilities.cross_entropy,
@@ -425,6 +431,8 @@ BY_NAME: dict[str, Handler] = {
     "asarray": _tensor,
     "frombuffer": _tensor,
     "arange": _arange,
+    "randperm": _permuted,
+    "permutation": _permuted,
     "at": _add_at,
     "bincount": _histogram,
     "histc": _histogram,

@@ -21,10 +21,11 @@ HARMLESS = 13.0  # nats: a floor of two millionths for a probability is there fo
 EXTREME = 30.0  # who compares with more than this asks whether the run has failed
 CUT = "cut"
 _KINDS = ("nll", "target probability", "total")
-CAPPED, DROPPED, STATISTIC = "capped", "dropped", "statistic"
+CAPPED, DROPPED, STATISTIC, CHANCE = "capped", "dropped", "statistic", "chance"
 _SAID = {
     CAPPED: "a loss is not counted beyond a fixed level, which no probabilities that sum to one allow",
     DROPPED: "whether a token counts is decided by its own loss",
+    CHANCE: "whether a token counts is left to chance",
     STATISTIC: "a statistic of the losses is taken that large ones do not move",
 }
 
@@ -126,9 +127,15 @@ def bounded(w: Walk, v: Value, low: Value | None, high: Value | None) -> Data | 
 
 def summed(w: Walk, v: Value) -> Value:
     """What is added to a total, or kept in a list, under a condition on itself."""
-    if not isinstance(v, Data) or not w.guards or not w.marks.mask[Mark.JUDGED] or not w.score_marks(labels(v)):
+    m = w.marks.mask
+    if not isinstance(v, Data) or not w.guards or not w.score_marks(labels(v)):
+        return v
+    chance = m[Mark.RANDOM] | w.marks.bit.get((Mark.DRAWN, 0), 0)
+    if not m[Mark.JUDGED] | chance:
         return v
     test = 0
     for g in w.guards:
         test |= w.asked.get(g.rpartition(":")[0], 0)
+    if test & chance:
+        return Data(cut(w, labels(v), CHANCE), tag=v.tag)
     return chosen(w, v, Data(test)) or v
