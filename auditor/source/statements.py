@@ -15,7 +15,7 @@ from typing import Any
 from auditor.source import assign, calls, expressions, imports, loops, mixing
 from auditor.source.labels import Mark
 from auditor.source.library.environment import configured
-from auditor.source.sights import branches, coverage
+from auditor.source.sights import branches, skips
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import OutOfFuel, Walk
 from rules.events import Setting
@@ -90,7 +90,7 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
     w.went(n, known if isinstance(test, Const) else None, f)  # an empty list may be one that was not followed
     if known is not None:
         if w.turns and labels(test) & w.marks.mask[Mark.TURN]:
-            coverage.asked(w, n, known, f)
+            skips.asked(w, n, known, f)
         signal = block(w, n.body if known else n.orelse, f)
         return signal if signal != "raise" or w.trying else None  # the run that made the claim came past here
 

@@ -1,24 +1,21 @@
-"""What is noted of loops that leave windows out: left early, over a part of a list, or skipping by a period.
+"""What is noted of loops that leave windows out, and of places that were drawn at random.
 
-Whether the loop chose tokens of the headline is for `rules/coverage.py` to tell.
+Whether a loop chose tokens of the headline is for `rules/coverage.py` to tell.
 """
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING
 
-from auditor.source import expressions
 from auditor.source.labels import Mark, Read
 from auditor.source.sights import cuts
-from auditor.source.values import Const, Data, Frame, Seq, Value, labels
+from auditor.source.values import Const, Data, Seq, Value, labels
 from rules.events import Sight, Split
 
 if TYPE_CHECKING:
     from auditor.source.walk import Walk
 
 ROWS, DRAWN = "rows|", "drawn|"
-_PLAIN = (ast.Name, ast.Constant, ast.BinOp, ast.Attribute, ast.operator, ast.expr_context)
 
 
 def finish(w: Walk) -> None:
@@ -28,59 +25,13 @@ def finish(w: Walk) -> None:
     w.see(Sight.EXTENT, site, "the size of the validation split", detail=detail, ok=True)
 
 
-def asked(w: Walk, n: ast.If, known: bool, f: Frame) -> None:
-    """A decided condition on the counter of the loop around: where it leaves the loop, and whether it has a period."""
-    if not w.turns or not isinstance(n.test, (ast.Compare, ast.BinOp)):
-        return
-    loop = w.turns[-1][0]
-    leaves = known and isinstance(n.body[-1], (ast.Break, ast.Return))
-    if leaves and isinstance(n.test, ast.Compare) and len(n.test.ops) == 1:
-        _leaves(w, n.test, loop, f)
-    if w.turns[-1][1] and any(_periodic(w, x, f) for x in ast.walk(n.test)):
-        _tell(w, loop, "", "chosen by a period")
-
-
-def _leaves(w: Walk, test: ast.Compare, loop: int, f: Frame) -> None:
-    left, right = test.left, test.comparators[0]
-    if isinstance(test.ops[0], (ast.Lt, ast.LtE)):
-        left, right = right, left
-    elif not isinstance(test.ops[0], (ast.Gt, ast.GtE)):
-        return
-    if not (_is_plain(left) and _is_plain(right)):
-        return
-    counter, limit = expressions.evaluate(w, left, f), expressions.evaluate(w, right, f)
-    m = w.marks.mask
-    if not (isinstance(counter, Const) and isinstance(limit, Const)):
-        return
-    if not counter.lab & m[Mark.TURN] or limit.lab & m[Mark.TURN] or (counter.lab | limit.lab) & m[Mark.RANK]:
-        return
-    if type(counter.v) is int and type(limit.v) is int and 0 < limit.v < counter.v:
-        _tell(w, loop, f"{limit.v / counter.v:.4f}", "and is left then")
-
-
-def _is_plain(n: ast.expr) -> bool:
-    return all(isinstance(x, _PLAIN) for x in ast.walk(n))
-
-
-def _periodic(w: Walk, n: ast.AST, f: Frame) -> bool:
-    """Whether an expression is a counter of the loop around modulo a fixed number, other than the number of processes."""
-    if not (isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) and _is_plain(n.left) and _is_plain(n.right)):
-        return False
-    counter, by = expressions.evaluate(w, n.left, f), expressions.evaluate(w, n.right, f)
-    m = w.marks.mask
-    if not isinstance(by, Const) or type(by.v) is not int or by.v < 2 or by.v == w.config.world_size:
-        return False
-    lab = labels(counter) | by.lab
-    return bool(lab & m[Mark.TURN]) and not lab & (m[Mark.RANK] | m[Mark.READ] | m[Mark.SCORE])
-
-
 def over(w: Walk, source: Value, loop: int) -> None:
     """A loop over a part of a list of known length."""
     if isinstance(source, Seq) and source.share < 1:
-        _tell(w, loop, f"{source.share:.4f}", "a part of the list of all")
+        tell(w, loop, f"{source.share:.4f}", "a part of the list of all")
 
 
-def _tell(w: Walk, loop: int, share: str, what: str) -> None:
+def tell(w: Walk, loop: int, share: str, what: str) -> None:
     detail = (("loop", str(loop)), ("share", share), ("processes", str(w.config.world_size)))
     w.see(Sight.EXTENT, w.loop_sites[loop], what, detail=detail)
 
