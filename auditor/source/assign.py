@@ -293,7 +293,9 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
         if not accumulate and isinstance(key, Seq):
             buffers.copied(owner, v, whole=subscripts.is_whole(key))
     elif isinstance(owner, LibObj):
-        if owner.path == "os.environ" and isinstance(key, Const):
+        if owner.path == attributes.REGISTRY:
+            set_registered(w, owner.attrs["@owner"], v)
+        elif owner.path == "os.environ" and isinstance(key, Const):
             w.env[str(key.v)] = v
         elif isinstance(key, Const) and isinstance(key.v, str):
             owner.attrs[key.v] = v
@@ -310,6 +312,13 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
     elif isinstance(owner, Alt):
         for x in owner.values:
             set_item(w, x, key, v, accumulate=accumulate)
+
+
+def set_registered(w: Walk, owner: Value, v: Value) -> None:
+    """`module._parameters[name] = v`."""
+    h = owner.holder if isinstance(owner, (Inst, LibObj)) else None
+    if h is not None:
+        write_parameters(w, h, labels(v) & ~w.marks.mask[Mark.PARAMETER], w.site)
 
 
 def add_item(s: Seq, v: Value) -> None:
@@ -402,6 +411,8 @@ def write(
     root = target.root
     at = site or w.site
     if root.holder is not None:
+        if accumulate and w.guards and not w.val_reads(marks) | w.score_marks(marks):
+            marks |= losses.asked(w)  # done or not done because of a loss
         write_parameters(w, root.holder, marks, at, strong=value is not None and copied_from(value) is root.holder)
         return
     w.levels.pop(id(root), None)

@@ -126,7 +126,21 @@ class Seq(Value):
     an item is not known: numbers in it stand for others of their kind. `led` when the first is in its place all the same.
     """
 
-    __slots__ = ("_more", "base", "born", "items", "kind", "led", "length", "loose", "pieces", "quiet", "share", "site")
+    __slots__ = (
+        "_more",
+        "again",
+        "base",
+        "born",
+        "items",
+        "kind",
+        "led",
+        "length",
+        "loose",
+        "pieces",
+        "quiet",
+        "share",
+        "site",
+    )
 
     def __init__(self, items: list[Value], kind: str = "list", more: bool = False, lab: int = 0) -> None:
         self.items = items
@@ -139,6 +153,7 @@ class Seq(Value):
         self.length: int | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
+        self.again: Callable[[], Value] | None = None  # walks the generator that these came out of once more
         self.share = 1.0  # how much of a longer list this is
         self.quiet = False  # a generator that yields where gradients are off
         self.pieces: tuple[Data, tuple[Value, ...]] | None = None  # all pieces of this tensor, in order
@@ -257,7 +272,7 @@ class Bound(Value):
 class Cls(Value):
     """A class of the submission. `bases` are classes of the submission or of libraries."""
 
-    __slots__ = ("attrs", "bases", "fields", "name", "node", "top")
+    __slots__ = ("attrs", "bases", "fields", "meta", "name", "node", "top")
 
     def __init__(self, name: str, bases: list[Value], node: ast.ClassDef, top: ModuleValue) -> None:
         self.name = name
@@ -266,6 +281,7 @@ class Cls(Value):
         self.node = node
         self.top = top
         self.lab = 0
+        self.meta: Cls | None = None
         self.fields: list[tuple[str, Value | None]] | None = None  # of a dataclass or named tuple
 
     def mro(self) -> list[Cls]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -227,6 +227,8 @@ class Walk:
     grad_hooks: dict[int, list[tuple[Value, bool]]] = field(default_factory=dict)
     buffers: set[int] = field(default_factory=set)  # tensors that models keep beside their parameters
     levels: dict[int, float] = field(default_factory=dict)  # what tensors are filled with, by identity
+    endings: list[Callable[[], object]] = field(default_factory=list)  # what runs when the program ends
+    sent: list[Value] = field(default_factory=list)  # what was sent into the generator that is walked
     # functions with a `backward` of their own, by class and place, and whether one is being walked
     applied: dict[tuple[int, Site], Applied] = field(default_factory=dict)
     differentiating: bool = False

@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, calls, expressions, loops, subscripts
 from auditor.source.labels import Mark
-from auditor.source.library import layers, statistics
+from auditor.source.library import iteration, layers, statistics
 from auditor.source.sights import losses
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
@@ -50,6 +50,13 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
                 return s.items.pop(place)
             return s.items[place] if -len(s.items) <= place < len(s.items) else s.items[-1]
         return Data(s.lab)
+    if name == "send" and s.again is not None and args and len(w.sent) < 3:
+        w.sent.append(args[0])
+        s.again()
+        w.sent.pop()
+        return s.items[-1] if s.items else Data(s.lab)
+    if name == "sort" and "key" in kw:
+        s.lab |= iteration.judged(w, s.items, kw, n)
     if name == "clear":
         s.items[:] = []
         s.more, s.lab = False, 0

@@ -18,10 +18,12 @@ from auditor.source.library import (
     functions,
     iteration,
     layers,
+    memory,
     methods,
     optimisers,
     tensors,
     texts,
+    workers,
 )
 from auditor.source.sights import native_calls, states
 from auditor.source.values import (
@@ -62,6 +64,7 @@ def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     top = path.split(".", 1)[0]
     if top in NETWORK:
         return files.network(w, path, args, kw)
+    workers.callback(w, path, args, kw, n)
     return states.unknown_call(w, args, kw, _unknown(w, path, args, kw))
 
 
@@ -140,6 +143,8 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
             return optimisers.method(w, owner, name, args, kw)
         if owner.is_module:
             return layers.module_method(w, owner, name, args, kw, n)
+        if workers.own_started(w, owner, name, n):
+            return NONE
         lab = labels(owner)
         for a in [*args, *kw.values()]:
             lab |= labels(a)
@@ -163,8 +168,8 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
     if isinstance(owner, Cls) and name == "__new__":
         return NONE
     if isinstance(owner, (Func, Bound, Native, Lib, ModuleValue, Method)):
-        if name == "apply" and args:
-            return Data(all_labels(args, kw))
+        if name in memory.VIEWS and args:
+            return memory.view(args[0])
         return Data(all_labels(args, kw))
     if isinstance(owner, Cls):
         if name == "apply":
@@ -175,13 +180,15 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
             return Data(all_labels(args, kw))
         for base in owner.library_bases():
             return call(w, f"{base}.{name}", args, kw, n)
+    if name in memory.VIEWS and args:
+        return memory.view(args[0])
     return Data(labels(owner) | all_labels(args, kw))
 
 
 @cache
 def _exact() -> dict[str, Handler]:
     """Handlers by full name, put together at the first call: the modules that hold them import this one."""
-    tables = (buffers, builtins_, copies, executed, files, iteration, optimisers, tensors)
+    tables = (buffers, builtins_, copies, executed, files, iteration, memory, optimisers, tensors, workers)
     return {name: handler for module in tables for name, handler in module.FUNCTIONS.items()}
 
 

@@ -69,7 +69,7 @@ def _len(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data()
 
 
-def _judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
+def judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
     """Marks of what a `key=` function says of the items: they decide which is chosen."""
     key = k.get("key")
     if key is None or isinstance(key, Const):
@@ -83,7 +83,7 @@ def _judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
 def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if "key" in k:
         items = loops.sample(w, a[0])[0] if len(a) == 1 else list(a)
-        lab = _judged(w, items, k, n)
+        lab = judged(w, items, k, n)
         if lab:
             if items and all(isinstance(i, (Const, Data)) for i in items):
                 return Data(lab | all_labels(items, {}))
@@ -212,7 +212,7 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         if isinstance(a[0], Const) and isinstance(a[0].v, range):
             s.length = len(a[0].v)
     if p == "sorted" and "key" in k and not s.lab:
-        s.lab |= _judged(w, s.items, k, n)
+        s.lab |= judged(w, s.items, k, n)
     s.site, s.born = w.site, tuple(w.turns)
     return s
 

@@ -40,7 +40,25 @@ def utility(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return NONE
     if name.startswith("clip_grad"):
         return Data()
+    if name == "register_parametrization" and len(a) > 2:
+        _parametrized(w, a[0], a[2])
     return a[0] if a else NONE
+
+
+def _parametrized(w: Walk, owner: Value, by: Value) -> None:
+    """A weight goes through another module whenever it is used."""
+    if not isinstance(owner, (Inst, LibObj)):
+        return
+
+    def run(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
+        weight: Value = attributes.parameter(w, owner.holder) if owner.holder is not None else Data()
+        return Data(labels(calls.call(w, by, [weight], {}, node)) | labels(by))
+
+    owner.hooks.append(Native(run, "parametrization"))
+    owner.attrs["@parametrization"] = by
+    w.hooked += 1
+    w.version += 1
+    w.learned += 1
 
 
 def make_layer(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import buffers, operations, optimisers, probabilities, statistics, tensors
+from auditor.source.library import buffers, memory, operations, optimisers, probabilities, statistics, tensors
 from auditor.source.sights import coverage, losses, predictions, states
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
@@ -27,7 +27,9 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return judged
     if name in operations.SHAPE_ONLY:
         return _shaped(w, owner, name, a, k)
-    if name in ("data_ptr", "data_as"):
+    if name in memory.MADE and a:
+        return memory.view(a[0])
+    if name in ("data_ptr", "data_as") or name in memory.STORAGES or name in memory.VIEWS:
         return Data(base=owner, tag=owner.tag, tok=owner.tok)
     if name == "backward":
         optimisers.backward(w, owner)
@@ -56,11 +58,9 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         "stride",
         "element_size",
         "is_floating_point",
-        "storage",
         "get_device",
         "is_cuda",
         "nbytes",
-        "untyped_storage",
     ):
         return Data()
     if name in ("gather", "take_along_dim", "take"):

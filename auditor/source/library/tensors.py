@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from auditor.source import assign, calls, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import functions, iteration, methods, operations, probabilities
+from auditor.source.library import functions, iteration, memory, methods, operations, probabilities, workers
 from auditor.source.sights import coverage, cuts, predictions
 from auditor.source.tokens import AT_TARGET, number
 from auditor.source.values import (
@@ -53,6 +53,10 @@ def count_of(w: Walk, d: Data) -> Value:
 def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """`torch.f(…)`, `numpy.f(…)`, `torch.nn.functional.f(…)`, `math.f(…)`."""
     name = path.rsplit(".", 1)[-1]
+    if "out" in k and isinstance(k["out"], Data):
+        result = function(w, path, a, {key: v for key, v in k.items() if key != "out"}, n)
+        memory.given_out(w, k["out"], result)
+        return k["out"]
     handler = BY_NAME.get(name) if path != "torch.nn.functional.pad" else _pad
     if handler is not None:
         return handler(w, path, a, k, n)
@@ -111,6 +115,7 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return _differentiated(w, path, a, k, n)
     if name in ("Tensor", "LongTensor", "FloatTensor", "ndarray"):
         return fresh(w, name, a, k)
+    workers.callback(w, path, a, k, n)
     if name[:1].isupper():
         o = LibObj(path, all_labels(a, k))
         o.attrs.update({f"@{i}": v for i, v in enumerate(a)})
@@ -236,7 +241,7 @@ def _tensor(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         d.tok = v.tok
         d.sym, d.off = v.sym, v.off
         if v.tok is not None or v.root.site is not None:
-            d.base = v if p.endswith(("from_numpy", "as_tensor", "asarray")) else None
+            d.base = v if p.endswith(("from_numpy", "as_tensor", "asarray", "frombuffer")) else None
     filled(w, d, v)
     if isinstance(v, Seq):
         probabilities.look_for_entropy(w, v)
@@ -263,7 +268,7 @@ def parameter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     d.holder = h
     if a:
         h.lab |= labels(a[0]) & w.marks.mask[Mark.UPDATE]
-        if w.val_reads(labels(a[0])):
+        if w.val_reads(labels(a[0])) | w.score_marks(labels(a[0])):
             assign.write_parameters(w, h, labels(a[0]), w.site)
     return d
 
@@ -298,7 +303,13 @@ def _add_at(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _histogram(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     d = w.fresh(all_labels(a, k) & ~w.marks.mask[Mark.PARAMETER], "histogram")
     r = a[0].tok if a and isinstance(a[0], Data) else None
-    if isinstance(r, Read) and r.split is Split.VALIDATION and not r.base and not r.start and not r.turns:
+    if (
+        isinstance(r, Read)
+        and r.split is Split.VALIDATION
+        and not r.base
+        and (r.start or 0) <= cuts.HEADER
+        and not r.turns
+    ):
         d.lab |= predictions.leak(
             w, Sight.FUTURE_STATISTICS, "all tokens of the split are counted before they are scored"
         )

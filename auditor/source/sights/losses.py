@@ -125,6 +125,14 @@ def bounded(w: Walk, v: Value, low: Value | None, high: Value | None) -> Data | 
     return d
 
 
+def asked(w: Walk) -> int:
+    """The SCORE marks of the conditions around that hang on losses of tokens, outside of the training."""
+    found = 0
+    for g in w.guards if not w.in_training(tuple(w.turns)) else ():
+        found |= w.score_marks(w.asked.get(g.rpartition(":")[0], 0))
+    return found
+
+
 def summed(w: Walk, v: Value) -> Value:
     """What is added to a total, or kept in a list, under a condition on itself."""
     m = w.marks.mask
