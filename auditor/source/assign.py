@@ -142,7 +142,7 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
         _set_on_data(w, owner, name, v)
     elif isinstance(owner, LibObj):
         if name in ("weight", "bias") and owner.holder is not None:
-            write_parameters(w, owner.holder, labels(v), w.site, strong=copied_from(v) is owner.holder)
+            write_parameters(w, owner.holder, taken_over(w, v), w.site, strong=copied_from(v) is owner.holder)
             if isinstance(v, Data) and v.holder is None:
                 return
         owner.attrs[name] = v
@@ -318,7 +318,20 @@ def set_registered(w: Walk, owner: Value, v: Value) -> None:
     """`module._parameters[name] = v`."""
     h = owner.holder if isinstance(owner, (Inst, LibObj)) else None
     if h is not None:
-        write_parameters(w, h, labels(v) & ~w.marks.mask[Mark.PARAMETER], w.site)
+        write_parameters(w, h, taken_over(w, v) & ~w.marks.mask[Mark.PARAMETER], w.site)
+
+
+def taken_over(w: Walk, v: Value) -> int:
+    """The marks of a parameter that takes the place of a model's own: what it was made of, the model now knows."""
+    marks = labels(v)
+    for n in w.marks.numbers(marks, Mark.UPDATE):
+        u = w.updates[n]
+        if u.scope is Scope.MODEL or not isinstance(v, Data) or v.root.holder is None or u.site != w.site:
+            continue
+        marks = marks & ~w.marks.make(Mark.UPDATE, n) | u.marks | u.scored
+        if u.means is Means.BY_HAND:
+            marks |= w.marks.make(Mark.GRADIENT, 0)
+    return marks
 
 
 def add_item(s: Seq, v: Value) -> None:

@@ -338,7 +338,7 @@ class Walk:
         m = self.marks.mask
         moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.LOOKUP])
         if self.turns:
-            moving |= marks & m[Mark.RANDOM]  # a new draw in every turn
+            moving |= marks & (m[Mark.RANDOM] | m[Mark.DRAWN])  # a new draw in every turn
         if moving:
             self.next_id += 1
         if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):

@@ -336,7 +336,7 @@ def _sampled(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 FUNCTIONS = {
-    **{f"random.{q}": _sampled for q in ("sample", "choice", "choices", "randint", "randrange")},
+    **{f"random.{q}": _sampled for q in ("sample", "choice", "choices", "randint", "randrange", "random", "uniform")},
     **{
         f"{m}.{q}": _queue
         for m in ("queue", "multiprocessing")

@@ -35,7 +35,7 @@ def _move(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _swap(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """`torch.utils.swap_tensors(a, b)`."""
     if len(a) > 1 and isinstance(a[0], Data) and isinstance(a[1], Data):
-        mine, theirs = (labels(x) & ~w.marks.mask[Mark.PARAMETER] for x in a[:2])
+        mine, theirs = (assign.taken_over(w, x) & ~w.marks.mask[Mark.PARAMETER] for x in a[:2])
         assign.write(w, a[0], theirs, value=a[1])
         assign.write(w, a[1], mine, value=a[0])
     return NONE
