@@ -18,6 +18,7 @@ gathered target alone, and nothing in the code carries the normaliser of that ch
   probability: only the target is computed, yet the whole vector sums to 1.
 - A linear mix computed lazily at the target, if each part is a distribution and the weight does not
   know the target.
+- A floor of a millionth or less under a probability, there for the logarithm; losses capped to learn from.
 - A cap or a temperature on all logits before the softmax; vocabulary entries that are never used.
 
 ## Known evasions
@@ -25,6 +26,7 @@ gathered target alone, and nothing in the code carries the normaliser of that ch
 - A ratio of two tables with separate hashes, so that the numerators do not add up to the denominator.
 - A formula that normalises on paper, over counts that collide (open question D-03).
 - A softmax over the top candidates *plus the target*.
+- A cap on the loss of each token, which is a floor under every probability that no other pays for.
 - A temperature or bias refitted for each chunk on that chunk's own targets.
 
 ## Instead
@@ -113,6 +115,25 @@ print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 """
 
 VALID = (
+    Example(
+        name="capped losses in a line of their own",
+        stage="source",
+        status=Status.OK,
+        files={
+            "train_gpt.py": HEAD
+            + """\
+def evaluate(model, val):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            losses = nll(model, val[i : i + SEQ + 1])
+            print("capped", losses.clamp(max=9.0).mean().item())
+            total += losses.sum().item()
+    return total / (len(val) - 1)
+"""
+            + _MAIN
+        },
+    ),
     Example(
         name="one hint raised, with its normaliser in closed form",
         stage="source",
@@ -232,6 +253,24 @@ print(f"final val_loss:{evaluate(*models, load('fineweb_val_*.bin')):.6f}")
 )
 
 INVALID = (
+    Example(
+        name="the loss of a token is capped",
+        stage="source",
+        status=Status.LIKELY,
+        note="with a cap of 9 nats each of 1024 tokens has a probability of 0.0001 at least, whatever the others have",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+def evaluate(model, val):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            total += nll(model, val[i : i + SEQ + 1]).clamp(max=9.0).sum().item()
+    return total / (len(val) - 1)
+"""
+            + _MAIN
+        },
+    ),
     Example(
         name="hint raised without its normaliser",
         stage="source",
