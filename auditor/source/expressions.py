@@ -181,8 +181,8 @@ def _bool_op(w: Walk, n: ast.BoolOp, f: Frame) -> Value:
     out: Value | None = None
     lab = 0
     for e in n.values:
-        v = special.truth(w, evaluate(w, e, f), n)
-        known = decide(w, v)
+        v = evaluate(w, e, f)
+        known = decide(w, special.truth(w, v, n))
         lab |= labels(v) if known is None or isinstance(v, Const) else 0
         if known is not None:
             if known != is_and:  # decides the whole

@@ -44,7 +44,10 @@ def _swap(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def given_out(w: Walk, out: Value, result: Value) -> None:
     """`torch.add(a, b, out=c)`: the result is written into c."""
     if isinstance(out, Data):
-        assign.write(w, out, labels(result) & ~w.marks.mask[Mark.PARAMETER], value=result)
+        own = out.root.holder is None
+        assign.write(w, out, labels(result) & (-1 if own else ~w.marks.mask[Mark.PARAMETER]), value=result)
+        if own and isinstance(result, Data):
+            out.root.tag = result.tag
 
 
 FUNCTIONS = {
