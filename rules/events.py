@@ -162,6 +162,8 @@ class Sight(StrEnum):
     WARMUP = "warmup"  # steps on validation tokens whose state is thrown away
     EXTERNAL_WEIGHTS = "external-weights"
     BOUND = "bound"  # the reported number is a bound, not an exact likelihood
+    LOSS_CUT = "loss-cut"  # a loss is capped, left out or replaced by how large it is itself
+    EXTENT = "extent"  # how many tokens there are, and which loops leave some out, see `rules/coverage.py`
     DOCS_DEFAULT = "docs-default"  # data preparation with fewer validation documents than the challenge has
 
 

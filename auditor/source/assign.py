@@ -7,7 +7,7 @@ import ast
 from auditor.source import attributes, calls, expressions, loops, mixing, operators, subscripts, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers
-from auditor.source.sights import cuts, keys, predictions
+from auditor.source.sights import cuts, keys, losses, predictions
 from auditor.source.sights.ending import CALIBRATED
 from auditor.source.tokens import moved, number
 from auditor.source.values import (
@@ -142,7 +142,7 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
         _set_on_data(w, owner, name, v)
     elif isinstance(owner, LibObj):
         if name in ("weight", "bias") and owner.holder is not None:
-            write_parameters(w, owner.holder, labels(v), w.site, strong=copied_from(v) is owner.holder)
+            write_parameters(w, owner.holder, taken_over(w, v), w.site, strong=copied_from(v) is owner.holder)
             if isinstance(v, Data) and v.holder is None:
                 return
         owner.attrs[name] = v
@@ -293,7 +293,9 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
         if not accumulate and isinstance(key, Seq):
             buffers.copied(owner, v, whole=subscripts.is_whole(key))
     elif isinstance(owner, LibObj):
-        if owner.path == "os.environ" and isinstance(key, Const):
+        if owner.path == attributes.REGISTRY:
+            set_registered(w, owner.attrs["@owner"], v)
+        elif owner.path == "os.environ" and isinstance(key, Const):
             w.env[str(key.v)] = v
         elif isinstance(key, Const) and isinstance(key.v, str):
             owner.attrs[key.v] = v
@@ -310,6 +312,26 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
     elif isinstance(owner, Alt):
         for x in owner.values:
             set_item(w, x, key, v, accumulate=accumulate)
+
+
+def set_registered(w: Walk, owner: Value, v: Value) -> None:
+    """`module._parameters[name] = v`."""
+    h = owner.holder if isinstance(owner, (Inst, LibObj)) else None
+    if h is not None:
+        write_parameters(w, h, taken_over(w, v) & ~w.marks.mask[Mark.PARAMETER], w.site)
+
+
+def taken_over(w: Walk, v: Value) -> int:
+    """The marks of a parameter that takes the place of a model's own: what it was made of, the model now knows."""
+    marks = labels(v)
+    for n in w.marks.numbers(marks, Mark.UPDATE):
+        u = w.updates[n]
+        if u.scope is Scope.MODEL or not isinstance(v, Data) or v.root.holder is None or u.site != w.site:
+            continue
+        marks = marks & ~w.marks.make(Mark.UPDATE, n) | u.marks | u.scored
+        if u.means is Means.BY_HAND:
+            marks |= w.marks.make(Mark.GRADIENT, 0)
+    return marks
 
 
 def add_item(s: Seq, v: Value) -> None:
@@ -402,8 +424,11 @@ def write(
     root = target.root
     at = site or w.site
     if root.holder is not None:
+        if accumulate and w.guards and not w.val_reads(marks) | w.score_marks(marks):
+            marks |= losses.asked(w)  # done or not done because of a loss
         write_parameters(w, root.holder, marks, at, strong=value is not None and copied_from(value) is root.holder)
         return
+    w.levels.pop(id(root), None)
     where = labels(index) if index is not None else 0
     table = w.val_reads(where) if index is not None and _by_token(index) else 0
     if table and id(root) in w.passing and marks & w.marks.mask[Mark.PARAMETER]:
@@ -414,6 +439,9 @@ def write(
         if root.lab & bits:
             root.lab &= ~bits | w.marks.make(Mark.TURN, (loop, k))
     cuts.hidden(w, root, index, value)
+    if index is not None and losses.decided(w, root.lab, where):
+        root.lab = losses.cut(w, root.lab, losses.CAPPED)
+        return
     made = marks & w.marks.mask[Mark.PARAMETER] and root.born == tuple(w.turns) and root.site is not None
     if made and table & w.val_reads(marks):  # a model's own context decides where, too, as the neighbours of a state do
         root.lab |= table & marks
@@ -488,6 +516,8 @@ def _by_token(index: Value) -> bool:
 def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
     """`x += v` and its like."""
     v = mixing.kept(w, expressions.evaluate(w, n.value, f))
+    if isinstance(n.op, ast.Add):
+        v = losses.summed(w, v)
     t = n.target
     if isinstance(t, ast.Subscript):
         owner = expressions.evaluate(w, t.value, f)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, expressions, loops, statements, summary
+from auditor.source import attributes, expressions, loops, special, statements, summary
 from auditor.source.library import dispatch, environment, executed
 from auditor.source.values import (
     NONE,
@@ -76,7 +76,7 @@ def _super(w: Walk, n: ast.Call, f: Frame) -> Value:
             if here is not None and any(v is here for v in c.attrs.values()):
                 return _Super(owner, c)
         return _Super(owner, owner.cls)
-    return Data()
+    return special.above(owner) if isinstance(owner, Cls) else Data()
 
 
 class _Super(Value):
@@ -110,7 +110,8 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if isinstance(fn, Method):
         return _method(w, fn, args, kw, n)
     if isinstance(fn, Cls):
-        return instantiate(w, fn, args, kw, n)
+        made = special.through_metaclass(w, fn, args, kw, n) if fn.meta is not None else None
+        return made if made is not None else instantiate(w, fn, args, kw, n)
     if isinstance(fn, Inst):
         return call_object(w, fn, args, kw, n)
     if isinstance(fn, LibObj):
@@ -226,6 +227,8 @@ def _decorate(w: Walk, d: Value, fn: Value, n: ast.AST) -> Value:
         if d.name == "setter":
             d.owner.kw_defaults["@set"] = fn
         return d.owner
+    if isinstance(d, Inst) and (within := special.wrapped(w, d, fn)) is not None:
+        return within
     if isinstance(d, (Func, Bound, Inst, Native, Cls)):
         out = call(w, d, [fn], {}, n)
         if isinstance(d, Cls) and not (isinstance(out, Inst) and attributes.find_method(out, "__call__")):
@@ -258,6 +261,7 @@ def make_class(w: Walk, n: ast.ClassDef, f: Frame) -> Value:
             else []
         )
         c.fields = [*inherited, *own]
+    special.class_made(w, c, n, f)
     for d in reversed(decorated):
         if isinstance(d, (Func, Native)):
             out = call(w, d, [c], {}, n)
@@ -451,6 +455,7 @@ def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if fn.generator:
         made = Seq(f.yields or [], "generator", True)
         made.quiet = f.quiet > w.no_grad
+        made.again = lambda: enter(w, fn, args, kw, n)
         return made
     out: Value | None = None
     for r in f.returns:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import assign, attributes, calls, loops, mixing, operators, subscripts, tokens
+from auditor.source import assign, attributes, calls, loops, mixing, operators, special, subscripts, tokens
 from auditor.source.values import (
     NONE,
     Alt,
@@ -156,7 +156,7 @@ def _joined(w: Walk, n: ast.JoinedStr, f: Frame) -> Value:
             text.append(str(part.value))
             continue
         assert isinstance(part, ast.FormattedValue)
-        v = evaluate(w, part.value, f)
+        v = special.text(w, evaluate(w, part.value, f), n, "__format__")
         lab |= labels(v)
         if part.format_spec is not None:
             evaluate(w, part.format_spec, f)
@@ -182,7 +182,7 @@ def _bool_op(w: Walk, n: ast.BoolOp, f: Frame) -> Value:
     lab = 0
     for e in n.values:
         v = evaluate(w, e, f)
-        known = decide(w, v)
+        known = decide(w, special.truth(w, v, n))
         lab |= labels(v) if known is None or isinstance(v, Const) else 0
         if known is not None:
             if known != is_and:  # decides the whole
@@ -212,6 +212,7 @@ def _bin_op(w: Walk, n: ast.BinOp, f: Frame) -> Value:
 def _unary(w: Walk, n: ast.UnaryOp, f: Frame) -> Value:
     v = evaluate(w, n.operand, f)
     if isinstance(n.op, ast.Not):
+        v = special.truth(w, v, n)
         known = decide(w, v)
         return Data(labels(v)) if known is None else Const(not known, v.lab if isinstance(v, Const) else 0)
     if isinstance(v, Const):
@@ -246,7 +247,7 @@ def _compare(w: Walk, n: ast.Compare, f: Frame) -> Value:
 
 
 def _if_exp(w: Walk, n: ast.IfExp, f: Frame) -> Value:
-    test = evaluate(w, n.test, f)
+    test = special.truth(w, evaluate(w, n.test, f), n)
     known = decide(w, test)
     if known is not None:
         return evaluate(w, n.body if known else n.orelse, f)
@@ -393,7 +394,7 @@ def _yield(w: Walk, n: ast.Yield, f: Frame) -> Value:
     f.quiet = max(f.quiet, w.no_grad)
     if f.yields is not None and len(f.yields) < 64:
         f.yields.append(v)
-    return Data()
+    return w.sent[-1] if w.sent else Data()
 
 
 def _yield_from(w: Walk, n: ast.YieldFrom, f: Frame) -> Value:

@@ -41,6 +41,9 @@ class Mark(IntEnum):
     STATE = 20  # has seen a window up to its end, see `sights/states.py`
     PIECE = 21  # a part of a window
     RANK = 22  # which of several processes this is
+    FUNCTION = 23  # made by a `torch.autograd.Function`, whose `backward` runs when a gradient is taken
+    JUDGED = 24  # tells how large a loss is, see `sights/losses.py`
+    DRAWN = 25  # a place that was drawn at random, or an order
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from auditor.source import assign, calls, expressions, statements, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.sights import branches, states
+from auditor.source.sights import branches, coverage, states
 from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 from auditor.unpack.parse import walk
@@ -23,6 +23,7 @@ _assigned: dict[int, tuple[ast.AST, frozenset[str]]] = {}
 def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
     source = expressions.evaluate(w, n.iter, f)
     loop = w.loop(n, w.here(n, f))
+    coverage.over(w, source, loop)
     names = carried(n)
     entry = {k: f.locals[k] for k in names if k in f.locals}
     first, signal = True, None

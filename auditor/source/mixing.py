@@ -8,7 +8,7 @@ from itertools import islice
 
 from auditor.source import tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.sights import artifact, cuts, predictions, states
+from auditor.source.sights import artifact, cuts, losses, predictions, states
 from auditor.source.sights.ending import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.sights.keys import gated, look_at_keys, same_run, targets_of
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
@@ -192,6 +192,10 @@ def _level(w: Walk, factor: Value, marks: int) -> bool:
 
 def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int, ta: str, tb: str) -> Data:
     m = w.marks.mask
+    if isinstance(op, ast.Mult) and (la ^ lb) & m[Mark.JUDGED]:
+        masked = losses.chosen(w, b, a) if la & m[Mark.JUDGED] else losses.chosen(w, a, b)
+        if masked is not None:
+            return masked
     la, lb = settled(w, la), settled(w, lb)
     sa, sb = la & m[Mark.SCORE], lb & m[Mark.SCORE]
     drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]
@@ -395,7 +399,7 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
         and tb in AT_TARGET
         and isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
     ):
-        return Data(la | lb, tag="better")
+        return Data(la | lb | losses.compared(w, op, a, b), tag="better")
     if isinstance(op, (ast.Eq, ast.NotEq)):
         if ta == "tokens" and tb == "tokens":
             # A hint compared with the token that came, or two runs of tokens compared.
@@ -406,7 +410,7 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
                 side | ((la | lb) & ~m[Mark.READ]) | cuts.boundary(w, a, b) | artifact.matched(w, a, b, la, lb),
                 tag="hit",
             )
-    d = Data(la | lb, tag="condition")
+    d = Data(la | lb | losses.compared(w, op, a, b), tag="condition")
     if isinstance(op, (ast.Eq, ast.NotEq)):
         d.lab |= cuts.boundary(w, a, b)
     return d
@@ -447,6 +451,9 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
                 out.sym = w.number(("where", t, x, y))
         return out
     tag = tag_of(a) if tag_of(a) in (*AT_TARGET, *SPREAD) else tag_of(b)
+    if lt & m[Mark.JUDGED] and losses.decided(w, la | lb, lt):
+        form = losses.CAPPED if bool(la & m[Mark.SCORE]) != bool(lb & m[Mark.SCORE]) else losses.DROPPED
+        return Data(losses.cut(w, la | lb, form), tag=tag)
     scores = (la | lb) & m[Mark.SCORE]
     if tag in AT_TARGET:
         if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, calls, expressions, mixing
+from auditor.source import attributes, calls, expressions, mixing, special
 from auditor.source.labels import Mark
 from auditor.source.library import environment, texts
 from auditor.source.sights import artifact
@@ -61,6 +61,10 @@ def binary(w: Walk, op: ast.operator, a: Value, b: Value, n: ast.AST, f: Frame |
         method = attributes.find_method(a, _OPERATORS.get(type(op), ""))
         if method is not None:
             return calls.call(w, method, [b], {}, n)
+    if isinstance(b, Inst):
+        method = attributes.find_method(b, _OPERATORS.get(type(op), "").replace("__", "__r", 1))
+        if method is not None:
+            return calls.call(w, method, [a], {}, n)
     if f is not None:
         w.site = w.here(n, f)
     return mixing.combine(w, op, a, b)
@@ -78,6 +82,8 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.BitAnd: "__and__",
     ast.BitXor: "__xor__",
     ast.Pow: "__pow__",
+    ast.LShift: "__lshift__",
+    ast.RShift: "__rshift__",
 }
 
 
@@ -164,6 +170,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 def compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Frame) -> Value:
     lab = (a.lab if isinstance(a, Const) else 0) | (b.lab if isinstance(b, Const) else 0)
+    if (isinstance(a, Inst) or isinstance(b, Inst)) and (said := special.compared(w, op, a, b, n)) is not None:
+        return said
     if isinstance(op, (ast.Is, ast.IsNot)):
         same = _identical(a, b)
         if same is None:

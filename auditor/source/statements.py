@@ -12,10 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from auditor.source import assign, calls, expressions, imports, loops, mixing
+from auditor.source import assign, calls, expressions, imports, loops, mixing, special
 from auditor.source.labels import Mark
 from auditor.source.library.environment import configured
-from auditor.source.sights import branches
+from auditor.source.sights import branches, skips
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import OutOfFuel, Walk
 from rules.events import Setting
@@ -64,7 +64,7 @@ def _given_up(w: Walk, n: ast.stmt, f: Frame, e: Exception) -> Signal:
 
 
 def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
-    test = expressions.evaluate(w, n.test, f)
+    test = special.truth(w, expressions.evaluate(w, n.test, f), n)
     known = expressions.decide(w, test)
     other = known is not None and labels(test) & w.marks.mask[Mark.RANK]  # the log is that of all processes
     if w.forced and (way := w.forced.get(id(n))) is not None and known is not way and not other:
@@ -89,6 +89,8 @@ def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
 def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> Signal:
     w.went(n, known if isinstance(test, Const) else None, f)  # an empty list may be one that was not followed
     if known is not None:
+        if w.turns and labels(test) & w.marks.mask[Mark.TURN]:
+            skips.asked(w, n, known, f)
         signal = block(w, n.body if known else n.orelse, f)
         return signal if signal != "raise" or w.trying else None  # the run that made the claim came past here
 
@@ -299,7 +301,7 @@ def _global(w: Walk, n: ast.Global | ast.Nonlocal, f: Frame) -> Signal:
 def _delete(w: Walk, n: ast.Delete, f: Frame) -> Signal:
     for t in n.targets:
         if isinstance(t, ast.Name):
-            f.locals.pop(t.id, None)
+            special.deleted(w, f.locals.pop(t.id, None), n)
         elif isinstance(t, ast.Subscript):
             owner = expressions.evaluate(w, t.value, f)
             key = expressions.evaluate(w, t.slice, f) if not isinstance(t.slice, ast.Slice) else NONE
@@ -318,7 +320,7 @@ def _raise(w: Walk, n: ast.Raise, f: Frame) -> Signal:
 
 
 def _assert(w: Walk, n: ast.Assert, f: Frame) -> Signal:
-    expressions.evaluate(w, n.test, f)
+    special.truth(w, expressions.evaluate(w, n.test, f), n)
     return None
 
 

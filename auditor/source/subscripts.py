@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, attributes, calls, loops, mixing, tokens
 from auditor.source.labels import Mark
-from auditor.source.sights import states
+from auditor.source.sights import coverage, states
 from auditor.source.values import (
     NONE,
     Alt,
@@ -123,6 +123,7 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
             owner.lab | turns,
         )
         part.loose = True
+        coverage.part(owner, low, high, step, part)
         part.led = _from_the_first(w, low, step) and (owner.led or not owner.inexact)
         return part
     out: Value | None = None

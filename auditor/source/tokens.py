@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from auditor.source.labels import Lookup, Mark, Read
-from auditor.source.sights import cuts, predictions
+from auditor.source.sights import coverage, cuts, losses, predictions
 from auditor.source.values import Alt, Const, Data, Seq, Value, labels
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
@@ -133,6 +133,8 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag == "tokens" and _in_rows(key) and (runs := w.marks.reads(w.val_reads(labels(owner)))):
         return _runs_at(w, owner, key, runs)
     lab = labels(key)
+    if w.marks.mask[Mark.JUDGED] and (some := losses.chosen(w, owner, key) or _trimmed(w, owner, key)) is not None:
+        return some
     reads = w.val_reads(lab) | w.train_reads(lab)
     if reads and owner.tag == "byte row" and not isinstance(key, Seq) and tag_is_place(key):
         return in_byte_row(w, owner, reads)
@@ -144,6 +146,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         lab &= ~w.marks.mask[Mark.READ]  # which of them are taken does not change what they are
     if w.knows:
         lab |= predictions.taken(w, owner.root, _low(w, key))
+    lab |= coverage.taken(w, owner, key)
     picked = w.marks.turns(lab) if _is_row(key) else frozenset()
     if picked and (w.val_reads(own) or w.score_marks(own)):
         return _row(w, owner, own, key, picked)
@@ -165,6 +168,12 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
+
+
+def _trimmed(w: Walk, owner: Data, key: Value) -> Data | None:
+    """A part of a row of losses that stand in order of size."""
+    part = isinstance(key, Seq) and key.kind == "slice" and not _whole(key)
+    return losses.chosen(w, owner, owner) if part else None
 
 
 def _is_choice(key: Value) -> bool:
@@ -337,6 +346,7 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
     picked = w.marks.turns(lab)
     if r.split is Split.TRAIN:
         return narrow(w, owner, r, 0)
+    r = replace(r, parts=coverage.read(w, r, lab, r.parts))
     other = frozenset(t for t in r.turns if t[0] not in {p[0] for p in picked})
     turns = other | picked
     if isinstance(key, Seq) and key.kind == "tuple":

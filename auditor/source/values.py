@@ -126,7 +126,21 @@ class Seq(Value):
     an item is not known: numbers in it stand for others of their kind. `led` when the first is in its place all the same.
     """
 
-    __slots__ = ("_more", "base", "born", "items", "kind", "led", "length", "loose", "pieces", "quiet", "site")
+    __slots__ = (
+        "_more",
+        "again",
+        "base",
+        "born",
+        "items",
+        "kind",
+        "led",
+        "length",
+        "loose",
+        "pieces",
+        "quiet",
+        "share",
+        "site",
+    )
 
     def __init__(self, items: list[Value], kind: str = "list", more: bool = False, lab: int = 0) -> None:
         self.items = items
@@ -139,6 +153,8 @@ class Seq(Value):
         self.length: int | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
+        self.again: Callable[[], Value] | None = None  # walks the generator that these came out of once more
+        self.share = 1.0  # how much of a longer list this is
         self.quiet = False  # a generator that yields where gradients are off
         self.pieces: tuple[Data, tuple[Value, ...]] | None = None  # all pieces of this tensor, in order
 
@@ -256,7 +272,7 @@ class Bound(Value):
 class Cls(Value):
     """A class of the submission. `bases` are classes of the submission or of libraries."""
 
-    __slots__ = ("attrs", "bases", "fields", "name", "node", "top")
+    __slots__ = ("attrs", "bases", "fields", "meta", "name", "node", "top")
 
     def __init__(self, name: str, bases: list[Value], node: ast.ClassDef, top: ModuleValue) -> None:
         self.name = name
@@ -265,6 +281,7 @@ class Cls(Value):
         self.node = node
         self.top = top
         self.lab = 0
+        self.meta: Cls | None = None
         self.fields: list[tuple[str, Value | None]] | None = None  # of a dataclass or named tuple
 
     def mro(self) -> list[Cls]:
@@ -472,6 +489,8 @@ def _either(a: Value, b: Value) -> Value:
     if isinstance(a, Const) and isinstance(b, Const):
         if a.v is b.v:
             return a
+    elif isinstance(a, Data) and isinstance(b, Data) and (h := a.root.holder) is not None and h is b.root.holder:
+        return a if labels(a) == labels(b) else Data(labels(a) | labels(b), base=a, tag=a.tag)
     elif not (_plain(a) and _plain(b)):
         return Alt([a, b])
     tag = next((k.tag for k in (a, b) if isinstance(k, Data) and k.tag), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from rules.events import Event, EventKind, Means, Observation, Scope, Setting, S
 from rules.place import Location
 
 if TYPE_CHECKING:
+    from auditor.source.library.functions import Applied
     from auditor.source.sights.native_calls import Outcome
 
 MAX_STEPS = 3_000_000  # evaluated nodes
@@ -224,6 +225,13 @@ class Walk:
     renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
     # by holder: what runs when its gradient is ready, and whether it is given the gradient
     grad_hooks: dict[int, list[tuple[Value, bool]]] = field(default_factory=dict)
+    buffers: set[int] = field(default_factory=set)  # tensors that models keep beside their parameters
+    levels: dict[int, float] = field(default_factory=dict)  # what tensors are filled with, by identity
+    endings: list[Callable[[], object]] = field(default_factory=list)  # what runs when the program ends
+    sent: list[Value] = field(default_factory=list)  # what was sent into the generator that is walked
+    # functions with a `backward` of their own, by class and place, and whether one is being walked
+    applied: dict[tuple[int, Site], Applied] = field(default_factory=dict)
+    differentiating: bool = False
     # functions of libraries that the code put its own in place of
     patched: dict[str, Value] = field(default_factory=dict)
     # attributes of objects written in a branch: which, what, and what was there before
@@ -330,7 +338,7 @@ class Walk:
         m = self.marks.mask
         moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.LOOKUP])
         if self.turns:
-            moving |= marks & m[Mark.RANDOM]  # a new draw in every turn
+            moving |= marks & (m[Mark.RANDOM] | m[Mark.DRAWN])  # a new draw in every turn
         if moving:
             self.next_id += 1
         if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import builtins
 
-from auditor.source import assign, attributes, calls, expressions, mixing, operators, subscripts
-from auditor.source.library import texts
+from auditor.source import assign, attributes, calls, expressions, mixing, operators, special, subscripts
+from auditor.source.library import statistics, texts
 from auditor.source.values import (
     NONE,
     Alt,
@@ -37,6 +37,9 @@ def _number(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if not a:
         return Const({"int": 0, "float": 0.0, "bool": False, "str": "", "complex": 0j}.get(p, 0))
     v = a[0]
+    if p in ("str", "bool") and isinstance(v, Inst):
+        node = n or ast.Constant(None)
+        v = special.text(w, v, node) if p == "str" else special.truth(w, v, node)
     if isinstance(v, Const):
         try:
             if p == "str":
@@ -192,7 +195,9 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, LibObj):
         for kind in kinds:
             if isinstance(kind, Lib) and (
-                kind.path == v.path or (v.path.startswith("torch.nn.") and kind.path == "torch.nn.Module")
+                kind.path == v.path
+                or statistics.is_kept(v, kind.path)
+                or (v.path.startswith("torch.nn.") and kind.path == "torch.nn.Module")
             ):
                 return Const(True)
         return Const(False) if v.path.startswith("torch.nn.") else Data()
@@ -204,6 +209,7 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _print(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    a = [special.text(w, v, n or ast.Constant(None)) for v in a]
     text = " ".join(texts.text_of(v) for v in a)
     lab = all_labels(a, {})
     w.print(text[:80])

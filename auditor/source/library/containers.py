@@ -6,7 +6,8 @@ import ast
 
 from auditor.source import assign, calls, expressions, loops, subscripts
 from auditor.source.labels import Mark
-from auditor.source.library import layers
+from auditor.source.library import iteration, layers, statistics
+from auditor.source.sights import losses
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
 
@@ -18,7 +19,7 @@ def method(w: Walk, owner: Seq | Dict, name: str, args: Args, kw: Kw, n: ast.AST
 def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if name in ("append", "add", "appendleft", "put", "put_nowait", "insert", "push"):
         if args:
-            v = args[-1]
+            v = losses.summed(w, args[-1])
             if w.conditions:
                 turned = 0
                 for c in w.conditions:
@@ -49,12 +50,21 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
                 return s.items.pop(place)
             return s.items[place] if -len(s.items) <= place < len(s.items) else s.items[-1]
         return Data(s.lab)
+    if name == "send" and s.again is not None and args and len(w.sent) < 3:
+        w.sent.append(args[0])
+        s.again()
+        w.sent.pop()
+        return s.items[-1] if s.items else Data(s.lab)
+    if name == "sort" and "key" in kw:
+        s.lab |= iteration.judged(w, s.items, kw, n)
     if name == "clear":
         s.items[:] = []
         s.more, s.lab = False, 0
         return NONE
     if name in ("copy", "__iter__", "tolist", "to", "union", "difference", "intersection"):
         return Seq(list(s.items), s.kind, s.more, s.lab)
+    if name in ("train", "eval"):
+        statistics.set_mode(w, s, Const(name == "train"))
     if name in ("sort", "reverse", "remove", "discard", "train", "eval", "zero_grad", "requires_grad_"):
         return s if name in ("train", "eval", "requires_grad_") else NONE
     if name in ("index", "count"):

@@ -14,12 +14,16 @@ from auditor.source.library import (
     copies,
     executed,
     files,
+    foreach,
+    functions,
     iteration,
     layers,
+    memory,
     methods,
     optimisers,
     tensors,
     texts,
+    workers,
 )
 from auditor.source.sights import native_calls, states
 from auditor.source.values import (
@@ -60,6 +64,7 @@ def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     top = path.split(".", 1)[0]
     if top in NETWORK:
         return files.network(w, path, args, kw)
+    workers.callback(w, path, args, kw, n)
     return states.unknown_call(w, args, kw, _unknown(w, path, args, kw))
 
 
@@ -138,6 +143,8 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
             return optimisers.method(w, owner, name, args, kw)
         if owner.is_module:
             return layers.module_method(w, owner, name, args, kw, n)
+        if workers.own_started(w, owner, name, n):
+            return NONE
         lab = labels(owner)
         for a in [*args, *kw.values()]:
             lab |= labels(a)
@@ -161,25 +168,27 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
     if isinstance(owner, Cls) and name == "__new__":
         return NONE
     if isinstance(owner, (Func, Bound, Native, Lib, ModuleValue, Method)):
-        if name == "apply" and args:
-            return Data(all_labels(args, kw))
+        if name in memory.VIEWS and args:
+            return memory.view(args[0])
         return Data(all_labels(args, kw))
     if isinstance(owner, Cls):
         if name == "apply":
-            forward = next((c.attrs["forward"] for c in owner.mro() if "forward" in c.attrs), None)
-            if forward is not None:
-                return calls.call(w, forward, [LibObj("autograd.context"), *args], kw, n)
+            applied = functions.apply(w, owner, args, kw, n)
+            if applied is not None:
+                return applied
         if name in ("_make", "from_dict", "fromkeys"):
             return Data(all_labels(args, kw))
         for base in owner.library_bases():
             return call(w, f"{base}.{name}", args, kw, n)
+    if name in memory.VIEWS and args:
+        return memory.view(args[0])
     return Data(labels(owner) | all_labels(args, kw))
 
 
 @cache
 def _exact() -> dict[str, Handler]:
     """Handlers by full name, put together at the first call: the modules that hold them import this one."""
-    tables = (buffers, builtins_, copies, executed, files, iteration, optimisers, tensors)
+    tables = (buffers, builtins_, copies, executed, files, iteration, memory, optimisers, tensors, workers)
     return {name: handler for module in tables for name, handler in module.FUNCTIONS.items()}
 
 
@@ -187,6 +196,8 @@ def _exact() -> dict[str, Handler]:
 def _families() -> tuple[tuple[str, Handler], ...]:
     """Handlers by how a name begins; the first that fits is taken."""
     return (
+        ("torch._foreach_", foreach.each),
+        ("torch._fused_", foreach.step),
         ("torch.optim.", optimisers.make),
         ("torch.nn.functional.", tensors.function),
         ("torch.nn.init.", tensors.initialise),

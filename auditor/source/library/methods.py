@@ -6,8 +6,8 @@ import ast
 
 from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import buffers, operations, optimisers, probabilities, tensors
-from auditor.source.sights import predictions, states
+from auditor.source.library import buffers, memory, operations, optimisers, probabilities, statistics, tensors
+from auditor.source.sights import coverage, losses, predictions, states
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
@@ -23,9 +23,13 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         if name == "clone" and isinstance(v, Data):
             v.lab |= labels(owner) & w.marks.mask[Mark.PARAMETER] if not w.no_grad else 0
         return v
+    if owner.tag and (judged := _judged(w, owner, name, a, k)) is not None:
+        return judged
     if name in operations.SHAPE_ONLY:
         return _shaped(w, owner, name, a, k)
-    if name in ("data_ptr", "data_as"):
+    if name in memory.MADE and a:
+        return memory.view(a[0])
+    if name in ("data_ptr", "data_as") or name in memory.STORAGES or name in memory.VIEWS:
         return Data(base=owner, tag=owner.tag, tok=owner.tok)
     if name == "backward":
         optimisers.backward(w, owner)
@@ -54,11 +58,9 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         "stride",
         "element_size",
         "is_floating_point",
-        "storage",
         "get_device",
         "is_cuda",
         "nbytes",
-        "untyped_storage",
     ):
         return Data()
     if name in ("gather", "take_along_dim", "take"):
@@ -78,6 +80,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
             assign.write(w, owner, labels(a[0]))
         else:
             tensors.reset(w, owner)
+        return owner
+    if name.endswith("_") and a and statistics.moved(w, owner, name, all_labels(a, k)):
         return owner
     if name == "copy_" and a:
         assign.write(w, owner, labels(a[0]) & ~w.marks.mask[Mark.PARAMETER], value=a[0], index=None)
@@ -195,6 +199,36 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     return d
 
 
+def _judged(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value | None:
+    """Losses that are cut by how large they are, or put in order of size; None for all else."""
+    if not losses.tagged(owner) or not w.score_marks(labels(owner)):
+        return None
+    if name.rstrip("_") in ("clamp", "clip", "clamp_max", "clamp_min"):
+        plain = name.rstrip("_")
+        low = k.get("min", k.get("a_min", a[0] if a and plain != "clamp_max" else None))
+        high = k.get("max", k.get("a_max", a[-1] if a and (plain == "clamp_max" or len(a) > 1) else None))
+        cut = losses.bounded(w, owner, low, high if plain != "clamp_min" else None)
+    elif name in ("masked_fill", "masked_fill_", "masked_select") and a:
+        cut = losses.chosen(w, owner, a[0], losses.DROPPED if name == "masked_select" else losses.CAPPED)
+    elif name in ("median", "nanmedian", "quantile", "nanquantile", "kthvalue", "mode", "percentile"):
+        cut = Data(losses.cut(w, labels(owner), losses.STATISTIC), tag=owner.tag)
+        if name in ("kthvalue", "mode") or "dim" in k or (name.endswith("median") and a):
+            return Seq([cut, Data(cut.lab)], "tuple")
+    elif name in ("sort", "msort", "topk", "argsort"):
+        bit = losses.ordered(w, owner)
+        row = Data(
+            losses.cut(w, labels(owner), losses.DROPPED) if name == "topk" else labels(owner) | bit, tag=owner.tag
+        )
+        places = Data(labels(owner) | bit)
+        return places if name == "argsort" else row if name == "msort" else Seq([row, places], "tuple")
+    else:
+        return None
+    if cut is not None and name.endswith("_"):
+        owner.root.lab, owner.lab = cut.lab, cut.lab
+        return owner
+    return cut
+
+
 def _minimum(w: Walk, owner: Data, a: Args, k: Kw) -> Value:
     lab = labels(owner)
     if a and not isinstance(a[0], Const):
@@ -290,6 +324,8 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
             d = Data((labels(owner) | lab) & ~w.marks.mask[Mark.PARAMETER], tag=owner.tag, tok=owner.tok)
     else:
         d = Data(lab, base=owner, tag=owner.tag, tok=owner.tok)
+    if name in ("view", "reshape", "unfold", "as_strided", "unflatten", "view_as", "reshape_as"):
+        d.tok = coverage.folded(d.tok)
     d.sym, d.off, d.parts = owner.sym, owner.off, owner.parts
     if name in ("view", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "repeat", "transpose", "permute"):
         d.shape = None

@@ -10,7 +10,7 @@ import math
 
 from auditor.source import mixing, tokens
 from auditor.source.labels import Mark
-from auditor.source.sights import keys, predictions
+from auditor.source.sights import keys, losses, predictions
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target
 from auditor.source.values import NONE, Args, Const, Data, Kw, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
@@ -24,7 +24,10 @@ def scored(w: Walk, inputs: int, target: Value, kind: str) -> Data:
     if reads:
         tokens.own_vocabulary(w, lab)
         bounds = tokens.all_parts(target) if isinstance(target, Data) else frozenset()
-        return at_target(w, inputs, reads, kind, bounds)
+        out = at_target(w, inputs, reads, kind, bounds)
+        if lab & w.marks.mask[Mark.JUDGED] and w.score_marks(lab):  # targets that were hidden where a loss is large
+            out.lab = losses.cut(w, out.lab, losses.DROPPED)
+        return out
     return Data(inputs | lab & ~w.marks.mask[Mark.TURN], tag=kind)
 
 
@@ -76,6 +79,10 @@ def least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     found = mixing.smaller(w, list(a), "the smaller") if len(a) > 1 else None
     if found is not None:
         return found
+    for x, y in ((a[0], a[1]), (a[1], a[0])) if len(a) == 2 else ():
+        low = p.rsplit(".", 1)[-1] in ("maximum", "fmax")
+        if (cut := losses.bounded(w, x, y if low else None, None if low else y)) is not None:
+            return cut
     out = Data(
         all_labels(a, k),
         tag=next((t for v in a if (t := mixing.tag_of(v)) in (*AT_TARGET, "total")), mixing.tag_of(a[0]) if a else ""),

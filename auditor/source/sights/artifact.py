@@ -24,6 +24,25 @@ def packed(w: Walk, marks: int) -> int:
     return marks & ~bits | w.marks.make(Mark.WEIGHTS, 0) if marks & bits else marks
 
 
+def frozen(w: Walk, v: Value) -> Value:
+    """What a file holds of a model's parameters: their numbers as they are now, whatever the model learns later."""
+    if isinstance(v, Dict) and (v.rest is None or _of_model(v.rest)) and all(_of_model(i) for i in v.items.values()):
+        d = Dict({k: _frozen(w, i) for k, i in v.items.items()}, _frozen(w, v.rest) if v.rest is not None else None)
+        d.lab, d.key_lab, d.named = v.lab, v.key_lab, v.named
+        return d
+    return v
+
+
+def _of_model(v: Value) -> bool:
+    return isinstance(v, Data) and v.root.holder is not None
+
+
+def _frozen(w: Walk, v: Value) -> Data:
+    d = Data(packed(w, labels(v)), tag=v.tag if isinstance(v, Data) else "")
+    d.snapshot = v.root.holder if isinstance(v, Data) else None
+    return d
+
+
 def unknown(w: Walk) -> int:
     """The mark of what a file holds that the program did not write."""
     return w.marks.make(Mark.STORED, FILE)
