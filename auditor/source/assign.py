@@ -254,7 +254,8 @@ def _beside(w: Walk, marks: int) -> int:
         return 0
     here = frozenset(w.guards)
     for n in w.marks.numbers(marks, Mark.UPDATE):
-        if here <= frozenset(w.updates[n].guards):
+        around = frozenset(w.updates[n].guards)
+        if here <= around.union(*(w.implied.get(g, ()) for g in around)):
             marks &= ~w.marks.make(Mark.UPDATE, n)
     return marks
 
