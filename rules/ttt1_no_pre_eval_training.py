@@ -117,7 +117,6 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
             e.program,
             (
                 Adaptation.BEFORE,
-                Adaptation.STORED,
             ),
             "trained on validation tokens, then scored the same tokens",
             INSTEAD,
