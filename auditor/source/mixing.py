@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
+import operator
 from itertools import islice
 
 from auditor.source import tokens
@@ -368,12 +370,19 @@ def _knows(w: Walk, gate: int, targets: int) -> bool:
         return True
     if not same_run(w, gate, targets):
         return False
-    more = gate
+    more = {_place(r): w.read(r) for r in w.marks.reads(gate)}
+    held = frozenset(more)
     for s in islice(reversed(w.scores.values()), LATEST):
-        made = w.val_reads(s.inputs) if s.targets & targets else 0
-        if made & ~gate == 0:
-            more &= ~made
-    return same_run(w, more, targets)
+        made = {_place(r) for r in w.marks.reads(w.val_reads(s.inputs))} if s.targets & targets else set()
+        if made <= held:
+            for place in made:
+                more.pop(place, None)
+    return same_run(w, functools.reduce(operator.or_, more.values(), 0), targets)
+
+
+def _place(r: Read) -> tuple[object, ...]:
+    """Where tokens lie, whichever row of the batch was picked."""
+    return r.at, r.base, r.start, r.parts
 
 
 def negate(w: Walk, v: Value) -> Data:
