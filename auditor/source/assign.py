@@ -429,6 +429,8 @@ def write(
         return
     if isinstance(index, (Const, Data)) and marks & w.marks.mask[Mark.UPDATE] and not table:
         predictions.stored(w, number(w, index), root, marks)
+    if id(root) in w.unfilled:
+        w.unfilled[id(root)] |= where
     found = where & w.marks.mask[Mark.LOOKUP]
     if found:  # where something is written depends on what a table holds
         kept |= found

@@ -415,10 +415,22 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
                 side | ((la | lb) & ~m[Mark.READ]) | cuts.boundary(w, a, b) | artifact.matched(w, a, b, la, lb),
                 tag="hit",
             )
-    d = Data(la | lb, tag="condition")
+    filled = _filled(w, op, a, b)
+    d = Data(la | lb if filled is None else filled, tag="condition")
     if isinstance(op, (ast.Eq, ast.NotEq)):
         d.lab |= cuts.boundary(w, a, b)
     return d
+
+
+def _filled(w: Walk, op: ast.cmpop, a: Value, b: Value) -> int | None:
+    """The marks of `x < 0` where x was negative all over: they tell what was filled, not with which share or count."""
+    if not isinstance(a, Data) or not isinstance(b, Const) or type(b.v) not in (int, float) or b.v > 0:
+        return None
+    where = w.unfilled.get(id(a.root))
+    if where is None or not isinstance(op, (ast.Lt, ast.GtE) if b.v == 0 else (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        return None
+    m = w.marks.mask
+    return labels(a) & ~(m[Mark.READ] | m[Mark.LOOKUP] | m[Mark.SCORE] | m[Mark.UPDATE]) | where
 
 
 def _both(w: Walk, la: int, lb: int) -> int:

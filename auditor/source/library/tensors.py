@@ -161,6 +161,9 @@ def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     d = w.fresh(cuts.random(w, name))
     if name in ("full", "full_like", "new_full") and len(a) > 1:
         d.lab = labels(a[1])
+        if isinstance(a[1], Const) and isinstance(a[1].v, (int, float)) and a[1].v < 0:
+            w.unfilled[id(d)] = 0
+            w.kept.append(d)
     if name in ("Tensor", "LongTensor", "FloatTensor", "new_tensor", "ndarray") and a:
         d.lab = labels(a[0])
         d.tag = mixing.tag_of(a[0])
