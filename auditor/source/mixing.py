@@ -192,6 +192,12 @@ def _level(w: Walk, factor: Value, marks: int) -> bool:
     )
 
 
+def _of_draws(w: Walk, scores: int) -> bool:
+    """Whether these are losses of hidden tokens: the terms of an average over draws, which a factor belongs to."""
+    bit = cuts.hidden_mark(w)
+    return any(w.scores[s].inputs & bit for s in w.marks.numbers(scores, Mark.SCORE)[:4])
+
+
 def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int, ta: str, tb: str) -> Data:
     m = w.marks.mask
     la, lb = settled(w, la), settled(w, lb)
@@ -280,7 +286,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
-    if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag):
+    if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag) and not _of_draws(w, scores):
         scores = predictions.retagged(w, scores, predictions.SHRUNK)
     elif sa and sb and isinstance(op, (ast.Add, ast.Sub)):
         scores = predictions.averaged(w, sa, sb, scores)
