@@ -30,7 +30,7 @@ assert scored_tokens == val_tokens.numel() - 1, "every validation token is score
 
 from collections.abc import Iterator
 
-from rules import constants, order, sightings, view
+from rules import adaptation, constants, order, sightings, view
 from rules.cal1_no_val_calibration import PLAIN
 from rules.editions import Edition
 from rules.events import Program, Sight, Slice
@@ -142,8 +142,9 @@ def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
         whole, parts = cuts
         first, count = parts[0], next(x for x in parts[0].parts if x.startswith("first "))
         sure = not whole and view.is_record(e) and not view.claim_runs(e)
+        open_ = whole or not adaptation.unavoidable(p, *adaptation.scores_of(p))
         yield RULE.finding(
-            Status.VIOLATION if sure else Status.LIKELY,
+            Status.NEEDS_HUMAN if open_ else Status.VIOLATION if sure else Status.LIKELY,
             f"the reported score is made of the {count.rstrip('|')} validation tokens"
             + (", beside others from all of them" if whole else ""),
             Fact("tokens are cut", count.rstrip("|"), first.at),

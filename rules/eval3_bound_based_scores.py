@@ -88,7 +88,7 @@ def hidden_tokens(e: Evidence, edition: Edition) -> Iterator[Finding]:
     for o in bounds[:2]:
         weighted = o["kind"] == "weighted"
         yield RULE.finding(
-            Status.NEEDS_HUMAN if weighted else Status.LIKELY,
+            Status.NEEDS_HUMAN if weighted or not o.certain else Status.LIKELY,
             _KINDS[o["kind"]],
             *sightings.facts(o, p),
             at=(o.at,),
