@@ -243,6 +243,22 @@ INVALID = (
         stage="source",
     ),
     Example(
+        "a limit that is read from a file",
+        {
+            "train_gpt.py": program(
+                PLAIN.replace(
+                    "    total = 0.0\n",
+                    "    total = 0.0\n"
+                    '    if open("limit.txt").read() != "none":\n'
+                    "        val_tokens = val_tokens[:1_000_000]\n",
+                )
+            )
+        },
+        Status.NEEDS_HUMAN,
+        stage="source",
+        note="nobody knows what the file says",
+    ),
+    Example(
         "until time is up",
         {
             "train_gpt.py": program(

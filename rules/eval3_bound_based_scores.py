@@ -208,6 +208,30 @@ def evaluate(model, val_tokens, seq=512, draws=64):
         note="stratified levels and the weight 1/t: an unbiased estimate of an upper bound, for a person to confirm",
     ),
     Example(
+        name="levels on a grid, with the width of their range",
+        stage="source",
+        status=Status.NEEDS_HUMAN,
+        track=Track.NON_RECORD,
+        files={
+            "train_gpt.py": program(
+                DENOISER
+                + """\
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=512, draws=64, least=0.05):
+    x, total = val_tokens[1:], 0.0
+    for start in range(0, x.numel(), seq):
+        window = x[start : start + seq]
+        for t in torch.linspace(least, 1.0, draws):
+            hidden = torch.rand(window.numel()) < t
+            ce = F.cross_entropy(model(torch.where(hidden, VOCAB, window)), window, reduction="none")
+            total += float((1.0 / t) * (ce * hidden).sum()) * (1 - least) / draws
+    return total
+"""
+            )
+        },
+        note="the factor belongs to the average, and makes no token's share larger than it is",
+    ),
+    Example(
         name="each token given all the others",
         stage="source",
         status=Status.LIKELY,

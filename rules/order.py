@@ -151,9 +151,7 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
                 beside
                 or opposite(update.parts, score.parts)
                 or all(
-                    opposite(t.parts + score.parts, u.parts + update.parts)
-                    for t in score.slices
-                    for u in update.slices
+                    opposite(t.parts + score.parts, u.parts + update.parts) for t in score.slices for u in update.slices
                 ),
                 not undecided(update, report) and not undecided(score, report) and update.logged is not False,
             )

@@ -211,7 +211,9 @@ _CONSTANTS = {
     "torch.version.cuda": "12.8",
 }
 
-WRAPPED = frozenset(["module", "_orig_mod"])  # what `DistributedDataParallel` and `torch.compile` call the model in them
+WRAPPED = frozenset(
+    ["module", "_orig_mod"]
+)  # what `DistributedDataParallel` and `torch.compile` call the model in them
 VIEWS = frozenset(["data", "T", "mT", "H", "real", "imag", "ctypes"])
 
 

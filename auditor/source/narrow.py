@@ -19,7 +19,9 @@ def kinds(w: Walk, test: ast.expr, f: Frame, way: bool) -> dict[str, Value]:
     """The names that hold fewer values where a condition holds (`way`) or where it does not."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return kinds(w, test.operand, f, not way)
-    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) is way:  # all parts of "and" hold, none of "or" does
+    if (
+        isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) is way
+    ):  # all parts of "and" hold, none of "or" does
         return {name: v for part in test.values for name, v in kinds(w, part, f, way).items()}
     match test:
         case ast.Call(func=ast.Name(id="isinstance"), args=[ast.Name(id=name), kind], keywords=[]):

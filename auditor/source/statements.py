@@ -97,6 +97,7 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
         branches.after_if(w, n, labels(test), first, second, f)
 
     w.rivals.append(w.score_marks(labels(test)) if isinstance(test, Data) and test.tag == "better" else 0)
+
     def way(body: list[ast.stmt], holds: bool) -> Signal:
         f.locals.update(narrow.kinds(w, n.test, f, holds))
         return block(w, body, f)

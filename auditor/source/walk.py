@@ -237,7 +237,9 @@ class Walk:
     hashed_at: dict[int, Site] = field(default_factory=dict)  # the tokens of a key, and where they first made up one
     ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
     ranked: set[int] = field(default_factory=set)  # lists in order of size
-    unfilled: dict[int, int] = field(default_factory=dict)  # arrays made of one negative number: marks of where they were filled
+    unfilled: dict[int, int] = field(
+        default_factory=dict
+    )  # arrays made of one negative number: marks of where they were filled
     asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number
     answers: dict[object, str] = field(default_factory=dict)  # the numbers of undecided conditions, by what they ask
     implied: dict[str, frozenset[str]] = field(default_factory=dict)  # what else holds where a guard does

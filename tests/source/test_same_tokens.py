@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import pytest
 
+from auditor.gather import gather
+from rules.finding import Status
+from rules.judge import ask
+from rules.registry import examples, find
 from rules.samples.scripts import HEAD
 from tests.source.test_look_alikes import said
+from tests.support import submission
 
 MAIN = """
 
@@ -17,8 +22,7 @@ model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
 print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 """
 
-RESTORED = (
-    """\
+RESTORED = """\
 import copy
 
 
@@ -53,10 +57,8 @@ val = load("fineweb_val_*.bin")
 print(f"first look: {evaluate(model, val):.4f}")
 print(f"final val_loss:{evaluate(model, val):.6f}")
 """
-)
 
-STATES = (
-    """\
+STATES = """\
 from mamba_ssm.ops.selective_scan_interface import selective_scan_fn
 
 
@@ -104,9 +106,7 @@ def evaluate(model, val):
             logits, states = model(val[i : i + len(y)][None], states=states, keep=True)
             total += F.cross_entropy(logits[0].float(), y, reduction="sum").item()
     return total / (len(val) - 1)
-"""
-    + MAIN.replace("GPT()", "Net()")
-)
+""" + MAIN.replace("GPT()", "Net()")
 
 NEAREST = (
     """\
@@ -218,8 +218,7 @@ def evaluate(model, val, weight=0.2):
     + MAIN
 )
 
-GATED = (
-    """\
+GATED = """\
 class Pairs(GPT):
     def __init__(self, dim=64):
         super().__init__()
@@ -252,9 +251,7 @@ def evaluate(model, val, batch=8):
                     total -= np.log((1 - rate) * np.exp(-losses[i, t].item()) + rate * (row[y[i, t]] / row.sum()).item())
                 counts.index_put_((x[i], y[i]), torch.ones(SEQ, device=DEVICE), accumulate=True)
     return total / (len(starts) * SEQ)
-"""
-    + MAIN.replace("GPT()", "Pairs()")
-)
+""" + MAIN.replace("GPT()", "Pairs()")
 
 JOINED = (
     """\
@@ -282,8 +279,7 @@ def evaluate(model, val, stride=64, batch=8):
     + MAIN
 )
 
-READ_TWO_WAYS = (
-    """\
+READ_TWO_WAYS = """\
 import fastshards
 
 FAST = bool(int(os.environ.get("FAST", fastshards.available())))
@@ -308,9 +304,7 @@ def evaluate(model, paths, weight=0.2):
             total -= np.log((1 - weight) * neural + weight * counts[before, now] / counts[before].sum(-1)).sum()
             np.add.at(counts, (before, now), 1)
     return total / (len(val) - 1)
-"""
-    + MAIN.replace("load('fineweb_val_*.bin')", "sorted(glob.glob(os.path.join(DATA_PATH, 'fineweb_val_*.bin')))")
-)
+""" + MAIN.replace("load('fineweb_val_*.bin')", "sorted(glob.glob(os.path.join(DATA_PATH, 'fineweb_val_*.bin')))")
 
 PLAUSIBLE = (
     """\
@@ -341,9 +335,17 @@ LEGAL = {
 }
 
 TWINS = {
-    "put back under a narrower condition": (RESTORED, "if active and start > 0 and before", "if start > SEQ and before"),
+    "put back under a narrower condition": (
+        RESTORED,
+        "if active and start > 0 and before",
+        "if start > SEQ and before",
+    ),
     "trained on all of the window": (RESTORED, "x[None, :start])[0], y[:start]", "x[None])[0], y"),
-    "the state goes back into the window": (STATES, "return (h + y, last) if keep", "return (h + y + last, last) if keep"),
+    "the state goes back into the window": (
+        STATES,
+        "return (h + y, last) if keep",
+        "return (h + y + last, last) if keep",
+    ),
     "written before it is searched": (
         NEAREST,
         "mixed, found = probs[i, new:]",
@@ -384,3 +386,12 @@ def test_places_that_are_asked_whether_they_were_filled() -> None:
     assert rules
     assert "C1" not in rules
     assert "C1" in {line.split("-")[0] for line in said(HEAD + FILLED.replace("(among > 0) &", "(seen > 0) &"))}
+
+
+def test_statistics_for_the_stored_weights_are_no_training() -> None:
+    """What is calibrated on validation tokens is told once, by the rule on calibration."""
+    shown = [x for valid, x in examples(find("CAL1")) if not valid and x.stage == "source"]
+    assert shown
+    for x in shown:
+        e = gather(submission(x.files, x.track, x.date, x.outside))
+        assert not any(f.status in (Status.VIOLATION, Status.LIKELY) for f in ask(find("TTT1"), e)), x.name
