@@ -32,7 +32,7 @@ assert scored_tokens == val_tokens.numel() - 1, "every validation token is score
 
 from collections.abc import Iterator
 
-from rules import constants, coverage, order, sightings, view
+from rules import adaptation, constants, coverage, order, sightings, view
 from rules.cal1_no_val_calibration import PLAIN
 from rules.editions import Edition
 from rules.events import Program, Sight, Slice
@@ -144,8 +144,9 @@ def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
         whole, parts = cuts
         first, count = parts[0], next(x for x in parts[0].parts if x.startswith("first "))
         sure = not whole and view.is_record(e) and not view.claim_runs(e)
+        open_ = whole or not adaptation.unavoidable(p, *adaptation.scores_of(p))
         yield RULE.finding(
-            Status.VIOLATION if sure else Status.LIKELY,
+            Status.NEEDS_HUMAN if open_ else Status.VIOLATION if sure else Status.LIKELY,
             f"the reported score is made of the {count.rstrip('|')} validation tokens"
             + (", beside others from all of them" if whole else ""),
             Fact("tokens are cut", count.rstrip("|"), first.at),
@@ -275,6 +276,22 @@ INVALID = (
         },
         Status.VIOLATION,
         stage="source",
+    ),
+    Example(
+        "a limit that is read from a file",
+        {
+            "train_gpt.py": program(
+                PLAIN.replace(
+                    "    total = 0.0\n",
+                    "    total = 0.0\n"
+                    '    if open("limit.txt").read() != "none":\n'
+                    "        val_tokens = val_tokens[:1_000_000]\n",
+                )
+            )
+        },
+        Status.NEEDS_HUMAN,
+        stage="source",
+        note="nobody knows what the file says",
     ),
     Example(
         "until time is up",

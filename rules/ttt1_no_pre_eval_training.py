@@ -117,10 +117,7 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
         adaptation.accuse(
             RULE,
             e.program,
-            (
-                Adaptation.BEFORE,
-                Adaptation.STORED,
-            ),
+            (Adaptation.BEFORE,),
             "trained on validation tokens, then scored the same tokens",
             INSTEAD,
         )

@@ -254,7 +254,8 @@ def _beside(w: Walk, marks: int) -> int:
         return 0
     here = frozenset(w.guards)
     for n in w.marks.numbers(marks, Mark.UPDATE):
-        if here <= frozenset(w.updates[n].guards):
+        around = frozenset(w.updates[n].guards)
+        if here <= around.union(*(w.implied.get(g, ()) for g in around)):
             marks &= ~w.marks.make(Mark.UPDATE, n)
     return marks
 
@@ -456,6 +457,8 @@ def write(
         return
     if isinstance(index, (Const, Data)) and marks & w.marks.mask[Mark.UPDATE] and not table:
         predictions.stored(w, number(w, index), root, marks)
+    if id(root) in w.unfilled:
+        w.unfilled[id(root)] |= where
     found = where & w.marks.mask[Mark.LOOKUP]
     if found:  # where something is written depends on what a table holds
         kept |= found

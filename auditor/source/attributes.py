@@ -127,6 +127,8 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
         return calls.call(w, Bound(fallback, owner), [Const(name)], {}, n)
     if owner.is_module and name in ("weight", "bias", "in_proj_weight"):
         return parameter(w, module_holder(w, owner))
+    if owner.is_module and name in WRAPPED:
+        return owner  # wrappers of models count as the model itself
     if owner.is_optimizer and name == "param_groups":
         return param_groups(w, owner)
     if owner.is_optimizer and name == "state":
@@ -212,6 +214,9 @@ _CONSTANTS = {
     "torch.version.cuda": "12.8",
 }
 
+WRAPPED = frozenset(
+    ["module", "_orig_mod"]
+)  # what `DistributedDataParallel` and `torch.compile` call the model in them
 VIEWS = frozenset(["data", "T", "mT", "H", "real", "imag", "ctypes"])
 
 

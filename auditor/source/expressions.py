@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import assign, attributes, calls, loops, mixing, operators, special, subscripts, tokens
+from auditor.source import assign, attributes, calls, loops, mixing, narrow, operators, special, subscripts, tokens
 from auditor.source.values import (
     NONE,
     Alt,
@@ -252,9 +252,9 @@ def _if_exp(w: Walk, n: ast.IfExp, f: Frame) -> Value:
     if known is not None:
         return evaluate(w, n.body if known else n.orelse, f)
     number = w.guard_number(n, labels(test))
-    with w.branch(f"{number}:then"):
+    with w.branch(f"{number}:then"), narrow.asked(w, n.test, f, True):
         a = evaluate(w, n.body, f)
-    with w.branch(f"{number}:else"):
+    with w.branch(f"{number}:else"), narrow.asked(w, n.test, f, False):
         b = evaluate(w, n.orelse, f)
     w.site = w.here(n, f)
     return mixing.selected(w, test, a, b)

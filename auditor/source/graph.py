@@ -206,7 +206,7 @@ class _Maker:
             s.turns,
             self.guards(s.guards),
             self.slices(s.targets),
-            self.slices(self.w.val_reads(s.inputs) & (~s.targets if s.inputs & cuts.moved(self.w) else -1)),
+            self.inputs(s),
             tuple(m.numbers(s.inputs, Mark.UPDATE)),
             self.made_of(s),
             path=self.stack(s.stack),
@@ -215,6 +215,13 @@ class _Maker:
             told=tuple(m.numbers(s.told, Mark.SCORE)),
             inner=s.inner,
         )
+
+    def inputs(self, s: Scored) -> tuple[Slice, ...]:
+        """What reached the prediction; of runs that differ from the targets only by a shift, nothing is left to tell."""
+        reads = self.w.val_reads(s.inputs)
+        own = self.slices(reads & s.targets) if not s.inputs & cuts.moved(self.w) else ()
+        targets = self.slices(s.targets)
+        return (*own, *(x for x in self.slices(reads & ~s.targets) if x not in targets))
 
     def made_of(self, s: Scored) -> tuple[int, ...]:
         """The scores that this one was computed from, nearest first."""

@@ -144,6 +144,16 @@ def _renew(
             d = Data((v.lab & ~old) | bit, tag=v.tag)
             d.sym = w.symbol()
             f.locals[name] = d
+        elif isinstance(v, Data) and widen and v is not was and _counter(w, v):
+            d = Data((v.lab & ~old) | bit)  # what the turn before counted up to: this turn goes on from there
+            d.sym, d.off = v.sym, v.off
+            f.locals[name] = d
+
+
+def _counter(w: Walk, v: Data) -> bool:
+    """Whether a value may be a number that is counted up, and neither tokens nor what is made of them."""
+    plain = v.base is None and v.holder is None and v.site is None and v.tok is None and not v.tag
+    return plain and not v.text and v.snapshot is None and not w.score_marks(v.lab) and not w.val_reads(v.lab)
 
 
 def chosen(count: int, w: Walk) -> list[int]:

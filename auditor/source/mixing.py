@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
+import operator
 from itertools import islice
 
 from auditor.source import tokens
@@ -190,6 +192,12 @@ def _level(w: Walk, factor: Value, marks: int) -> bool:
     )
 
 
+def _of_draws(w: Walk, scores: int) -> bool:
+    """Whether these are losses of hidden tokens: the terms of an average over draws, which a factor belongs to."""
+    bit = cuts.hidden_mark(w)
+    return any(w.scores[s].inputs & bit for s in w.marks.numbers(scores, Mark.SCORE)[:4])
+
+
 def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int, ta: str, tb: str) -> Data:
     m = w.marks.mask
     if isinstance(op, ast.Mult) and (la ^ lb) & m[Mark.JUDGED]:
@@ -282,7 +290,7 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
-    if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag):
+    if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag) and not _of_draws(w, scores):
         scores = predictions.retagged(w, scores, predictions.SHRUNK)
     elif sa and sb and isinstance(op, (ast.Add, ast.Sub)):
         scores = predictions.averaged(w, sa, sb, scores)
@@ -372,12 +380,19 @@ def _knows(w: Walk, gate: int, targets: int) -> bool:
         return True
     if not same_run(w, gate, targets):
         return False
-    more = gate
+    more = {_place(r): w.read(r) for r in w.marks.reads(gate)}
+    held = frozenset(more)
     for s in islice(reversed(w.scores.values()), LATEST):
-        made = w.val_reads(s.inputs) if s.targets & targets else 0
-        if made & ~gate == 0:
-            more &= ~made
-    return same_run(w, more, targets)
+        made = {_place(r) for r in w.marks.reads(w.val_reads(s.inputs))} if s.targets & targets else set()
+        if made <= held:
+            for place in made:
+                more.pop(place, None)
+    return same_run(w, functools.reduce(operator.or_, more.values(), 0), targets)
+
+
+def _place(r: Read) -> tuple[object, ...]:
+    """Where tokens lie, whichever row of the batch was picked."""
+    return r.at, r.base, r.start, r.parts
 
 
 def negate(w: Walk, v: Value) -> Data:
@@ -410,10 +425,22 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
                 side | ((la | lb) & ~m[Mark.READ]) | cuts.boundary(w, a, b) | artifact.matched(w, a, b, la, lb),
                 tag="hit",
             )
-    d = Data(la | lb | losses.compared(w, op, a, b), tag="condition")
+    filled = _filled(w, op, a, b)
+    d = Data((la | lb if filled is None else filled) | losses.compared(w, op, a, b), tag="condition")
     if isinstance(op, (ast.Eq, ast.NotEq)):
         d.lab |= cuts.boundary(w, a, b)
     return d
+
+
+def _filled(w: Walk, op: ast.cmpop, a: Value, b: Value) -> int | None:
+    """The marks of `x < 0` where x was negative all over: they tell what was filled, not with which share or count."""
+    if not isinstance(a, Data) or not isinstance(b, Const) or type(b.v) not in (int, float) or b.v > 0:
+        return None
+    where = w.unfilled.get(id(a.root))
+    if where is None or not isinstance(op, (ast.Lt, ast.GtE) if b.v == 0 else (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        return None
+    m = w.marks.mask
+    return labels(a) & ~(m[Mark.READ] | m[Mark.LOOKUP] | m[Mark.SCORE] | m[Mark.UPDATE]) | where
 
 
 def _both(w: Walk, la: int, lb: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from auditor.source import assign, calls, expressions, imports, loops, mixing, special
+from auditor.source import assign, calls, expressions, imports, loops, mixing, narrow, questions, special
 from auditor.source.labels import Mark
 from auditor.source.library.environment import configured
 from auditor.source.sights import branches, skips
@@ -99,20 +99,24 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
         branches.after_if(w, n, labels(test), first, second, f)
 
     w.rivals.append(w.score_marks(labels(test)) if isinstance(test, Data) and test.tag == "better" else 0)
-    return _both(w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f), settle)
+
+    def way(body: list[ast.stmt], holds: bool) -> Signal:
+        f.locals.update(narrow.kinds(w, n.test, f, holds))
+        return block(w, body, f)
+
+    number = questions.number(w, n, labels(test), f)
+    return _both(w, number, f, lambda: way(n.body, True), lambda: way(n.orelse, False), settle)
 
 
 def _both(
     w: Walk,
-    n: ast.AST,
+    number: str,
     f: Frame,
-    marks: int,
     one: Callable[[], Signal],
     other: Callable[[], Signal],
     after_both: Callable[[Signal, Signal], None] | None = None,
 ) -> Signal:
     """Both ways of a condition that nobody could decide, from the same names."""
-    number = w.guard_number(n, marks)
     before = dict(f.locals)
     with w.branch(f"{number}:then"):
         first = one()
@@ -164,7 +168,8 @@ def _cases(w: Walk, cases: list[ast.match_case], subject: Value, f: Frame) -> Si
         return _cases(w, cases[1:], subject, f)
     if fits:
         return block(w, case.body, f)
-    return _both(w, case, f, marks, lambda: block(w, case.body, f), lambda: _cases(w, cases[1:], subject, f))
+    number = w.guard_number(case, marks)
+    return _both(w, number, f, lambda: block(w, case.body, f), lambda: _cases(w, cases[1:], subject, f))
 
 
 def _fits(w: Walk, p: ast.pattern, v: Value, f: Frame) -> bool | None:

@@ -147,7 +147,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if w.knows:
         lab |= predictions.taken(w, owner.root, _low(w, key))
     lab |= coverage.taken(w, owner, key)
-    picked = w.marks.turns(lab) if _is_row(key) else frozenset()
+    picked = w.marks.turns(lab) if _is_row(w, key) else frozenset()
     if picked and (w.val_reads(own) or w.score_marks(own)):
         return _row(w, owner, own, key, picked)
     new = own | (lab & ~w.marks.mask[Mark.TURN])
@@ -204,12 +204,15 @@ def _at_the_end(owner: Data, bound: str) -> bool:
     )
 
 
-def _is_row(key: Value) -> bool:
-    """Whether an index picks one row, by a number that is not made of tokens."""
+def _is_row(w: Walk, key: Value) -> bool:
+    """Whether an index picks one row, by a number that is not made of tokens, nor found by a model in what it read."""
     first = key.items[0] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
     if isinstance(first, Const):
         return isinstance(first.v, int) and not isinstance(first.v, bool)
-    return isinstance(first, Data) and first.tag == ""
+    if not isinstance(first, Data) or first.tag != "":
+        return False
+    lab = labels(first)
+    return not (lab & w.marks.mask[Mark.PARAMETER] and w.val_reads(lab))
 
 
 def _row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int, int]]) -> Data:

@@ -245,7 +245,12 @@ class Walk:
     hashed_at: dict[int, Site] = field(default_factory=dict)  # the tokens of a key, and where they first made up one
     ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
     ranked: set[int] = field(default_factory=set)  # lists in order of size
+    unfilled: dict[int, int] = field(
+        default_factory=dict
+    )  # arrays made of one negative number: marks of where they were filled
     asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number
+    answers: dict[object, str] = field(default_factory=dict)  # the numbers of undecided conditions, by what they ask
+    implied: dict[str, frozenset[str]] = field(default_factory=dict)  # what else holds where a guard does
     natives: dict[str, list[Outcome]] = field(default_factory=dict)  # what was seen in native functions
     native_suspects: tuple[Suspect, ...] = ()
     native_called: set[str] = field(default_factory=set)
@@ -333,8 +338,15 @@ class Walk:
         finally:
             del self.guards[len(self.guards) - len(more) :]
 
-    def guard_number(self, node: ast.AST, marks: int) -> str:
-        """A number for an undecided condition; the same in every turn when no loop can change it."""
+    def guard_number(self, node: ast.AST, marks: int, question: object = None) -> str:
+        """A number for an undecided condition; the same in every turn when no loop can change it.
+
+        A condition that asks the same as an earlier one (see `questions.py`) has its number, too.
+        """
+        if question is not None:
+            if question not in self.answers:
+                self.answers[question] = self.guard_number(node, marks)
+            return self.answers[question]
         m = self.marks.mask
         moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.LOOKUP])
         if self.turns:

@@ -148,6 +148,10 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     kinds = c.items if isinstance(c, Seq) else [c]
     if isinstance(v, Alt) and all(isinstance(x, Dict) or _unknown(x) for x in v.values):
         v = next((x for x in v.values if isinstance(x, Dict)), v)  # the rest may be dictionaries, too
+    if isinstance(v, Alt):
+        said = [_isinstance(w, p, [x, c], k, n) for x in v.values]
+        known = {bool(x.v) for x in said if isinstance(x, Const)} if all(isinstance(x, Const) for x in said) else set()
+        return Const(known.pop()) if len(known) == 1 else Data()
     if isinstance(v, Inst):
         for kind in kinds:
             if isinstance(kind, Cls) and kind in v.cls.mro():

@@ -53,12 +53,15 @@ from auditor.source.walk import Walk
 
 Handler = Callable[[Walk, str, Args, Kw, ast.AST | None], Value]
 
+_QUESTIONS = ("isinstance", "issubclass", "hasattr", "callable", "type")  # what a value is, not what is in it
 NETWORK = ("requests", "urllib", "httpx", "aiohttp", "huggingface_hub", "boto3", "wget", "gdown")
 
 
 def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Call a function or class of a library by its dotted name."""
     path, handler = _handler(path)
+    if handler is not None and path in _QUESTIONS:
+        return handler(w, path, args, kw, n)
     if handler is not None:
         return states.called(w, [*args, *kw.values()], handler(w, path, args, kw, n))
     top = path.split(".", 1)[0]

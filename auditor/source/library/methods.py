@@ -272,6 +272,9 @@ def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
     if not add and isinstance(source, Const) and root.site is not None and root.born == tuple(w.turns):
         root.lab |= labels(index)  # a row per token with one entry set, made and used in this turn: no table
         return
+    if not add and isinstance(source, Const) and root.site is None and root.holder is None:
+        root.lab |= labels(index) | predictions.singled_out(w, labels(index))  # of something computed here: no table
+        return
     spelling = labels(index) & w.marks.mask[Mark.TEXT_BYTES]  # by the next byte of every token that is still possible
     if (
         add

@@ -12,7 +12,7 @@ from auditor.source import mixing, tokens
 from auditor.source.labels import Mark
 from auditor.source.sights import keys, losses, predictions
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target
-from auditor.source.values import NONE, Args, Const, Data, Kw, Seq, Value, all_labels, labels
+from auditor.source.values import NONE, Alt, Args, Const, Data, Kw, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
 from rules.events import Sight
 
@@ -105,6 +105,8 @@ def joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         look_for_entropy(w, v)
         if v.of is not None:
             return v.of
+        if any(isinstance(i, Alt) for i in v.items):
+            v = Seq([_as_read(w, i) for i in v.items], v.kind, v.more, v.lab)
         if len(v.items) == 1 and isinstance(v.items[0], Data):
             return v.items[0]
         tags = {mixing.tag_of(i) for i in v.items}
@@ -121,6 +123,15 @@ def joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Data):
         return v
     return w.fresh(labels(v), mixing.tag_of(v))
+
+
+def _as_read(w: Walk, v: Value) -> Value:
+    """Tokens that are read by one library or by another that nobody knows: they are the same tokens."""
+    if not isinstance(v, Alt):
+        return v
+    known = [x for x in v.values if isinstance(x, Data) and x.tok is not None]
+    rest = [x for x in v.values if x not in known]
+    return known[0] if len(known) == 1 and not any(w.val_reads(labels(x)) for x in rest) else v
 
 
 def _with_target(w: Walk, items: list[Value]) -> bool:

@@ -208,6 +208,9 @@ def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     if name in ("full", "full_like", "new_full") and len(a) > 1:
         d.lab = labels(a[1])
         filled(w, d, a[1])
+        if isinstance(a[1], Const) and isinstance(a[1].v, (int, float)) and a[1].v < 0:
+            w.unfilled[id(d)] = 0
+            w.kept.append(d)
     if name in ("Tensor", "LongTensor", "FloatTensor", "new_tensor", "ndarray") and a:
         d.lab = labels(a[0])
         d.tag = mixing.tag_of(a[0])

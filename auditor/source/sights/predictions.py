@@ -165,6 +165,16 @@ def taken(w: Walk, root: object, place: tuple[int, int] | None) -> int:
     return w.marks.make(Mark.LEAK, Leak(Sight.TARGET_GATE, site, what, aligned=True, base=base, start=start + shift))
 
 
+def singled_out(w: Walk, marks: int) -> int:
+    """The mark of a row over the vocabulary in which these tokens have an entry unlike the others."""
+    r = next((r for r in w.marks.reads(w.val_reads(marks)) if r.start is not None), None)
+    if r is None:
+        return 0
+    what = "of all tokens of the vocabulary the one being scored is treated unlike the others"
+    known = Leak(Sight.TARGET_GATE, w.site, what, aligned=True, base=r.base, start=r.start or 0, guards=w.open_guards())
+    return w.marks.make(Mark.LEAK, known)
+
+
 def retagged(w: Walk, scores: int, tagged: str) -> int:
     """The same scores after a step that changes what they are."""
     out = 0
