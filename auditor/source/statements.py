@@ -16,6 +16,7 @@ from auditor.source import assign, calls, expressions, imports, loops, mixing
 from auditor.source.labels import Mark
 from auditor.source.library.environment import configured
 from auditor.source.sights import branches
+from auditor.source.terms import build
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import OutOfFuel, Walk
 from rules.events import Setting
@@ -97,7 +98,7 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
         branches.after_if(w, n, labels(test), first, second, f)
 
     w.rivals.append(w.score_marks(labels(test)) if isinstance(test, Data) and test.tag == "better" else 0)
-    return _both(w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f), settle)
+    return _both(w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f), settle, test)
 
 
 def _both(
@@ -108,6 +109,7 @@ def _both(
     one: Callable[[], Signal],
     other: Callable[[], Signal],
     after_both: Callable[[Signal, Signal], None] | None = None,
+    test: Value = NONE,
 ) -> Signal:
     """Both ways of a condition that nobody could decide, from the same names."""
     number = w.guard_number(n, marks)
@@ -127,17 +129,17 @@ def _both(
         return f"maybe {number}:then" if second != "raise" else None
     if first is not None and second is not None:
         return first if first == second or first != "raise" else second
-    merge(f, before, after)
+    merge(w, f, after, test)
     return None
 
 
-def merge(f: Frame, before: dict[str, Value], other: dict[str, Value]) -> None:
-    """Join the names of two branches into the frame; `f.locals` holds those of one."""
+def merge(w: Walk, f: Frame, other: dict[str, Value], test: Value) -> None:
+    """Join the names of two branches into the frame; `f.locals` holds those of the one that is taken where `test` fails."""
     mine = f.locals
     for name, v in other.items():
         m = mine.get(name)
         if m is not v:
-            mine[name] = join(m, v) if m is not None else v
+            mine[name] = build.chosen(w, test, v, m, join(m, v)) if m is not None else v
 
 
 def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
@@ -235,7 +237,9 @@ def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
 
 
 def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
-    f.returns.append(mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE)
+    v = mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE
+    f.returns.append(v)
+    build.returned(w, v)
     return "return"
 
 
