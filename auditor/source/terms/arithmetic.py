@@ -19,6 +19,8 @@ from auditor.source.terms.worlds import (
     tokens_in,
 )
 
+TINY = 1e-5
+
 
 def _kind(a: Num, b: Num) -> str:
     kinds = {a.kind, b.kind}
@@ -83,6 +85,15 @@ def _times(world: World, t: Term) -> Num:
     return Num(_kind(a, b), tuple(p * q for p, q in zip(a.of, b.of, strict=True)))
 
 
+def _most(world: World, t: Term) -> Num:
+    """The larger of two; a tiny floor guards a logarithm and is no share of anything."""
+    a, b = t.parts
+    for x, floor in ((a, b), (b, a)):
+        if floor.op == "num" and isinstance(floor.args[0], float) and 0 < floor.args[0] <= TINY:
+            return world.work(x)
+    return _two(max)(world, t)
+
+
 def _shared(x: Term, y: Term) -> bool:
     """Whether two rows are known to have the same extent: neither, or both, are made of one prediction."""
     a, b = ({t for t in parts_of(p) if t.op == "dist"} for p in (x, y))
@@ -122,8 +133,8 @@ def _equal(world: World, t: Term) -> Num:
     a, b = t.parts
     for x, y in ((a, b), (b, a)):
         if x in world.targets:
-            if world.targets & tokens_in(y):
-                raise NotKnown
+            if world.targets & tokens_in(y) or y.op == "num":
+                raise NotKnown  # a fixed token, such as one that fills up a batch, may not count at all
             at = class_of(world, plain(y))
             hit = t.op == "=="
             return Num("entry", tuple(float((i == at) is hit) for i in range(FEW + 1)))
@@ -165,7 +176,7 @@ ARITHMETIC: dict[str, Callable[[World, Term], Num]] = {
     "-": _two(lambda a, b: a - b),
     "/": _two(lambda a, b: a / b),
     "**": _two(_power),
-    "max": _two(max),
+    "max": _most,
     "min": _two(min),
     ">": _two(lambda a, b: float(a > b)),
     ">=": _two(lambda a, b: float(a >= b)),

@@ -51,6 +51,7 @@ class World:
     loose: bool = False
     asked: set[object] = field(default_factory=set)
     cells: tuple[Term, ...] = ()  # what is read from tables
+    dists: tuple[Term, ...] = ()  # predictions
     experts: int = 8  # how many predictions are mixed
 
     @property
@@ -160,8 +161,22 @@ def _fold(world: World, t: Term) -> Num:
     return Num(n.kind.removesuffix(" of experts"), tuple(sum(n.of[i::step]) for i in range(step)))
 
 
+def _source(world: World, t: Term) -> object:
+    """Which model made a prediction of which tokens, as far as the marks tell; None where it is more than logits."""
+    if not t.parts or t.parts[0].op != "any":
+        return None
+    m, lab = world.w.marks, t.parts[0].args[1]
+    assert isinstance(lab, int)
+    heads = frozenset((r.base, r.start) for r in m.reads(world.w.val_reads(lab)))
+    return (m.only(lab, Mark.PARAMETER), heads)
+
+
 def _dist(world: World, t: Term) -> Num:
-    key = t
+    key: object = t
+    source = _source(world, t)
+    if source is not None and any(d != t and _source(world, d) == source for d in world.dists):
+        world.guessed.setdefault("twins", one(0.0))  # a model that is asked twice may say the same
+        key = source if world.level % 2 else t
     if key not in world.given:
         sharp = (1.0, 0.3, 4.0)[world.scale % 3]
         raw = [world.state.random() ** (1 / sharp) + 1e-6 for _ in range(FEW)]
