@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from auditor.source.labels import Mark
+from auditor.source.labels import Mark, Read
+from auditor.source.sights.keys import before
 from auditor.source.terms.term import Store, Term, has, parts_of, plain, table
 from auditor.source.walk import Walk
 
@@ -40,6 +41,7 @@ class World:
     size: int
     targets: frozenset[Term]
     turns: tuple[tuple[int, int], ...]
+    scored: tuple[Read, ...]  # the same as runs of tokens
     rules: dict[str, Callable[[World, Term], Num]]
     state: random.Random
     guess: random.Random
@@ -53,10 +55,6 @@ class World:
     cells: tuple[Term, ...] = ()  # what is read from tables
     dists: tuple[Term, ...] = ()  # predictions
     experts: int = 8  # how many predictions are mixed
-
-    @property
-    def heads(self) -> set[tuple[object, ...]]:
-        return {t.args for t in self.targets}
 
     @property
     def times(self) -> tuple[int, ...]:
@@ -104,14 +102,23 @@ def _any(world: World, t: Term) -> Num:
     return _guess(world, key)
 
 
-def past(world: World, lab: int) -> None:
+def past(world: World, lab: object) -> None:
     """Nothing can be said where a value may know the token itself."""
+    assert isinstance(lab, int)
     w = world.w
     now = [w.scores[n] for n in w.marks.numbers(lab, Mark.SCORE)]
     if any(s.turns == world.turns[: len(s.turns)] for s in now) or lab & w.marks.mask[Mark.LEAK]:
         raise NotKnown
-    if world.heads & {(r.base, r.start) for r in w.marks.reads(w.val_reads(lab))}:
+    if not all(_behind(world, r) for r in w.marks.reads(w.val_reads(lab))):
         raise NotKnown
+
+
+def _behind(world: World, r: Read) -> bool:
+    """Whether tokens are known to stand before the scored ones, or to be those of an earlier turn."""
+    now = dict(world.turns)
+    if any(loop in now and now[loop] != k for loop, k in r.turns):
+        return True
+    return r.stop is not None and any(t.base == r.base and before(r, t) for t in world.scored)
 
 
 def _single(world: World, t: Term) -> Num:
@@ -247,6 +254,8 @@ def _cell(world: World, t: Term) -> Num:
         rank = max(rank, *s.reach)
     if any(told[:-1]):
         raise NotKnown
+    for k in (x for key in keys for x in parts_of(key) if x.op == "any"):
+        past(world, k.args[1])
     if told and told[-1]:
         bare = keys[-1] in world.targets
         if len(keys) < rank:
