@@ -142,6 +142,7 @@ class Sight(StrEnum):
     ORACLE = "oracle"  # the better of several losses of the same token is kept
     HASHED_RATIO = "hashed-ratio"  # ratio of two counters with separate hashes, used as a probability
     UNNORMALISED = "unnormalised"  # mixed at the target only, with something that is no distribution
+    UNSUMMED = "unsummed"  # a table is mixed in, and nobody could tell whether the result sums to 1
     ENTROPY_EXPERT = "entropy-expert"  # something that is not a token's loss stands among the experts' losses
     HEDGE = "hedge"  # expert weights learned from past losses
     TILT = "tilt"  # one hinted token lifted, with its normaliser

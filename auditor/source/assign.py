@@ -9,6 +9,7 @@ from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers
 from auditor.source.sights import cuts, keys, losses, predictions
 from auditor.source.sights.ending import CALIBRATED
+from auditor.source.terms import build, stores
 from auditor.source.tokens import moved, number
 from auditor.source.values import (
     NAME,
@@ -270,6 +271,8 @@ def scope_of(w: Walk, h: Holder) -> Scope:
 def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -> None:
     """`owner[key] = v`, or `owner[key] += v` when `accumulate`."""
     if isinstance(owner, Dict):
+        if not accumulate:
+            stores.stored(w, owner, key, v)
         set_in_dict(w, owner, key, v)
     elif isinstance(owner, Seq):
         if (
@@ -419,9 +422,13 @@ def write(
     index: Value | None = None,
     accumulate: bool = False,
     value: Value | None = None,
+    amount: Value | None = None,
     site: Site | None = None,
 ) -> None:
-    """Write into a tensor or array in place. `index` says where, `accumulate` that the old content counts on."""
+    """Write into a tensor or array in place. `index` says where, `accumulate` that the old content counts on.
+
+    `amount` is what is written, where it is no `value` of interest by itself.
+    """
     root = target.root
     at = site or w.site
     if root.holder is not None:
@@ -430,6 +437,8 @@ def write(
         write_parameters(w, root.holder, marks, at, strong=value is not None and copied_from(value) is root.holder)
         return
     w.levels.pop(id(root), None)
+    if index is not None or not accumulate:
+        stores.written(w, target, index, value if value is not None else amount, accumulate)
     where = labels(index) if index is not None else 0
     table = w.val_reads(where) if index is not None and _by_token(index) else 0
     if table and id(root) in w.passing and marks & w.marks.mask[Mark.PARAMETER]:
@@ -521,6 +530,8 @@ def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
     v = mixing.kept(w, expressions.evaluate(w, n.value, f))
     if isinstance(n.op, ast.Add):
         v = losses.summed(w, v)
+    w.site = w.here(n, f)
+    build.scored(w, "+=", [v])
     t = n.target
     if isinstance(t, ast.Subscript):
         owner = expressions.evaluate(w, t.value, f)
@@ -528,7 +539,10 @@ def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
         w.site = w.here(n, f)
         if isinstance(owner, Data):
             write(w, owner, labels(v), index=key, accumulate=True, value=v)
+            if not isinstance(n.op, ast.Add):
+                stores.spoilt(w, owner)
             return
+        stores.counted(w, owner, key, v, isinstance(n.op, ast.Add))
         old = subscripts.item(w, owner, key, n)
         if isinstance(old, Data) and (old.root.site is not None or old.root.holder is not None):
             in_place(w, old, v, n.op)
@@ -569,6 +583,7 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
     """An in-place operation on a tensor. Losses that are subtracted or multiplied in teach a weight."""
     marks = labels(v)
     root = old.root
+    stores.changed(w, old, op, v)
     learns = (
         isinstance(op, (ast.Sub, ast.Mult, ast.Div))
         and root.holder is None

@@ -8,6 +8,7 @@ from typing import Any
 
 from auditor.source import attributes, expressions, loops, special, statements, summary
 from auditor.source.library import dispatch, environment, executed
+from auditor.source.terms import build
 from auditor.source.values import (
     NONE,
     Alt,
@@ -459,7 +460,7 @@ def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         return made
     out: Value | None = None
     for r in f.returns:
-        out = join(out, r)
+        out = build.either(w, out, r, join(out, r)) if out is not None else r
     return out if out is not None else NONE
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from auditor.source import assign, attributes, calls, loops, mixing, narrow, operators, special, subscripts, tokens
+from auditor.source.terms import build
 from auditor.source.values import (
     NONE,
     Alt,
@@ -226,7 +227,7 @@ def _unary(w: Walk, n: ast.UnaryOp, f: Frame) -> Value:
             return Data(v.lab)
     if isinstance(n.op, ast.USub):
         w.site = w.here(n, f)
-        return mixing.negate(w, v)
+        return build.negated(w, v, mixing.negate(w, v))
     d = Data(labels(v), tag=mixing.tag_of(v) if mixing.tag_of(v) in ("condition", "mask", "hit") else "")
     if isinstance(n.op, ast.Invert) and isinstance(v, Data):
         d.parts = operators.other_side(tokens.all_parts(v))
@@ -257,7 +258,7 @@ def _if_exp(w: Walk, n: ast.IfExp, f: Frame) -> Value:
     with w.branch(f"{number}:else"), narrow.asked(w, n.test, f, False):
         b = evaluate(w, n.orelse, f)
     w.site = w.here(n, f)
-    return mixing.selected(w, test, a, b)
+    return build.chosen(w, test, a, b, mixing.selected(w, test, a, b))
 
 
 def _attribute(w: Walk, n: ast.Attribute, f: Frame) -> Value:
@@ -279,7 +280,7 @@ def _subscript(w: Walk, n: ast.Subscript, f: Frame) -> Value:
     owner = evaluate(w, n.value, f)
     key = evaluate(w, n.slice, f)
     w.site = w.here(n, f)
-    return subscripts.item(w, owner, key, n)
+    return build.item(w, owner, key, subscripts.item(w, owner, key, n))
 
 
 def _comprehension(w: Walk, n: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, f: Frame) -> Value:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from auditor.source.labels import Mark, Read
 from auditor.source.shipped import payload
-from auditor.source.sights import coverage, cuts, native_calls, predictions
+from auditor.source.sights import coverage, cuts, mass, native_calls, predictions
 from auditor.source.sights.ending import finish
 from auditor.source.walk import Reported, Scored, Seen, Site, Updated, Walk, branch_of
 from auditor.source.witness import met
@@ -28,7 +28,7 @@ _PIECE = re.compile(r"[^{}\d]{4,}")
 
 def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
     """The event graph, as plain facts."""
-    for last in (finish, predictions.finish, warmups, coverage.finish):
+    for last in (finish, predictions.finish, mass.finish, warmups, coverage.finish):
         try:
             last(w)
         except Exception as e:  # what was found before still stands

@@ -257,7 +257,7 @@ def marked(v: Value, lab: int, w: Walk | None = None, loop: int = -1) -> Value:
         if w is not None and v.tok is not None and v.lab:
             return _turned(w, v, lab)
         d = Data(v.lab | lab, base=v, tag=v.tag, tok=v.tok, text=v.text)
-        d.sym, d.off, d.shape = v.sym, v.off, v.shape
+        d.sym, d.off, d.shape, d.term = v.sym, v.off, v.shape, v.term
         return d
     if isinstance(v, Seq) and v.kind == "tuple":
         return Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)

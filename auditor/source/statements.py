@@ -16,6 +16,7 @@ from auditor.source import assign, calls, expressions, imports, loops, mixing, n
 from auditor.source.labels import Mark
 from auditor.source.library.environment import configured
 from auditor.source.sights import branches, skips
+from auditor.source.terms import build
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import OutOfFuel, Walk
 from rules.events import Setting
@@ -105,7 +106,7 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
         return block(w, body, f)
 
     number = questions.number(w, n, labels(test), f)
-    return _both(w, number, f, lambda: way(n.body, True), lambda: way(n.orelse, False), settle)
+    return _both(w, number, f, lambda: way(n.body, True), lambda: way(n.orelse, False), settle, test)
 
 
 def _both(
@@ -115,6 +116,7 @@ def _both(
     one: Callable[[], Signal],
     other: Callable[[], Signal],
     after_both: Callable[[Signal, Signal], None] | None = None,
+    test: Value = NONE,
 ) -> Signal:
     """Both ways of a condition that nobody could decide, from the same names."""
     before = dict(f.locals)
@@ -133,17 +135,17 @@ def _both(
         return f"maybe {number}:then" if second != "raise" else None
     if first is not None and second is not None:
         return first if first == second or first != "raise" else second
-    merge(f, before, after)
+    merge(w, f, after, test)
     return None
 
 
-def merge(f: Frame, before: dict[str, Value], other: dict[str, Value]) -> None:
-    """Join the names of two branches into the frame; `f.locals` holds those of one."""
+def merge(w: Walk, f: Frame, other: dict[str, Value], test: Value) -> None:
+    """Join the names of two branches into the frame; `f.locals` holds those of the one that is taken where `test` fails."""
     mine = f.locals
     for name, v in other.items():
         m = mine.get(name)
         if m is not v:
-            mine[name] = join(m, v) if m is not None else v
+            mine[name] = build.chosen(w, test, v, m, join(m, v)) if m is not None else v
 
 
 def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
@@ -242,7 +244,9 @@ def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
 
 
 def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
-    f.returns.append(mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE)
+    v = mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE
+    f.returns.append(v)
+    build.returned(w, v)
     return "return"
 
 

@@ -346,6 +346,8 @@ def _token_key(key: Value) -> bool:
 def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
     r: Read = owner.tok
     lab = labels(key)
+    if isinstance(key, Seq) and key.kind == "tuple" and len(key.items) == 2 and _is_new(key.items[1]):
+        key = key.items[0]  # `[1:, None]` is the run from the second token on, in a column
     picked = w.marks.turns(lab)
     if r.split is Split.TRAIN:
         return narrow(w, owner, r, 0)
@@ -392,6 +394,10 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
         base, start = from_base(w, r.base, r.start, at)
         return narrow(w, owner, Read(r.split, r.at, turns, base, start, None, r.parts, r.sidecar), 0)
     return narrow(w, owner, Read(r.split, r.at, turns, r.base, r.start, None, r.parts, r.sidecar), 0)
+
+
+def _is_new(key: Value) -> bool:
+    return isinstance(key, Const) and key.v is None
 
 
 def _end_in_first_row(w: Walk, r: Read, key: Seq) -> int | None:

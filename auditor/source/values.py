@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from auditor.source.terms.term import Term
     from auditor.source.walk import Walk
 
 
@@ -49,7 +50,21 @@ class Data(Value):
     `text` is the known part of a string. `holder` is set on trainable parameters.
     """
 
-    __slots__ = ("base", "born", "holder", "off", "parts", "shape", "site", "snapshot", "sym", "tag", "text", "tok")
+    __slots__ = (
+        "base",
+        "born",
+        "holder",
+        "off",
+        "parts",
+        "shape",
+        "site",
+        "snapshot",
+        "sym",
+        "tag",
+        "term",
+        "text",
+        "tok",
+    )
 
     def __init__(
         self,
@@ -73,6 +88,7 @@ class Data(Value):
         self.shape: tuple[int | None, ...] | None = None
         self.snapshot: Holder | None = None
         self.parts: frozenset[str] = frozenset()
+        self.term: Term | bool | None = None  # see `terms/`; False when it is not known any more
 
     @property
     def root(self) -> Data:

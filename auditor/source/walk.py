@@ -35,6 +35,7 @@ from rules.place import Location
 if TYPE_CHECKING:
     from auditor.source.library.functions import Applied
     from auditor.source.sights.native_calls import Outcome
+    from auditor.source.terms.term import Check, Store
 
 MAX_STEPS = 3_000_000  # evaluated nodes
 MAX_SECONDS = 30.0  # of work; waiting for a busy machine does not count
@@ -259,6 +260,9 @@ class Walk:
     written: set[int] = field(default_factory=set)  # holders whose parameters went into a file
     held: set[str] = field(default_factory=set)  # the names under which files hold things
     restored: set[int] = field(default_factory=set)  # holders whose parameters were loaded
+    stores: dict[int, Store] = field(default_factory=dict)  # arrays and dicts that may be tables, see `terms/`
+    ways_out: dict[int, int] = field(default_factory=dict)  # by returned value: what the conditions around it ask
+    sums: list[Check] = field(default_factory=list)  # probabilities that became losses
     notes: list[Note] = field(default_factory=list)  # what can only be told at the end of the walk
     ways: dict[int, tuple[str, ast.If | ast.While | ast.For, set[bool | None]]] = field(
         default_factory=dict

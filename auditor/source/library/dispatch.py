@@ -26,6 +26,7 @@ from auditor.source.library import (
     workers,
 )
 from auditor.source.sights import native_calls, states
+from auditor.source.terms import build
 from auditor.source.values import (
     NONE,
     Alt,
@@ -63,7 +64,8 @@ def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if handler is not None and path in _QUESTIONS:
         return handler(w, path, args, kw, n)
     if handler is not None:
-        return states.called(w, [*args, *kw.values()], handler(w, path, args, kw, n))
+        out = states.called(w, [*args, *kw.values()], handler(w, path, args, kw, n))
+        return build.called(w, path.rsplit(".", 1)[-1], args, kw, out)
     top = path.split(".", 1)[0]
     if top in NETWORK:
         return files.network(w, path, args, kw)
@@ -140,7 +142,7 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
     if name in w.natives and isinstance(owner, (LibObj, Data, Lib, Alt)):
         return native_calls.called(w, name, args, kw)
     if isinstance(owner, Data):
-        return methods.method(w, owner, name, args, kw, n)
+        return build.called(w, name, [owner, *args], kw, methods.method(w, owner, name, args, kw, n))
     if isinstance(owner, Inst):
         if owner.is_optimizer:
             return optimisers.method(w, owner, name, args, kw)
@@ -159,7 +161,8 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
             return layers.module_method(w, owner, name, args, kw, n)
         return objects.object_method(w, owner, name, args, kw, n)
     if isinstance(owner, (Seq, Dict)):
-        return containers.method(w, owner, name, args, kw, n)
+        found = containers.method(w, owner, name, args, kw, n)
+        return build.item(w, owner, args[0], found) if name == "get" and args and isinstance(owner, Dict) else found
     if isinstance(owner, Const):
         return texts.constant_method(w, owner, name, args, kw)
     if isinstance(owner, Alt):

@@ -10,6 +10,7 @@ from auditor.source.labels import Mark
 from auditor.source.library import containers, tensors
 from auditor.source.sights import coverage, losses
 from auditor.source.sights.ending import BOUND_PICKED
+from auditor.source.terms import build
 from auditor.source.tokens import number
 from auditor.source.values import (
     NONE,
@@ -165,7 +166,7 @@ def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             c = Data()
             assert isinstance(c, Data)
             c.sym = w.symbol()
-        out.append(Seq([c, x], "tuple"))
+        out.append(Seq([c, build.nth(w, v, c, x) if at == 0 else x], "tuple"))
     return Seq(out, "list", more)
 
 

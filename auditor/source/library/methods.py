@@ -8,6 +8,7 @@ from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers, memory, operations, optimisers, probabilities, statistics, tensors
 from auditor.source.sights import coverage, losses, predictions, states
+from auditor.source.terms import stores
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
@@ -270,6 +271,7 @@ def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
         return
     root = owner.root
     if not add and isinstance(source, Const) and root.site is not None and root.born == tuple(w.turns):
+        stores.written(w, owner, index, source, False)
         root.lab |= labels(index)  # a row per token with one entry set, made and used in this turn: no table
         return
     if not add and isinstance(source, Const) and root.site is None and root.holder is None:
@@ -285,8 +287,16 @@ def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
         owner.root.tag = "byte row"
         owner.tag = "byte row"
     assign.write(
-        w, owner, labels(source), index=index, accumulate=True, value=source if isinstance(source, Data) else None
+        w,
+        owner,
+        labels(source),
+        index=index,
+        accumulate=True,
+        value=source if isinstance(source, Data) else None,
+        amount=source,
     )
+    if not add:
+        stores.spoilt(w, owner)
 
 
 def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:

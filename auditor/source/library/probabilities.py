@@ -11,6 +11,7 @@ import math
 from auditor.source import mixing, tokens
 from auditor.source.labels import Mark
 from auditor.source.sights import keys, losses, predictions
+from auditor.source.terms import build
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target
 from auditor.source.values import NONE, Alt, Args, Const, Data, Kw, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
@@ -72,7 +73,7 @@ def gather(w: Walk, owner: Data, idx: Value) -> Value:
 def where(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if len(a) < 3:
         return Data(all_labels(a, k) & ~w.marks.mask[Mark.TURN], tag="subset")
-    return mixing.selected(w, a[0], a[1], a[2])
+    return build.chosen(w, a[0], a[1], a[2], mixing.selected(w, a[0], a[1], a[2]))
 
 
 def least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

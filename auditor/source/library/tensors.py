@@ -10,6 +10,7 @@ from auditor.source import assign, calls, mixing, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import functions, iteration, memory, methods, operations, probabilities, workers
 from auditor.source.sights import coverage, cuts, predictions
+from auditor.source.terms import stores
 from auditor.source.tokens import AT_TARGET, number
 from auditor.source.values import (
     NONE,
@@ -217,6 +218,8 @@ def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     dims = a[0].items if a and isinstance(a[0], Seq) else a
     if not name.endswith("_like"):
         d.shape = tuple(x.v if isinstance(x, Const) and isinstance(x.v, int) else None for x in dims)
+    if not w.forward_depth:
+        stores.fresh(w, name, a, k, d)
     kind = k.get("dtype")
     if isinstance(kind, Lib) and kind.path.rsplit(".", 1)[-1] in ("bool", "bool_"):
         d.tag = "mask"
@@ -299,7 +302,8 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _add_at(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if len(a) >= 2 and isinstance(a[0], Data):
-        assign.write(w, a[0], labels(a[2]) if len(a) > 2 else 0, index=a[1], accumulate=True)
+        added = a[2] if len(a) > 2 else NONE
+        assign.write(w, a[0], labels(added), index=a[1], accumulate=True, amount=added)
     return NONE
 
 

@@ -87,10 +87,10 @@ def _behind(w: Walk, key: int, targets: int) -> bool:
         if t.start is not None:
             heads.setdefault(t.base, []).append(t)
     found = w.marks.reads(key)
-    return bool(found) and all(r.base in heads and all(_before(r, t) for t in heads[r.base]) for r in found)
+    return bool(found) and all(r.base in heads and all(before(r, t) for t in heads[r.base]) for r in found)
 
 
-def _before(r: Read, t: Read) -> bool:
+def before(r: Read, t: Read) -> bool:
     """Whether a token stands before another one; of two runs of one length, whether each does at its place."""
     if r.start is None or t.start is None or r.start >= t.start:
         return False
