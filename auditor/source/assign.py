@@ -29,6 +29,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    View,
     copied_from,
     join,
     labels,
@@ -364,7 +365,7 @@ def _without_reads(w: Walk, v: Value) -> Value:
 
 def table_update(w: Walk, owner: Value, marks: int, name: str) -> int:
     """A table took validation tokens in; returns the UPDATE mark."""
-    number = id(owner.root) if isinstance(owner, Data) else id(owner)
+    number = id(owner.root) if isinstance(owner, Data) else id(owner.base if isinstance(owner, View) else owner)
     key = ("table", number, w.site, marks & w.marks.mask[Mark.READ], tuple(w.turns), tuple(w.guards))
     found = w.derived.get(key)
     if found is None:
@@ -423,6 +424,8 @@ def write(
             marks & ~w.marks.mask[Mark.READ] if made else marks
         )  # what a model says of its context stays in the turn
         bit = table_update(w, target, table | counted, "table")
+        if root.site is not None and root.born == tuple(w.turns):  # a row of this turn knows how its place was found
+            root.lab |= where & (w.marks.mask[Mark.ANSWER] | w.marks.mask[Mark.SOUGHT] | w.marks.mask[Mark.LOOKUP])
         root.lab |= bit | (kept & ~w.marks.mask[Mark.READ] & ~w.marks.mask[Mark.SCORE])
         root.tag = root.tag if root.tag not in ("", "tokens") else "table"
         return

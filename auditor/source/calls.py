@@ -8,6 +8,7 @@ from typing import Any
 
 from auditor.source import attributes, expressions, loops, statements, summary
 from auditor.source.library import dispatch, environment, executed
+from auditor.source.sights import answers
 from auditor.source.values import (
     NONE,
     Alt,
@@ -452,10 +453,7 @@ def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         made = Seq(f.yields or [], "generator", True)
         made.quiet = f.quiet > w.no_grad
         return made
-    out: Value | None = None
-    for r in f.returns:
-        out = join(out, r)
-    return out if out is not None else NONE
+    return answers.together(w, f.returns) or NONE
 
 
 def bind(w: Walk, fn: Func, args: Args, kw: Kw, f: Frame) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from auditor.source import assign, calls, expressions, statements, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.sights import branches, states
-from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
+from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, Item, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 from auditor.unpack.parse import walk
 
@@ -211,8 +211,9 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
         return [*some, last] if last is not None else some, True
     lab = labels(source)
     out = []
+    kind = Item if w.score_marks(lab) and isinstance(source, Data) and source.tag in tokens.AT_TARGET else Data
     for _ in range(2):
-        d = Data(
+        d = kind(
             lab, base=source if isinstance(source, Data) else None, tag=source.tag if isinstance(source, Data) else ""
         )
         d.sym = w.symbol()
@@ -243,10 +244,12 @@ def marked(v: Value, lab: int, w: Walk | None = None, loop: int = -1) -> Value:
     if isinstance(v, Const):
         return v if v.v is None or v.lab | lab == v.lab else Const(v.v, v.lab | lab)
     if isinstance(v, Data):
+        if isinstance(v, Item) and w is not None and loop >= 0 and (picked := w.marks.turns(lab)):
+            return tokens.row(w, v, labels(v) | lab, Const(0), picked)
         if w is not None and v.tok is not None and v.lab:
             return _turned(w, v, lab)
         d = Data(v.lab | lab, base=v, tag=v.tag, tok=v.tok, text=v.text)
-        d.sym, d.off, d.shape = v.sym, v.off, v.shape
+        d.sym, d.off, d.shape, d.pure = v.sym, v.off, v.shape, v.pure
         return d
     if isinstance(v, Seq) and v.kind == "tuple":
         return Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)

@@ -15,7 +15,7 @@ from typing import Any
 from auditor.source import assign, calls, expressions, imports, loops, mixing
 from auditor.source.labels import Mark
 from auditor.source.library.environment import configured
-from auditor.source.sights import branches
+from auditor.source.sights import answers, branches
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import OutOfFuel, Walk
 from rules.events import Setting
@@ -97,7 +97,8 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
         branches.after_if(w, n, labels(test), first, second, f)
 
     w.rivals.append(w.score_marks(labels(test)) if isinstance(test, Data) and test.tag == "better" else 0)
-    return _both(w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f), settle)
+    with w.test(labels(test) | answers.sought(w, test)):
+        return _both(w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f), settle)
 
 
 def _both(
@@ -127,17 +128,19 @@ def _both(
         return f"maybe {number}:then" if second != "raise" else None
     if first is not None and second is not None:
         return first if first == second or first != "raise" else second
-    merge(f, before, after)
+    merge(w, marks, f, after)
     return None
 
 
-def merge(f: Frame, before: dict[str, Value], other: dict[str, Value]) -> None:
+def merge(w: Walk, test: int, f: Frame, other: dict[str, Value]) -> None:
     """Join the names of two branches into the frame; `f.locals` holds those of one."""
     mine = f.locals
     for name, v in other.items():
         m = mine.get(name)
         if m is not v:
-            mine[name] = join(m, v) if m is not None else v
+            knows = answers.either(w, test, v, m) if m is not None else 0
+            both = join(m, v)
+            mine[name] = Data(labels(both) | knows) if knows else both
 
 
 def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
@@ -235,7 +238,9 @@ def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
 
 
 def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
-    f.returns.append(mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE)
+    v = mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE
+    answers.returned(w, v)
+    f.returns.append(v)
     return "return"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from auditor.source.labels import Lookup, Mark, Read
-from auditor.source.sights import cuts, predictions
-from auditor.source.values import Alt, Const, Data, Seq, Value, labels
+from auditor.source.sights import answers, cuts, predictions
+from auditor.source.values import Alt, Const, Data, Dict, Seq, Value, View, labels
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
 from rules.place import Location
@@ -146,7 +146,7 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         lab |= predictions.taken(w, owner.root, _low(w, key))
     picked = w.marks.turns(lab) if _is_row(key) else frozenset()
     if picked and (w.val_reads(own) or w.score_marks(own)):
-        return _row(w, owner, own, key, picked)
+        return row(w, owner, own, key, picked)
     new = own | (lab & ~w.marks.mask[Mark.TURN])
     bounds = edges(w, key) | (all_parts(key) if isinstance(key, Data) else frozenset())
     bounds = frozenset(b for b in bounds if not _at_the_end(owner, b))
@@ -203,7 +203,7 @@ def _is_row(key: Value) -> bool:
     return isinstance(first, Data) and first.tag == ""
 
 
-def _row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int, int]]) -> Data:
+def row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int, int]]) -> Data:
     """One row of tokens or of losses, picked by a turn of a loop: other rows are other tokens."""
     bounds = edges(w, key)
     reads = w.val_reads(own)
@@ -464,6 +464,8 @@ def _sliced(w: Walk, r: Read, key: Seq, turns: frozenset[tuple[int, int]]) -> Re
                 start = start + a[1] if start is not None else None
             else:
                 start = stop + a[1] if stop is not None else None
+                if start is not None and r.base == 0 and r.start is not None:
+                    start = max(start, r.start)  # a run that is shorter is taken whole
         else:
             base, start = from_base(w, base, start, a)
             stop = None
@@ -495,8 +497,11 @@ def last_of(w: Walk, owner: Data) -> Data | None:
     return narrow(w, owner, Read(r.split, r.at, r.turns, end[0], end[1] - 1, end[1], r.parts, r.sidecar), 0)
 
 
-def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
-    """A table read under a key made of tokens; a score where the table is a distribution and the key its column."""
+def table_lookup(w: Walk, owner: Value, own: int, key: Value, table: Value | None = None) -> Data:
+    """A table read under a key made of tokens; a score where the table is a distribution and the key its column.
+
+    `table` is the table itself where `owner` only stands for it.
+    """
     lab = labels(key)
     last = key.items[-1] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
     tag = owner.tag if isinstance(owner, Data) else ""
@@ -520,7 +525,7 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
             kind = predictions.COUNTED
         own_vocabulary(w, labels(last))
         return at_target(w, rest, w.val_reads(labels(last)), kind)
-    root = owner.root if isinstance(owner, Data) else owner
+    root = table or (owner.root if isinstance(owner, Data) else owner)
     hashed = _is_hashed(key)
     if own & (w.marks.mask[Mark.UPDATE]) or (hashed and not own & w.marks.mask[Mark.PARAMETER]) or tag == "table":
         bit = w.marks.make(
@@ -532,10 +537,22 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
                 Location(w.site.path, w.site.line),
                 tag == "generic",
                 w.open_guards(),
+                isinstance(owner, Dict),
+                _row_key(w, owner),
             ),
         )
-        return Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
+        out = Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
+        out.pure = answers.ENTRY
+        return out
     return Data(own | lab, tag=tag if tag not in ("tokens", "table") else "")
+
+
+def _row_key(w: Walk, owner: Value) -> int:
+    """The tokens of the key under which this table was found in a dict of tables, the last one if it went through several."""
+    if not isinstance(owner, View) and not (isinstance(owner, Data) and owner.tag == "count"):
+        return 0
+    found = [look.key for look in w.marks.lookups(owner.lab) if look.whole]
+    return found[-1] if found else 0
 
 
 def launched(w: Walk, args: list[Value]) -> Data:
@@ -600,5 +617,8 @@ def at_target(w: Walk, inputs: int, targets: int, kind: str, bounds: frozenset[s
     """The probability (or its logarithm) that a prediction gives to the tokens that came: a score."""
     bit = w.score(w.site, targets, inputs, kind, bounds)
     predictions.at_score(w, bit, targets, inputs)
+    answers.at_score(w, bit, targets, inputs)
     params = inputs & w.marks.mask[Mark.PARAMETER]
-    return Data(bit | params, tag=kind if kind != predictions.COUNTED else "target probability")
+    out = Data(bit | params, tag=kind if kind != predictions.COUNTED else "target probability")
+    out.pure = answers.ENTRY
+    return out

@@ -237,6 +237,10 @@ class Walk:
     hashed_at: dict[int, Site] = field(default_factory=dict)  # the tokens of a key, and where they first made up one
     ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
     ranked: set[int] = field(default_factory=set)  # lists in order of size
+    tests: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # marks of undecided conditions around, and calls around them
+    hinged: dict[int, int] = field(default_factory=dict)  # handed back in a branch, with what it then knows
     asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number
     natives: dict[str, list[Outcome]] = field(default_factory=dict)  # what was seen in native functions
     native_suspects: tuple[Suspect, ...] = ()
@@ -310,6 +314,19 @@ class Walk:
             yield
         finally:
             self.guards.pop()
+
+    @contextmanager
+    def test(self, marks: int) -> Iterator[None]:
+        """Walk the branches of a condition that is made of these marks."""
+        m = self.marks.mask
+        told = marks & (m[Mark.ANSWER] | m[Mark.SOUGHT] | m[Mark.LOOKUP])
+        if told:
+            self.tests.append((told, len(self.stack)))
+        try:
+            yield
+        finally:
+            if told:
+                self.tests.pop()
 
     def open_guards(self) -> tuple[str, ...]:
         """The conditions around that nobody could decide."""

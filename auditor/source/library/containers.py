@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, calls, expressions, loops, subscripts
+from auditor.source import assign, calls, expressions, loops, subscripts, tokens
 from auditor.source.labels import Mark
 from auditor.source.library import layers
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
@@ -126,6 +126,10 @@ def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) ->
             return d.items.pop(k) if name == "pop" and not w.guards else d.items[k]
         default = args[1] if len(args) > 1 else kw.get("default", NONE)
         if name == "setdefault":
+            if k is assign.NO_KEY and w.val_reads(labels(args[0])):
+                entry = tokens.table_lookup(w, d, labels(d), args[0])
+                if (row := subscripts.row(w, d, default, entry)) is not None:
+                    return row
             if k is not assign.NO_KEY or w.val_reads(labels(args[0])):
                 assign.set_in_dict(w, d, args[0], default)
             return default

@@ -7,7 +7,7 @@ import ast
 from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers, operations, optimisers, probabilities, tensors
-from auditor.source.sights import predictions, states
+from auditor.source.sights import answers, predictions, states
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
@@ -177,6 +177,9 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return NONE
     if name in ("put", "write"):
         return NONE
+    if name in ("cumsum", "cumulative_sum", "logcumsumexp") and owner.tag in AT_TARGET:
+        scores = w.score_marks(labels(owner))
+        return Data(labels(owner) & ~scores | predictions.retagged(w, scores, answers.RUNNING), tag=owner.tag)
     if w.score_marks(labels(owner)) and name in operations.REDUCE:
         whole = name in ("mean", "sum", "average") and not a and not {"dim", "axis"} & set(k) and owner.tag in AT_TARGET
         return Data(labels(owner) | all_labels(a, k), tag="total" if whole else owner.tag)
@@ -290,7 +293,7 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
             d = Data((labels(owner) | lab) & ~w.marks.mask[Mark.PARAMETER], tag=owner.tag, tok=owner.tok)
     else:
         d = Data(lab, base=owner, tag=owner.tag, tok=owner.tok)
-    d.sym, d.off, d.parts = owner.sym, owner.off, owner.parts
+    d.sym, d.off, d.parts, d.pure = owner.sym, owner.off, owner.parts, owner.pure
     if name in ("view", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "repeat", "transpose", "permute"):
         d.shape = None
     else:
