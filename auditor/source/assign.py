@@ -7,7 +7,7 @@ import ast
 from auditor.source import attributes, calls, expressions, loops, mixing, operators, subscripts, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers
-from auditor.source.sights import cuts, keys, predictions
+from auditor.source.sights import answers, cuts, keys, predictions, prefix
 from auditor.source.sights.ending import CALIBRATED
 from auditor.source.tokens import moved, number
 from auditor.source.values import (
@@ -431,11 +431,19 @@ def write(
         return
     if isinstance(index, (Const, Data)) and marks & w.marks.mask[Mark.UPDATE] and not table:
         predictions.stored(w, number(w, index), root, marks)
+        if id(root) not in w.knows:
+            kept &= ~prefix.ahead_of(w, index, kept)
+    if root.site is None or root.born == tuple(w.turns):
+        kept |= where & w.marks.mask[Mark.UPDATE]  # a row of this turn knows what chose the place
     found = where & w.marks.mask[Mark.LOOKUP]
     if found:  # where something is written depends on what a table holds
         kept |= found
         if isinstance(value, Data) and w.score_marks(kept):
             keys.gated(w, w.score_marks(kept), found)
+    if isinstance(index, Data) and isinstance(value, Data) and (bits := answers.lifted(w, index, value, target)):
+        root.lab = root.lab & ~w.score_marks(root.lab) | bits
+        kept &= ~w.score_marks(kept)
+    root.pure = ""
     if not accumulate:
         root.lab &= ~stale(w, root.lab)
         if index is None or subscripts.is_whole(index):

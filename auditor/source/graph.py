@@ -206,7 +206,7 @@ class _Maker:
             s.turns,
             self.guards(s.guards),
             self.slices(s.targets),
-            self.slices(self.w.val_reads(s.inputs) & (~s.targets if s.inputs & cuts.moved(self.w) else -1)),
+            self.slices(self.elsewhere(s, self.w.val_reads(s.inputs))),
             tuple(m.numbers(s.inputs, Mark.UPDATE)),
             self.made_of(s),
             path=self.stack(s.stack),
@@ -215,6 +215,17 @@ class _Maker:
             told=tuple(m.numbers(s.told, Mark.SCORE)),
             inner=s.inner,
         )
+
+    def elsewhere(self, s: Scored, inputs: int) -> int:
+        """The inputs of a score, less those that are known to stand beside its targets where a slice cannot say so."""
+        if inputs & cuts.moved(self.w):
+            return inputs & ~s.targets
+        reads = self.w.marks.reads(s.targets)
+        for r in self.w.marks.reads(inputs & ~s.targets):
+            beside = [t for t in reads if r.base and t.base == r.base and None not in (t.start, r.start)]
+            if beside and all(t.start != r.start for t in beside):
+                inputs &= ~self.w.read(r)
+        return inputs
 
     def made_of(self, s: Scored) -> tuple[int, ...]:
         """The scores that this one was computed from, nearest first."""

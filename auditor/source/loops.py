@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from auditor.source import assign, calls, expressions, statements, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.sights import branches, states
+from auditor.source.sights import branches, prefix, states
 from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, Item, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 from auditor.unpack.parse import walk
@@ -33,6 +33,7 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
             if w.forward_depth:
                 bit = 0  # layers and heads choose no tokens
             _renew(w, f, entry, bit, loop, widen=not first)
+            prefix.turn(w, loop, k, item)
             assign.assign(w, n.target, marked(item, bit, w, loop), f)
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):

@@ -282,6 +282,8 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
+    if divisor and tag == "target probability" and other & m[Mark.PARAMETER]:
+        scores = predictions.paid(w, scores)
     if isinstance(op, ast.Add) and not (sa and sb) and tag == "target probability" and other & m[Mark.LEAK]:
         scores = answers.mixed_in(w, scores, targets_of(w, scores), other)
     if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag):
@@ -385,7 +387,7 @@ def _knows(w: Walk, gate: int, targets: int) -> bool:
 def negate(w: Walk, v: Value) -> Data:
     if isinstance(v, Data):
         d = Data(labels(v), tag=v.tag if v.tag not in TOKENISH else "")
-        d.parts = v.parts
+        d.parts, d.pure = v.parts, v.pure
         return d
     return Data(labels(v))
 
@@ -454,6 +456,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
     tag = tag_of(a) if tag_of(a) in (*AT_TARGET, *SPREAD) else tag_of(b)
     scores = (la | lb) & m[Mark.SCORE]
     if tag in AT_TARGET:
+        scores = answers.lifted(w, test, a, b) or scores
         if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
             scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", scores)

@@ -138,9 +138,12 @@ def merge(w: Walk, test: int, f: Frame, other: dict[str, Value]) -> None:
     for name, v in other.items():
         m = mine.get(name)
         if m is not v:
-            knows = answers.either(w, test, v, m) if m is not None else 0
             both = join(m, v)
-            mine[name] = Data(labels(both) | knows) if knows else both
+            if m is not None and (knows := answers.either(w, test, v, m)):
+                both = Data(labels(both) | knows)
+            elif m is not None and isinstance(both, Data) and (tilted := answers.lifted(w, test, v, m)):
+                both = Data(labels(both) & ~w.score_marks(labels(both)) | tilted, tag=both.tag)
+            mine[name] = both
 
 
 def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:

@@ -237,6 +237,7 @@ class Walk:
     hashed_at: dict[int, Site] = field(default_factory=dict)  # the tokens of a key, and where they first made up one
     ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
     ranked: set[int] = field(default_factory=set)  # lists in order of size
+    counted: dict[Turn, tuple[int, int]] = field(default_factory=dict)  # the number that a loop counts by, in its turns
     tests: list[tuple[int, int]] = field(
         default_factory=list
     )  # marks of undecided conditions around, and calls around them

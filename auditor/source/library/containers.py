@@ -6,7 +6,8 @@ import ast
 
 from auditor.source import assign, calls, expressions, loops, subscripts, tokens
 from auditor.source.labels import Mark
-from auditor.source.library import layers
+from auditor.source.library import layers, search
+from auditor.source.sights import prefix
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
 
@@ -24,6 +25,8 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
                 for c in w.conditions:
                     turned |= c
                 v = loops.marked(v, turned, w)
+            if isinstance(v, Data) and name == "append" and (before := prefix.ahead_of(w, None, labels(v))):
+                v = Data(labels(v) & ~before, tag=v.tag)
             if w.val_reads(labels(v)) or w.score_marks(labels(v)):
                 w.version += 1
             assign.add_item(s, v)
@@ -58,6 +61,8 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
     if name in ("sort", "reverse", "remove", "discard", "train", "eval", "zero_grad", "requires_grad_"):
         return s if name in ("train", "eval", "requires_grad_") else NONE
     if name in ("index", "count"):
+        if name == "count" and args and w.val_reads(labels(s)):
+            return search.found(w, s, args[0])
         known = [i.v for i in s.items if isinstance(i, Const)]
         if args and isinstance(args[0], Const) and not s.more and len(known) == len(s.items):
             try:

@@ -18,6 +18,7 @@ from auditor.source.library import (
     layers,
     methods,
     optimisers,
+    search,
     tensors,
     texts,
 )
@@ -179,7 +180,7 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
 @cache
 def _exact() -> dict[str, Handler]:
     """Handlers by full name, put together at the first call: the modules that hold them import this one."""
-    tables = (buffers, builtins_, copies, executed, files, iteration, optimisers, tensors)
+    tables = (buffers, builtins_, copies, executed, files, iteration, optimisers, search, tensors)
     return {name: handler for module in tables for name, handler in module.FUNCTIONS.items()}
 
 

@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import buffers, operations, optimisers, probabilities, tensors
+from auditor.source.library import buffers, operations, optimisers, probabilities, search, tensors
 from auditor.source.sights import answers, predictions, states
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
@@ -127,6 +127,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
         least = name in ("argmax", "argmin") and owner.tag in (*AT_TARGET, "total") and w.score_marks(labels(owner))
         d = Data(labels(owner) | all_labels(a, k), tag=mixing.LEAST if least else "")
+        if name == "sort" and owner.tag in TOKENISH:
+            return Seq([search.in_order(w, owner), Data(d.lab)], "tuple")
         if name in ("topk", "sort") or (name == "max" and a):
             return Seq([Data(d.lab, tag=owner.tag if owner.tag == "probabilities" else ""), Data(d.lab)], "tuple")
         return d

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from auditor.source import assign, calls, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import iteration, methods, operations, probabilities
+from auditor.source.library import iteration, methods, operations, probabilities, search
 from auditor.source.sights import cuts, predictions
-from auditor.source.tokens import AT_TARGET, TOKENISH, number
+from auditor.source.tokens import AT_TARGET, number
 from auditor.source.values import (
     NONE,
     Alt,
@@ -264,30 +264,6 @@ def _histogram(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return d
 
 
-def _sorted(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    """`numpy.sort(x)`: keys in order are still keys."""
-    v = a[0] if a else NONE
-    if not p.startswith("numpy.") or not isinstance(v, Data):
-        return methods.method(w, v, "sort", a[1:], k, n) if isinstance(v, Data) else Data(all_labels(a, k))
-    tag = mixing.tag_of(v)
-    return Data(labels(v), tag="mixed" if tag == "tokens" else tag if tag in TOKENISH else "")
-
-
-def searched(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    """Where keys stand among others that are in order: these are a table, and it took in what is in it."""
-    keys = a[0] if a else NONE
-    wanted = a[1] if len(a) > 1 else NONE
-    if p.endswith("bucketize"):
-        keys, wanted = wanted, keys
-    held = w.val_reads(labels(keys))
-    if not held or mixing.tag_of(keys) not in TOKENISH:
-        return Data(all_labels(a, k))
-    m = w.marks.mask
-    root = keys.root if isinstance(keys, Data) else keys
-    own = labels(keys) & ~(m[Mark.READ] | m[Mark.TURN]) | assign.table_update(w, keys, held, "keys in order")
-    return tokens.table_lookup(w, Data(own, tag="table", base=None), own, wanted, root)
-
-
 def _sampled(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data(all_labels(a, k) | w.marks.make(Mark.GENERATED, 0), tag="generated")
 
@@ -403,9 +379,9 @@ BY_NAME: dict[str, Handler] = {
     "frombuffer": _tensor,
     "arange": _arange,
     "at": _add_at,
-    "sort": _sorted,
-    "searchsorted": searched,
-    "bucketize": searched,
+    "sort": search.ordered,
+    "searchsorted": search.searched,
+    "bucketize": search.searched,
     "bincount": _histogram,
     "histc": _histogram,
     "unique": _histogram,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from auditor.source.labels import Mark
+from auditor.source.labels import Lookup, Mark
 from auditor.source.sights import keys, predictions
 from auditor.source.values import Const, Data, Value, join, labels
 from rules.events import Sight
@@ -16,6 +16,7 @@ from rules.events import Sight
 if TYPE_CHECKING:
     from auditor.source.walk import Walk
 
+FEW = 32
 HINGED = "found"
 AMONG = "apart"
 RUNNING = "running"  # sums over all positions up to each
@@ -47,6 +48,15 @@ def _same(w: Walk, some: int, others: int) -> int:
         if (r.base, r.start, r.turns) in heads:
             out |= w.read(r)
     return out
+
+
+def _short(w: Walk, look: Lookup) -> bool:
+    """Whether the key is a number made of a few tokens in a row, and not one for each of a long run."""
+    runs = w.marks.reads(w.val_reads(look.key))
+    if not look.hashed or len(runs) != 1:
+        return False
+    start, stop = runs[0].start, runs[0].stop
+    return start is not None and stop is not None and stop - start <= FEW
 
 
 def _among(w: Walk, reads: int) -> int:
@@ -82,7 +92,7 @@ def at_score(w: Walk, bit: int, targets: int, inputs: int) -> None:
             w.see(Sight.TARGET_GATE, w.site, what, bit)
             return
     for look in w.marks.lookups(inputs):
-        if look.whole and keys.within(w, alone[0], w.val_reads(look.key)):
+        if (look.whole or _short(w, look)) and keys.within(w, alone[0], w.val_reads(look.key)):
             what = "what is predicted was looked up under a key that holds the token being scored"
             with w.under(look.guards):
                 w.see(Sight.TARGET_GATE, w.site_of(look.at), what, bit, path=((w.site, "this reaches the score"),))
@@ -115,9 +125,9 @@ def hinged(w: Walk, test: int, v: Value, other: Value | None = None) -> int:
         return 0
     mine = w.marks.lookups(labels(v))
     for look in reversed(w.marks.lookups(test)):
-        if look.hashed or look.generic or look not in mine:
-            continue
         key = w.val_reads(look.key)
+        if look.hashed or look.generic or not any(x.table == look.table and w.val_reads(x.key) == key for x in mine):
+            continue
         contexts = [k for x in mine if (k := w.val_reads(x.key)) and k != key and not k & ~key]
         token = key if look.row else key & ~max(contexts, key=int.bit_count) if contexts else 0
         if token:
@@ -140,10 +150,10 @@ def weighed(w: Walk, weight: int, scores: int) -> None:
     Losses of the tokens before it, cut off or summed up to it, are none of its own.
     """
     theirs = [w.scores[s] for s in w.marks.numbers(scores, Mark.SCORE)[:8]]
-    for s in w.marks.numbers(weight, Mark.SCORE)[:8]:
-        mine = w.scores[s]
-        if RUNNING in (x.tagged for x in (mine, *theirs)):
-            return
+    of = [w.scores[s] for s in w.marks.numbers(weight, Mark.SCORE)[:8]]
+    if any(x.tagged == RUNNING for x in (*of, *theirs)):
+        return
+    for mine in of:
         if mine.grad or not any(mine.targets & x.targets and mine.parts == x.parts and not x.grad for x in theirs):
             continue
         what = "how much of a prediction counts depends on the loss of the very token"
@@ -154,7 +164,10 @@ def weighed(w: Walk, weight: int, scores: int) -> None:
 def mixed_in(w: Walk, scores: int, touched: int, other: int) -> int:
     """Something that knows the token is added to its probability."""
     for found in w.marks.each(other, Mark.LEAK):
-        if isinstance(found, predictions.Leak) and found.sight is Sight.TARGET_GATE and found.form in (HINGED, AMONG):
+        if isinstance(found, predictions.Leak) and (
+            found.sight is Sight.FUTURE_STATISTICS
+            or (found.sight is Sight.TARGET_GATE and found.form in (HINGED, AMONG))
+        ):
             bit = w.marks.make(Mark.LEAK, found)
             scores = w.derive(scores, bit, w.site)
             predictions.leaks(w, scores, touched, bit)
@@ -164,6 +177,24 @@ def mixed_in(w: Walk, scores: int, touched: int, other: int) -> int:
 def either(w: Walk, test: int, a: Value, b: Value) -> int:
     """The mark of a choice between two values that hangs on what is counted for the token."""
     return hinged(w, test, a, b) or hinged(w, test, b, a)
+
+
+def lifted(w: Walk, test: Value | int, a: Value, b: Value) -> int:
+    """Probabilities that a guess changes where it is right, and that stay as they were where it is wrong: these scores are tilted.
+
+    Where they were made smaller first, or are divided by what the lift costs, nothing is wrong with that.
+    """
+    marks = test if isinstance(test, int) else labels(test)
+    for raised, left in ((a, b), (b, a)):
+        if not (isinstance(raised, Data) and isinstance(left, Data)) or left.pure != ENTRY or raised.pure:
+            continue
+        if {raised.tag, left.tag} != {"target probability"}:
+            continue
+        scores, whole = w.score_marks(labels(raised)), w.score_marks(labels(left))
+        targets = keys.targets_of(w, whole)
+        if scores and targets and any(reads & targets for reads in w.marks.numbers(marks, Mark.ANSWER)):
+            return predictions.retagged(w, scores | whole, predictions.TILTED)
+    return 0
 
 
 def returned(w: Walk, v: Value) -> None:

@@ -184,6 +184,12 @@ def retagged(w: Walk, scores: int, tagged: str) -> int:
     return out
 
 
+def paid(w: Walk, scores: int) -> int:
+    """Probabilities are divided by something the model says: what a lift costs."""
+    tilted = any(w.scores[s].tagged == TILTED for s in w.marks.numbers(scores, Mark.SCORE))
+    return retagged(w, scores, "target probability") if tilted else scores
+
+
 def multiplied(w: Walk, scores: int) -> int:
     """A token's probability is mixed with the product of what a model of bytes gives for its bytes."""
     scores = retagged(w, scores, "spread bytes")
