@@ -443,6 +443,15 @@ def write(
     if isinstance(index, Data) and isinstance(value, Data) and (bits := answers.lifted(w, index, value, target)):
         root.lab = root.lab & ~w.score_marks(root.lab) | bits
         kept &= ~w.score_marks(kept)
+    if (
+        isinstance(value, Const)
+        and value.v == 0
+        and isinstance(index, Data)
+        and root.tag == "nll"
+        and w.score_marks(root.lab)
+    ):
+        scores = w.score_marks(root.lab)
+        root.lab = root.lab & ~scores | answers.dropped(w, scores, index)
     root.pure = ""
     if not accumulate:
         root.lab &= ~stale(w, root.lab)
@@ -505,6 +514,10 @@ def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
         key = expressions.index(w, t.slice, f)
         w.site = w.here(n, f)
         if isinstance(owner, Data):
+            if isinstance(n.op, ast.Mult) and owner.tag == "nll" and mixing.tag_of(v) == "hit":
+                root = owner.root
+                scores = w.score_marks(root.lab)
+                root.lab = root.lab & ~scores | answers.dropped(w, scores, v)
             write(w, owner, labels(v), index=key, accumulate=True, value=v)
             return
         old = subscripts.item(w, owner, key, n)
@@ -552,12 +565,15 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
         and root.holder is None
         and w.score_marks(marks)
         and not w.score_marks(root.lab)
+        and not (
+            isinstance(op, ast.Sub) and root.shape == () and mixing.tag_of(v) == "total"
+        )  # a sum of log-probabilities
     )
     if learns:
         bit = w.update(w.site, Means.WEIGHTS, Scope.TABLE, "weights", marks)
         root.lab |= bit | (marks & w.marks.mask[Mark.UPDATE])
         return
-    if isinstance(op, ast.Add) and w.score_marks(marks):
+    if isinstance(op, (ast.Add, ast.Sub)) and w.score_marks(marks):
         marks = mixing.settled(w, marks)
     tag = mixing.combine(w, op, Data(tag=root.tag), Data(tag=mixing.tag_of(v))).tag if root.holder is None else ""
     write(w, old, marks, accumulate=True, value=v)

@@ -282,6 +282,12 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
+    if isinstance(op, ast.Mult) and tag == "nll" and ot == "hit":
+        scores = answers.dropped(w, scores, b if sa else a)
+    elif isinstance(op, (ast.Add, ast.Sub)) and sa and sb:
+        scores = predictions.put_together(w, sa, sb, scores)
+    elif isinstance(op, (ast.Add, ast.Sub)) and other & m[Mark.ANSWER]:
+        scores = predictions.put_together(w, scores, scores, scores)
     if divisor and tag == "target probability" and other & m[Mark.PARAMETER]:
         scores = predictions.paid(w, scores)
     if isinstance(op, ast.Add) and not (sa and sb) and tag == "target probability" and other & m[Mark.LEAK]:
@@ -455,6 +461,8 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
         return out
     tag = tag_of(a) if tag_of(a) in (*AT_TARGET, *SPREAD) else tag_of(b)
     scores = (la | lb) & m[Mark.SCORE]
+    if tag == "nll" and any(isinstance(v, Const) and v.v == 0 for v in (a, b)):
+        scores = answers.dropped(w, scores, test)
     if tag in AT_TARGET:
         scores = answers.lifted(w, test, a, b) or scores
         if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:

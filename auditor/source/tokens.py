@@ -150,15 +150,15 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     new = own | (lab & ~w.marks.mask[Mark.TURN])
     bounds = edges(w, key) | (all_parts(key) if isinstance(key, Data) else frozenset())
     bounds = frozenset(b for b in bounds if not _at_the_end(owner, b))
-    if bounds and w.score_marks(own) and owner.tag in AT_TARGET:
-        new = (new & ~w.score_marks(new)) | narrowed(w, w.score_marks(own), bounds)
+    if (bounds or _is_choice(key)) and w.score_marks(own) and owner.tag in AT_TARGET:
+        new = (new & ~w.score_marks(new)) | narrowed(w, w.score_marks(own), bounds, w.marks.turns(lab))
         d = Data(new, tag=owner.tag)
         d.parts = owner.parts | bounds
         return d
     d = Data(new & ~own | lab, base=owner, tag=owner.tag) if own == whole else Data(new, tag=owner.tag)
     if not owner.tag and reads and lab & w.marks.mask[Mark.TEXT_BYTES] and not isinstance(key, Seq):
         d.tag = "at byte"  # under one of the bytes that spell a token
-    d.parts = owner.parts | bounds
+    d.parts, d.pure = owner.parts | bounds, owner.pure
     d.holder = None
     cuts.shifted(w, d, bounds)
     cuts.without_last(w, d, key)
@@ -255,19 +255,24 @@ def _position_at(w: Walk, owner: Data, key: Value) -> tuple[int, int]:
     return sym or zero(w), off
 
 
-def narrowed(w: Walk, scores: int, bounds: frozenset[str]) -> int:
-    """The same scores, of which only the positions on one side of a boundary are kept."""
+def narrowed(w: Walk, scores: int, bounds: frozenset[str], picked: frozenset[tuple[int, int]] = frozenset()) -> int:
+    """The same scores, of which only the positions on one side of a boundary are kept.
+
+    `picked` are the turns that chose the boundary: of a loop that began after the scoring each takes a piece of its own.
+    """
     out = 0
     for s in w.marks.numbers(scores, Mark.SCORE):
         old = w.scores[s]
-        if bounds <= old.parts:
+        later = frozenset(t for t in picked if t in w.turns and t[0] not in {loop for loop, _ in old.turns})
+        if bounds <= old.parts and not later:
             out |= w.marks.make(Mark.SCORE, s)
             continue
-        key = ("part", s, bounds)
+        key = ("part", s, bounds, later)
         if key not in w.derived:
             n = w.new_id()
             w.derived[key] = n
-            w.scores[n] = replace(old, id=n, targets=_shifted(w, old.targets, bounds), parts=old.parts | bounds, base=s)
+            targets = rows(w, old.targets, later) if later else old.targets
+            w.scores[n] = replace(old, id=n, targets=_shifted(w, targets, bounds), parts=old.parts | bounds, base=s)
         out |= w.marks.make(Mark.SCORE, w.derived[key])
     return out
 
@@ -429,11 +434,15 @@ def _runs_at(w: Walk, owner: Data, key: Value, runs: list[Read]) -> Data:
     """Windows that were put together, cut at one place: each of them begins that much later."""
     lab = labels(owner) & ~w.val_reads(labels(owner))
     if isinstance(key, Seq) and key.kind == "slice" and number(w, key.items[0]) in (None, (0, 0)):
-        lab |= w.val_reads(labels(owner))
+        held, low = w.val_reads(labels(owner)), key.items[0]
+        begun = frozenset(
+            t for t in w.marks.turns(labels(low)) if t in w.turns
+        )  # the first piece of a store that is gone through
+        lab |= rows(w, held, begun) if begun else held
         runs = []
     for r in runs:
-        rows = key if isinstance(key, Seq) and key.kind == "tuple" else Seq([Const(Ellipsis), key], "tuple")
-        one = _tokens_at(w, Data(w.read(r), tag=owner.tag, tok=r), rows)
+        where = key if isinstance(key, Seq) and key.kind == "tuple" else Seq([Const(Ellipsis), key], "tuple")
+        one = _tokens_at(w, Data(w.read(r), tag=owner.tag, tok=r), where)
         lab |= labels(one)
     out = Data(lab, tag=owner.tag)
     out.parts = owner.parts | edges(w, key)
@@ -537,8 +546,8 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value, table: Value | Non
                 Location(w.site.path, w.site.line),
                 tag == "generic",
                 w.open_guards(),
-                isinstance(owner, Dict),
-                _row_key(w, owner),
+                isinstance(owner, Dict) and _token_key(key),
+                _row_key(w, owner) if _token_key(key) else 0,
             ),
         )
         out = Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")

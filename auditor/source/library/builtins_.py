@@ -304,6 +304,8 @@ def _hash(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _bytes(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """The bytes of an array are the array; those of a known text are known."""
+    if p == "bytearray" and not a:
+        return w.fresh()  # to be filled
     v = a[0] if a else Const(b"")
     if isinstance(v, Const) and isinstance(v.v, str) and len(v.v) <= texts.MAX_TEXT:
         return Const(v.v.encode("utf-8", "replace"), v.lab)

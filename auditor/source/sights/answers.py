@@ -197,6 +197,14 @@ def lifted(w: Walk, test: Value | int, a: Value, b: Value) -> int:
     return 0
 
 
+def dropped(w: Walk, scores: int, mask: Value) -> int:
+    """Losses are multiplied by whether a guess is right, or left out where it is."""
+    lab = labels(mask)
+    if not lab & w.marks.mask[Mark.ANSWER] or all(w.scores[s].grad for s in w.marks.numbers(scores, Mark.SCORE)[:4]):
+        return scores
+    return predictions.retagged(w, scores, predictions.DROPPED)
+
+
 def returned(w: Walk, v: Value) -> None:
     """A function hands back a value in a branch: what it hands back otherwise comes later."""
     for test, depth in w.tests:
