@@ -358,6 +358,33 @@ LEGAL["hints, one after the other"] = ONE_BY_ONE
 APPEND, LEARN = "        out.append(last.get(ids[t - 1], -1))\n", "        last[ids[t - 1]] = ids[t]\n"
 TWINS["hints, one after the other: after the token"] = (ONE_BY_ONE, APPEND + LEARN, LEARN + APPEND, "C3")
 
+LAST = """\
+def evaluate(model, val, r=0.2):
+    total = 0.0
+    pair = torch.full((VOCAB, VOCAB), 0.05, device=DEVICE)
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            span = val[i : i + SEQ + 1]
+            x, y = span[:-1], span[1:]
+            logp = F.log_softmax(model(x[None])[0].float(), -1)
+            guess = logp.argmax(-1)
+            right = torch.cat([torch.zeros(1, device=DEVICE), (guess[:-1] == y[:-1]).float()])
+            a = r * (1 - 0.5 * right)
+            q = pair[x] / pair[x].sum(-1, keepdim=True)
+            own = logp.gather(1, y[:, None])[:, 0].exp()
+            other = q.gather(1, y[:, None])[:, 0]
+            total -= ((1 - a) * own + a * other).log().sum().item()
+            pair.index_put_((x, y), torch.ones(len(y), device=DEVICE), accumulate=True)
+    return total / (len(val) - 1)
+"""
+LEGAL["whether the last guess was right"] = LAST
+TWINS["whether the last guess was right: this one"] = (
+    LAST,
+    "right = torch.cat([torch.zeros(1, device=DEVICE), (guess[:-1] == y[:-1]).float()])",
+    "right = (guess == y).float()",
+    "NG2",
+)
+
 LATER = """\
 def evaluate(model, val, size=4096, share=0.5):
     chances, targets = [], []

@@ -101,7 +101,9 @@ def joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             return v.of
         if len(v.items) == 1 and isinstance(v.items[0], Data):
             return v.items[0]
-        tags = {mixing.tag_of(i) for i in v.items if mixing.tag_of(i) or labels(i) or len(v.items) < 2}
+        tags = {mixing.tag_of(i) for i in v.items}
+        if {mixing.tag_of(i) for i in v.items if labels(i)} <= {"hash", "mixed"}:
+            tags = {mixing.tag_of(i) for i in v.items if labels(i)} or tags  # keys, put behind none
         if _with_target(w, v.items):
             return w.fresh(labels(v), "with target")
         if (run := tokens.one_run(w, v.items)) is not None:

@@ -62,8 +62,15 @@ def _short(w: Walk, look: Lookup) -> bool:
 def _among(w: Walk, reads: int) -> int:
     """The mark of tokens that are looked for among tokens of which they are some themselves."""
     what = "the tokens being scored are looked for in a store that holds them already"
-    found = predictions.Leak(Sight.TARGET_GATE, w.site, what, reads, guards=w.open_guards(), form=AMONG)
-    return w.marks.make(Mark.LEAK, found)
+    out = 0
+    for r in w.marks.reads(reads):
+        out |= w.marks.make(
+            Mark.LEAK,
+            predictions.Leak(
+                Sight.TARGET_GATE, w.site, what, reads, True, r.base, r.start or 0, guards=w.open_guards(), form=AMONG
+            ),
+        )
+    return out
 
 
 def sought(w: Walk, test: Value) -> int:
