@@ -146,7 +146,7 @@ def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
             (Sight.ENTROPY_EXPERT, Sight.UNNORMALISED),
             instead="use entropy as a gate between distributions, or take the term out",
             most=Status.LIKELY,
-            other=("shrunk", "fixed", "sum"),
+            other=("shrunk", "fixed", "sum", "dropped"),
         )
     )
     yield from found

@@ -7,7 +7,7 @@ import ast
 from auditor.source import attributes, calls, expressions, loops, mixing, operators, subscripts, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers
-from auditor.source.sights import cuts, keys, losses, predictions
+from auditor.source.sights import answers, cuts, keys, losses, predictions, prefix
 from auditor.source.sights.ending import CALIBRATED
 from auditor.source.terms import build, stores
 from auditor.source.tokens import moved, number
@@ -30,6 +30,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    View,
     copied_from,
     join,
     labels,
@@ -390,7 +391,7 @@ def _without_reads(w: Walk, v: Value) -> Value:
 
 def table_update(w: Walk, owner: Value, marks: int, name: str) -> int:
     """A table took validation tokens in; returns the UPDATE mark."""
-    number = id(owner.root) if isinstance(owner, Data) else id(owner)
+    number = id(owner.root) if isinstance(owner, Data) else id(owner.base if isinstance(owner, View) else owner)
     key = ("table", number, w.site, marks & w.marks.mask[Mark.READ], tuple(w.turns), tuple(w.guards))
     found = w.derived.get(key)
     if found is None:
@@ -461,6 +462,8 @@ def write(
             marks & ~w.marks.mask[Mark.READ] if made else marks
         )  # what a model says of its context stays in the turn
         bit = table_update(w, target, table | counted, "table")
+        if root.site is not None and root.born == tuple(w.turns):  # a row of this turn knows how its place was found
+            root.lab |= where & (w.marks.mask[Mark.ANSWER] | w.marks.mask[Mark.SOUGHT] | w.marks.mask[Mark.LOOKUP])
         root.lab |= bit | (kept & ~w.marks.mask[Mark.READ] & ~w.marks.mask[Mark.SCORE])
         root.tag = root.tag if root.tag not in ("", "tokens") else "table"
         return
@@ -468,11 +471,28 @@ def write(
         predictions.stored(w, number(w, index), root, marks)
     if id(root) in w.unfilled:
         w.unfilled[id(root)] |= where
+        if id(root) not in w.knows:
+            kept &= ~prefix.ahead_of(w, index, kept)
+    if root.site is None or root.born == tuple(w.turns):
+        kept |= where & w.marks.mask[Mark.UPDATE]  # a row of this turn knows what chose the place
     found = where & w.marks.mask[Mark.LOOKUP]
     if found:  # where something is written depends on what a table holds
         kept |= found
         if isinstance(value, Data) and w.score_marks(kept):
             keys.gated(w, w.score_marks(kept), found)
+    if isinstance(index, Data) and isinstance(value, Data) and (bits := answers.lifted(w, index, value, target)):
+        root.lab = root.lab & ~w.score_marks(root.lab) | bits
+        kept &= ~w.score_marks(kept)
+    if (
+        isinstance(value, Const)
+        and value.v == 0
+        and isinstance(index, Data)
+        and root.tag == "nll"
+        and w.score_marks(root.lab)
+    ):
+        scores = w.score_marks(root.lab)
+        root.lab = root.lab & ~scores | answers.dropped(w, scores, index)
+    root.pure = ""
     if not accumulate:
         root.lab &= ~stale(w, root.lab)
         if index is None or subscripts.is_whole(index):
@@ -538,6 +558,10 @@ def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
         key = expressions.index(w, t.slice, f)
         w.site = w.here(n, f)
         if isinstance(owner, Data):
+            if isinstance(n.op, ast.Mult) and owner.tag == "nll" and mixing.tag_of(v) == "hit":
+                root = owner.root
+                scores = w.score_marks(root.lab)
+                root.lab = root.lab & ~scores | answers.dropped(w, scores, v)
             write(w, owner, labels(v), index=key, accumulate=True, value=v)
             if not isinstance(n.op, ast.Add):
                 stores.spoilt(w, owner)
@@ -589,12 +613,15 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
         and root.holder is None
         and w.score_marks(marks)
         and not w.score_marks(root.lab)
+        and not (
+            isinstance(op, ast.Sub) and root.shape == () and mixing.tag_of(v) == "total"
+        )  # a sum of log-probabilities
     )
     if learns:
         bit = w.update(w.site, Means.WEIGHTS, Scope.TABLE, "weights", marks)
         root.lab |= bit | (marks & w.marks.mask[Mark.UPDATE])
         return
-    if isinstance(op, ast.Add) and w.score_marks(marks):
+    if isinstance(op, (ast.Add, ast.Sub)) and w.score_marks(marks):
         marks = mixing.settled(w, marks)
     tag = mixing.combine(w, op, Data(tag=root.tag), Data(tag=mixing.tag_of(v))).tag if root.holder is None else ""
     write(w, old, marks, accumulate=True, value=v)

@@ -8,6 +8,7 @@ from typing import Any
 
 from auditor.source import attributes, expressions, loops, special, statements, summary
 from auditor.source.library import dispatch, environment, executed
+from auditor.source.sights import answers
 from auditor.source.terms import build
 from auditor.source.values import (
     NONE,
@@ -459,7 +460,7 @@ def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         made.again = lambda: enter(w, fn, args, kw, n)
         return made
     out: Value | None = None
-    for r in f.returns:
+    for r in answers.returns(w, f.returns):
         out = build.either(w, out, r, join(out, r)) if out is not None else r
     return out if out is not None else NONE
 

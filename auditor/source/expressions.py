@@ -152,6 +152,7 @@ def _joined(w: Walk, n: ast.JoinedStr, f: Frame) -> Value:
     text: list[str] = []
     lab = 0
     known = True
+    spelled = False
     for part in n.values:
         if isinstance(part, ast.Constant):
             text.append(str(part.value))
@@ -159,6 +160,7 @@ def _joined(w: Walk, n: ast.JoinedStr, f: Frame) -> Value:
         assert isinstance(part, ast.FormattedValue)
         v = special.text(w, evaluate(w, part.value, f), n, "__format__")
         lab |= labels(v)
+        spelled = spelled or mixing.tag_of(v) in tokens.TOKENISH  # tokens written out, as the key of a dict
         if part.format_spec is not None:
             evaluate(w, part.format_spec, f)
         if isinstance(v, Const) and not part.format_spec and part.conversion == -1:
@@ -170,7 +172,7 @@ def _joined(w: Walk, n: ast.JoinedStr, f: Frame) -> Value:
             text.append("{}")
             known = False
     whole = "".join(text)[: operators.MAX_STRING]
-    return Const(whole, lab) if known else Data(lab, text=whole)
+    return Const(whole, lab) if known else Data(lab, text=whole, tag="mixed" if spelled else "")
 
 
 def _formatted(w: Walk, n: ast.FormattedValue, f: Frame) -> Value:

@@ -218,10 +218,20 @@ class _Maker:
 
     def inputs(self, s: Scored) -> tuple[Slice, ...]:
         """What reached the prediction; of runs that differ from the targets only by a shift, nothing is left to tell."""
-        reads = self.w.val_reads(s.inputs)
-        own = self.slices(reads & s.targets) if not s.inputs & cuts.moved(self.w) else ()
-        targets = self.slices(s.targets)
+        reads = self.elsewhere(s, self.w.val_reads(s.inputs))
+        own, targets = self.slices(reads & s.targets), self.slices(s.targets)
         return (*own, *(x for x in self.slices(reads & ~s.targets) if x not in targets))
+
+    def elsewhere(self, s: Scored, inputs: int) -> int:
+        """The inputs of a score, less those that are known to stand beside its targets where a slice cannot say so."""
+        if inputs & cuts.moved(self.w):
+            return inputs & ~s.targets
+        reads = self.w.marks.reads(s.targets)
+        for r in self.w.marks.reads(inputs & ~s.targets):
+            beside = [t for t in reads if r.base and t.base == r.base and None not in (t.start, r.start)]
+            if beside and all(t.start != r.start for t in beside):
+                inputs &= ~self.w.read(r)
+        return inputs
 
     def made_of(self, s: Scored) -> tuple[int, ...]:
         """The scores that this one was computed from, nearest first."""

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from auditor.source import assign, calls, expressions, statements, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.sights import branches, coverage, states
-from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
+from auditor.source.sights import branches, coverage, prefix, states
+from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, Item, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 from auditor.unpack.parse import walk
 
@@ -34,6 +34,7 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
             if w.forward_depth:
                 bit = 0  # layers and heads choose no tokens
             _renew(w, f, entry, bit, loop, widen=not first)
+            prefix.turn(w, loop, k, item)
             assign.assign(w, n.target, marked(item, bit, w, loop), f)
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):
@@ -222,8 +223,9 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
         return [*some, last] if last is not None else some, True
     lab = labels(source)
     out = []
+    kind = Item if w.score_marks(lab) and isinstance(source, Data) and source.tag in tokens.AT_TARGET else Data
     for _ in range(2):
-        d = Data(
+        d = kind(
             lab, base=source if isinstance(source, Data) else None, tag=source.tag if isinstance(source, Data) else ""
         )
         d.sym = w.symbol()
@@ -254,10 +256,12 @@ def marked(v: Value, lab: int, w: Walk | None = None, loop: int = -1) -> Value:
     if isinstance(v, Const):
         return v if v.v is None or v.lab | lab == v.lab else Const(v.v, v.lab | lab)
     if isinstance(v, Data):
+        if isinstance(v, Item) and w is not None and loop >= 0 and (picked := w.marks.turns(lab)):
+            return tokens.row(w, v, labels(v) | lab, Const(0), picked)
         if w is not None and v.tok is not None and v.lab:
             return _turned(w, v, lab)
         d = Data(v.lab | lab, base=v, tag=v.tag, tok=v.tok, text=v.text)
-        d.sym, d.off, d.shape, d.term = v.sym, v.off, v.shape, v.term
+        d.sym, d.off, d.shape, d.pure, d.term = v.sym, v.off, v.shape, v.pure, v.term
         return d
     if isinstance(v, Seq) and v.kind == "tuple":
         return Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)

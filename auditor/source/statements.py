@@ -15,7 +15,7 @@ from typing import Any
 from auditor.source import assign, calls, expressions, imports, loops, mixing, narrow, questions, special
 from auditor.source.labels import Mark
 from auditor.source.library.environment import configured
-from auditor.source.sights import branches, skips
+from auditor.source.sights import answers, branches, skips
 from auditor.source.terms import build
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import OutOfFuel, Walk
@@ -106,7 +106,8 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
         return block(w, body, f)
 
     number = questions.number(w, n, labels(test), f)
-    return _both(w, number, f, lambda: way(n.body, True), lambda: way(n.orelse, False), settle, test)
+    with w.test(labels(test) | answers.sought(w, test)):
+        return _both(w, number, f, lambda: way(n.body, True), lambda: way(n.orelse, False), settle, test)
 
 
 def _both(
@@ -145,7 +146,12 @@ def merge(w: Walk, f: Frame, other: dict[str, Value], test: Value) -> None:
     for name, v in other.items():
         m = mine.get(name)
         if m is not v:
-            mine[name] = build.chosen(w, test, v, m, join(m, v)) if m is not None else v
+            both = build.chosen(w, test, v, m, join(m, v)) if m is not None else v
+            if m is not None and (knows := answers.either(w, labels(test), v, m)):
+                both = Data(labels(both) | knows)
+            elif m is not None and isinstance(both, Data) and (tilted := answers.lifted(w, test, v, m)):
+                both = Data(labels(both) & ~w.score_marks(labels(both)) | tilted, tag=both.tag)
+            mine[name] = both
 
 
 def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
@@ -171,7 +177,8 @@ def _cases(w: Walk, cases: list[ast.match_case], subject: Value, f: Frame) -> Si
     if fits:
         return block(w, case.body, f)
     number = w.guard_number(case, marks)
-    return _both(w, number, f, lambda: block(w, case.body, f), lambda: _cases(w, cases[1:], subject, f))
+    first, rest = lambda: block(w, case.body, f), lambda: _cases(w, cases[1:], subject, f)
+    return _both(w, number, f, first, rest, test=Data(marks))
 
 
 def _fits(w: Walk, p: ast.pattern, v: Value, f: Frame) -> bool | None:
@@ -245,6 +252,7 @@ def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
 
 def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
     v = mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE
+    answers.returned(w, v)
     f.returns.append(v)
     build.returned(w, v)
     return "return"

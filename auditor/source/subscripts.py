@@ -21,6 +21,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    View,
     join,
     labels,
 )
@@ -80,6 +81,21 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
     if isinstance(owner, Func):  # a kernel and its grid
         return Native(lambda w, args, kw, node: tokens.launched(w, [*args, *kw.values()]), owner.name)
     return loops.marked(Data(labels(owner)), labels(key))
+
+
+def row(w: Walk, owner: Dict, empty: Value | None, found: Data) -> Value | None:
+    """The container that stands for all rows of a dict of tables, with the marks of how it was found.
+
+    `empty` is what stands under a key that is not there yet.
+    """
+    if owner.rest is None and (isinstance(empty, (Dict, Seq)) or (isinstance(empty, Data) and empty.site is not None)):
+        owner.rest = empty
+    rows = owner.rest
+    if isinstance(rows, Dict):
+        return View(rows.base if isinstance(rows, View) else rows, labels(found))
+    if isinstance(rows, Data) and rows.root.site is not None:
+        return Data(labels(found), base=rows, tag=found.tag)
+    return loops.marked(rows, labels(found), w) if rows is not None and not isinstance(rows, (Data, Const)) else None
 
 
 def _constant_item(owner: Const, key: Value) -> Value:
@@ -142,9 +158,10 @@ def _dict_item(w: Walk, owner: Dict, key: Value) -> Value:
     reads = w.val_reads(labels(key))
     if reads or owner.key_lab & w.marks.mask[Mark.UPDATE]:
         found = tokens.table_lookup(w, owner, labels(owner), key)
-        if owner.rest is not None and not isinstance(owner.rest, (Data, Const)):
-            return loops.marked(owner.rest, labels(found), w)
-        return found
+        if owner.rest is None and owner.default is not None:
+            made = calls.call(w, owner.default, [], {}, ast.Constant(None))
+            return row(w, owner, made, found) or found
+        return row(w, owner, owner.rest, found) or found
     k = assign.constant_key(key)
     if k is not assign.NO_KEY and k in owner.items:
         return owner.items[k]

@@ -47,7 +47,8 @@ class Data(Value):
     `base` is the value that this one is a view of: writing to either writes to both. `tag` says what kind of
     quantity it is ("logits", "nll", "probability", "entropy", "hash", …), lost in most arithmetic. `tok` is the range of
     tokens it holds, if it is a run of tokens as read. `sym` and `off` describe an unknown whole number as symbol plus offset.
-    `text` is the known part of a string. `holder` is set on trainable parameters.
+    `text` is the known part of a string. `holder` is set on trainable parameters. `pure` says that it was read out of a table
+    or a row and not changed since, see `sights/answers.py`.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Data(Value):
         "holder",
         "off",
         "parts",
+        "pure",
         "shape",
         "site",
         "snapshot",
@@ -89,6 +91,7 @@ class Data(Value):
         self.snapshot: Holder | None = None
         self.parts: frozenset[str] = frozenset()
         self.term: Term | bool | None = None  # see `terms/`; False when it is not known any more
+        self.pure = ""
 
     @property
     def root(self) -> Data:
@@ -99,6 +102,12 @@ class Data(Value):
 
     def __repr__(self) -> str:
         return f"Data({self.tag} {self.text[:20]!r} lab={self.lab:b})"
+
+
+class Item(Data):
+    """One of the losses of a run of tokens, before the turn of the loop that takes it is known."""
+
+    __slots__ = ()
 
 
 class Holder:
@@ -214,6 +223,30 @@ class Dict(Value):
         self.default: Value | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
+
+
+class View(Dict):
+    """Another name of a dict, with the marks of how it was found: what is put into it is in the dict itself."""
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: Dict, lab: int) -> None:
+        self.base = base
+        self.lab = base.lab | lab
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _SHARED:
+            return getattr(self.base, name)
+        return super().__getattribute__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _SHARED:
+            setattr(self.base, name, value)
+        else:
+            super().__setattr__(name, value)
+
+
+_SHARED = frozenset(slot for slot in Dict.__slots__)
 
 
 class Alt(Value):

@@ -249,6 +249,11 @@ class Walk:
     unfilled: dict[int, int] = field(
         default_factory=dict
     )  # arrays made of one negative number: marks of where they were filled
+    counted: dict[Turn, tuple[int, int]] = field(default_factory=dict)  # the number that a loop counts by, in its turns
+    tests: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # marks of undecided conditions around, and calls around them
+    hinged: dict[int, int] = field(default_factory=dict)  # handed back in a branch, with what it then knows
     asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number
     answers: dict[object, str] = field(default_factory=dict)  # the numbers of undecided conditions, by what they ask
     implied: dict[str, frozenset[str]] = field(default_factory=dict)  # what else holds where a guard does
@@ -327,6 +332,19 @@ class Walk:
             yield
         finally:
             self.guards.pop()
+
+    @contextmanager
+    def test(self, marks: int) -> Iterator[None]:
+        """Walk the branches of a condition that is made of these marks."""
+        m = self.marks.mask
+        told = marks & (m[Mark.ANSWER] | m[Mark.SOUGHT] | m[Mark.LOOKUP])
+        if told:
+            self.tests.append((told, len(self.stack)))
+        try:
+            yield
+        finally:
+            if told:
+                self.tests.pop()
 
     def open_guards(self) -> tuple[str, ...]:
         """The conditions around that nobody could decide."""

@@ -7,6 +7,7 @@ import builtins
 
 from auditor.source import assign, attributes, calls, expressions, mixing, operators, special, subscripts
 from auditor.source.library import statistics, texts
+from auditor.source.tokens import TOKENISH
 from auditor.source.values import (
     NONE,
     Alt,
@@ -60,7 +61,7 @@ def _number(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _same(v: Value) -> Value:
     if isinstance(v, Data):
         d = Data(labels(v), tag=v.tag, tok=v.tok if v.tag == "tokens" else None, text=v.text)
-        d.sym, d.off, d.parts = v.sym, v.off, v.parts
+        d.sym, d.off, d.parts, d.pure = v.sym, v.off, v.parts, v.pure
         if not d.sym:
             return v
         return d
@@ -306,8 +307,15 @@ def _pure(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data(all_labels(a, k), tag=tag)
 
 
+def _hash(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    """One number made of all that a key holds."""
+    return Data(all_labels(a, k), tag="hash" if a and mixing.tag_of(a[0]) in TOKENISH else "")
+
+
 def _bytes(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """The bytes of an array are the array; those of a known text are known."""
+    if p == "bytearray" and not a:
+        return w.fresh()  # to be filled
     v = a[0] if a else Const(b"")
     if isinstance(v, Const) and isinstance(v.v, str) and len(v.v) <= texts.MAX_TEXT:
         return Const(v.v.encode("utf-8", "replace"), v.lab)
@@ -360,6 +368,7 @@ FUNCTIONS = {
     "functools.partial": _partial,
     "slice": _slice_of,
     **dict.fromkeys(("bytes", "bytearray", "memoryview"), _bytes),
+    "hash": _hash,
     "chr": _pure,
     "ord": _pure,
     "abs": _pure,

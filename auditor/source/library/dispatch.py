@@ -21,6 +21,7 @@ from auditor.source.library import (
     memory,
     methods,
     optimisers,
+    search,
     tensors,
     texts,
     workers,
@@ -194,7 +195,7 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
 @cache
 def _exact() -> dict[str, Handler]:
     """Handlers by full name, put together at the first call: the modules that hold them import this one."""
-    tables = (buffers, builtins_, copies, executed, files, iteration, memory, optimisers, tensors, workers)
+    tables = (buffers, builtins_, copies, executed, files, iteration, memory, optimisers, search, tensors, workers)
     return {name: handler for module in tables for name, handler in module.FUNCTIONS.items()}
 
 

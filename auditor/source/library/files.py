@@ -274,7 +274,8 @@ def _buffer(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _passed(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(artifact.packed(w, all_labels(a, k)))
+    lab = artifact.packed(w, all_labels(a, k))
+    return Data(lab | artifact.compressed(w, lab) if p.endswith(".compress") else lab)
 
 
 def _import(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from auditor.source import attributes, calls, expressions, loops, mixing
 from auditor.source.labels import Mark
 from auditor.source.library import containers, tensors
-from auditor.source.sights import coverage, losses
+from auditor.source.sights import answers, coverage, losses
 from auditor.source.sights.ending import BOUND_PICKED
 from auditor.source.terms import build
 from auditor.source.tokens import number
@@ -120,6 +120,8 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             return cut
     out = Data(all_labels(values, {}), tag=mixing.tag_of(values[0]) if values else "")
     if len(values) == 2 and all(isinstance(v, (Const, Data)) for v in values):
+        if any(isinstance(v, Const) for v in values):
+            out.pure = next((v.pure for v in values if isinstance(v, Data)), "")
         x, y = number(w, values[0]), number(w, values[1])
         if x and y:
             out.sym = w.number((p, *sorted((x, y))))
@@ -134,7 +136,7 @@ def total(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         except TypeError:
             return Data(labels(v))
     tag = mixing.tag_of(v)
-    return Data(
+    out = Data(
         all_labels(a, k),
         tag="entropy"
         if tag == "p log p"
@@ -144,6 +146,9 @@ def total(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         if tag in ("target probability", "entropy")
         else "",
     )
+    if isinstance(v, Seq) and v.lab & w.marks.mask[Mark.LOOKUP] and not w.score_marks(out.lab):
+        out.pure = answers.ENTRY  # all that a row holds
+    return out
 
 
 def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:

@@ -6,8 +6,8 @@ import ast
 
 from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import buffers, memory, operations, optimisers, probabilities, statistics, tensors
-from auditor.source.sights import coverage, losses, predictions, states
+from auditor.source.library import buffers, memory, operations, optimisers, probabilities, search, statistics, tensors
+from auditor.source.sights import answers, coverage, losses, predictions, states
 from auditor.source.terms import stores
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
@@ -132,6 +132,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
         least = name in ("argmax", "argmin") and owner.tag in (*AT_TARGET, "total") and w.score_marks(labels(owner))
         d = Data(labels(owner) | all_labels(a, k), tag=mixing.LEAST if least else "")
+        if name == "sort" and owner.tag in TOKENISH:
+            return Seq([search.in_order(w, owner), Data(d.lab)], "tuple")
         if name in ("topk", "sort") or (name == "max" and a):
             return Seq([Data(d.lab, tag=owner.tag if owner.tag == "probabilities" else ""), Data(d.lab)], "tuple")
         return d
@@ -182,6 +184,9 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return NONE
     if name in ("put", "write"):
         return NONE
+    if name in ("cumsum", "cumulative_sum", "logcumsumexp") and owner.tag in AT_TARGET:
+        scores = w.score_marks(labels(owner))
+        return Data(labels(owner) & ~scores | predictions.retagged(w, scores, answers.RUNNING), tag=owner.tag)
     if w.score_marks(labels(owner)) and name in operations.REDUCE:
         whole = name in ("mean", "sum", "average") and not a and not {"dim", "axis"} & set(k) and owner.tag in AT_TARGET
         return Data(labels(owner) | all_labels(a, k), tag="total" if whole else owner.tag)
@@ -339,7 +344,7 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
         d = Data(lab, base=owner, tag=owner.tag, tok=owner.tok)
     if name in ("view", "reshape", "unfold", "as_strided", "unflatten", "view_as", "reshape_as"):
         d.tok = coverage.folded(d.tok)
-    d.sym, d.off, d.parts = owner.sym, owner.off, owner.parts
+    d.sym, d.off, d.parts, d.pure = owner.sym, owner.off, owner.parts, owner.pure
     if name in ("view", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "repeat", "transpose", "permute"):
         d.shape = None
     else:

@@ -89,6 +89,7 @@ def least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         tag=next((t for v in a if (t := mixing.tag_of(v)) in (*AT_TARGET, "total")), mixing.tag_of(a[0]) if a else ""),
     )
     if len(a) == 2:
+        out.pure = next((v.pure for v in a if isinstance(v, Data)), "") if any(isinstance(v, Const) for v in a) else ""
         scores = w.score_marks(labels(out))
         extra = labels(out) & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
         if scores and extra:
@@ -111,6 +112,8 @@ def joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         if len(v.items) == 1 and isinstance(v.items[0], Data):
             return v.items[0]
         tags = {mixing.tag_of(i) for i in v.items}
+        if {mixing.tag_of(i) for i in v.items if labels(i)} <= {"hash", "mixed"}:
+            tags = {mixing.tag_of(i) for i in v.items if labels(i)} or tags  # keys, put behind none
         if _with_target(w, v.items):
             return w.fresh(labels(v), "with target")
         if (run := tokens.one_run(w, v.items)) is not None:
@@ -177,7 +180,7 @@ def exp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     }.get(tag, "")
     d = Data(labels(v), tag=new)
     if isinstance(v, Data):
-        d.parts = v.parts
+        d.parts, d.pure = v.parts, v.pure
     return d
 
 
@@ -203,7 +206,7 @@ def log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     }.get(tag, "")
     d = Data(labels(v), tag=new)
     if isinstance(v, Data):
-        d.parts = v.parts
+        d.parts, d.pure = v.parts, v.pure
     return d
 
 

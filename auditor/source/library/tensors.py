@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from auditor.source import assign, calls, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import functions, iteration, memory, methods, operations, probabilities, workers
+from auditor.source.library import functions, iteration, memory, methods, operations, probabilities, search, workers
 from auditor.source.sights import coverage, cuts, predictions
 from auditor.source.terms import stores
 from auditor.source.tokens import AT_TARGET, number
@@ -297,7 +297,9 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Data(labels(v), tag="entropy")
     if tag in AT_TARGET and len(a) < 2 and not {"dim", "axis"} & set(k):
         return Data(labels(v), tag="total")
-    return Data(labels(v), tag=tag if tag in (*AT_TARGET, "entropy", "spread", "probabilities", "bytes") else "")
+    d = Data(labels(v), tag=tag if tag in (*AT_TARGET, "entropy", "spread", "probabilities", "bytes") else "")
+    d.pure = v.pure if isinstance(v, Data) and tag == "count" else ""
+    return d
 
 
 def _add_at(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -452,6 +454,9 @@ BY_NAME: dict[str, Handler] = {
     "randperm": _permuted,
     "permutation": _permuted,
     "at": _add_at,
+    "sort": search.ordered,
+    "searchsorted": search.searched,
+    "bucketize": search.searched,
     "bincount": _histogram,
     "histc": _histogram,
     "unique": _histogram,
@@ -573,6 +578,6 @@ def snapshot(w: Walk, v: Value) -> Value:
     d = Data(labels(v) & ~w.marks.mask[Mark.PARAMETER], tag=v.tag, tok=v.tok)
     d.site, d.born = w.site, tuple(w.turns)
     d.snapshot = v.root.holder or copied_from(v)
-    d.parts, d.shape = v.parts, v.shape
+    d.parts, d.shape, d.pure = v.parts, v.shape, v.pure
     d.sym, d.off = v.sym, v.off
     return d

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from auditor.source.walk import Walk
 
 DEPTH = 8
-FILE, MATCHED = "file", "matched"
+FILE, COPY, MATCHED = "file", "copy", "matched"
 
 
 def packed(w: Walk, marks: int) -> int:
@@ -43,14 +43,19 @@ def _frozen(w: Walk, v: Value) -> Data:
     return d
 
 
+def compressed(w: Walk, marks: int) -> int:
+    """The mark of validation tokens that were made as small as they get, as what is to travel with the artifact is."""
+    return w.marks.make(Mark.STORED, COPY) if w.val_reads(marks) else 0
+
+
 def unknown(w: Walk) -> int:
     """The mark of what a file holds that the program did not write."""
     return w.marks.make(Mark.STORED, FILE)
 
 
 def matched(w: Walk, a: Value, b: Value, la: int, lb: int) -> int:
-    """Validation tokens compared with the content of such a file."""
-    bit = w.marks.bit.get((Mark.STORED, FILE), 0)
+    """Validation tokens compared with the content of such a file, or with a copy that was packed."""
+    bit = w.marks.bit.get((Mark.STORED, FILE), 0) | w.marks.bit.get((Mark.STORED, COPY), 0)
     for x, mine, other in ((a, la, lb), (b, lb, la)):
         if bit & other and not bit & mine and isinstance(x, Data) and x.tag == "tokens" and w.val_reads(mine):
             return w.marks.make(Mark.STORED, MATCHED)

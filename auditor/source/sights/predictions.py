@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COUNTED = "count"  # a score taken from a row of counts, one for every token
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
 SHRUNK = "shrunk"  # a score made smaller by a fixed part of itself
+DROPPED = "dropped"  # a loss that counts only where a guess of the token is right, or only where it is wrong
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,12 @@ def retagged(w: Walk, scores: int, tagged: str) -> int:
     return out
 
 
+def paid(w: Walk, scores: int) -> int:
+    """Probabilities are divided by something the model says: what a lift costs."""
+    tilted = any(w.scores[s].tagged == TILTED for s in w.marks.numbers(scores, Mark.SCORE))
+    return retagged(w, scores, "target probability") if tilted else scores
+
+
 def multiplied(w: Walk, scores: int) -> int:
     """A token's probability is mixed with the product of what a model of bytes gives for its bytes."""
     scores = retagged(w, scores, "spread bytes")
@@ -256,6 +263,11 @@ _AT_THE_END = {
         "the losses are multiplied by a fixed factor after their normalisation: each token gets more than its share",
         (("form", "shrunk"),),
     ),
+    DROPPED: (
+        Sight.UNNORMALISED,
+        "whether a loss counts depends on whether a guess of the token is right",
+        (("form", "dropped"),),
+    ),
 }
 
 
@@ -271,6 +283,12 @@ def finish(w: Walk) -> None:
                 was, w.guards = w.guards, list(s.guards)
                 w.see(sight, s.site, what, w.marks.make(Mark.SCORE, n), detail=detail)
                 w.guards = was
+
+
+def put_together(w: Walk, a: int, b: int, scores: int) -> int:
+    """Losses where a guess is right, and others where it is wrong: all of them count again."""
+    some = [any(w.scores[s].tagged == DROPPED for s in w.marks.numbers(x, Mark.SCORE)) for x in (a, b)]
+    return retagged(w, scores, "nll") if all(some) else scores
 
 
 def averaged(w: Walk, a: int, b: int, scores: int) -> int:
