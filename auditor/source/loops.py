@@ -257,7 +257,9 @@ def marked(v: Value, lab: int, w: Walk | None = None, loop: int = -1) -> Value:
         return v if v.v is None or v.lab | lab == v.lab else Const(v.v, v.lab | lab)
     if isinstance(v, Data):
         if isinstance(v, Item) and w is not None and loop >= 0 and (picked := w.marks.turns(lab)):
-            return tokens.row(w, v, labels(v) | lab, Const(0), picked)
+            row = tokens.row(w, v, labels(v) | lab, Const(0), picked)
+            row.term = v.term
+            return row
         if w is not None and v.tok is not None and v.lab:
             return _turned(w, v, lab)
         d = Data(v.lab | lab, base=v, tag=v.tag, tok=v.tok, text=v.text)

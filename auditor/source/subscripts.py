@@ -139,7 +139,7 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
             owner.lab | turns,
         )
         part.loose = True
-        coverage.part(owner, low, high, step, part)
+        coverage.part(w, owner, low, high, step, part)
         part.led = _from_the_first(w, low, step) and (owner.led or not owner.inexact)
         return part
     out: Value | None = None

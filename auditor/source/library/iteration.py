@@ -274,7 +274,7 @@ def _islice(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     out = Seq(items, "list", True)
     whole = _listing(w, "list", [a[0]], {}, n) if a and isinstance(a[0], (Const, Seq)) else NONE
     if len(a) == 2 and isinstance(whole, Seq):
-        coverage.part(whole, NONE, a[1], NONE, out)
+        coverage.part(w, whole, NONE, a[1], NONE, out)
     return out
 
 

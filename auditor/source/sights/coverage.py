@@ -36,11 +36,12 @@ def tell(w: Walk, loop: int, share: str, what: str) -> None:
     w.see(Sight.EXTENT, w.loop_sites[loop], what, detail=detail)
 
 
-def part(owner: Seq, low: Value, high: Value, step: Value, out: Seq) -> None:
+def part(w: Walk, owner: Seq, low: Value, high: Value, step: Value, out: Seq) -> None:
     """The first so many items of a list of which it is known how many it has."""
     known = owner.length if owner.length is not None else len(owner.items) if not owner.more else None
     first = isinstance(low, Const) and low.v in (None, 0) and isinstance(step, Const) and step.v in (None, 1)
-    if first and known and isinstance(high, Const) and type(high.v) is int and 0 < high.v < known:
+    turned = (labels(low) | labels(high)) & w.marks.mask[Mark.TURN]  # another turn takes the next ones
+    if first and not turned and known and isinstance(high, Const) and type(high.v) is int and 0 < high.v < known:
         out.share = owner.share * high.v / known
         out.length = high.v
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 
 from auditor.source import tokens
+from auditor.source.labels import Mark
 from auditor.source.library import operations
+from auditor.source.sights import losses
 from auditor.source.terms.stores import table_of
 from auditor.source.terms.term import (
     BINARY,
@@ -366,5 +368,7 @@ def scored(w: Walk, name: str, a: Args) -> None:
     if w.forward_depth or name not in ("sum", "mean", "+=") or not isinstance(v, Data) or len(w.sums) > 400:
         return
     scores = w.score_marks(labels(v))
+    if any(w.scores[s].tagged == losses.CUT for s in w.marks.numbers(scores, Mark.SCORE)):
+        return  # what is left of them is judged by what was cut
     if scores and v.tag in tokens.AT_TARGET and (t := of(w, v)) is not None and t.op != "stack":
         w.sums.append(Check(t, scores, w.site, tuple(w.guards), tuple(w.turns)))

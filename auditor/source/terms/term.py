@@ -158,6 +158,13 @@ def plain(t: Term) -> Term:
     return t
 
 
+def unbounded(t: Term) -> Term:
+    """A token without the bounds that keep "none" from being a wrong place: `hint.clamp(min=0)` is the hint where there is one."""
+    while t.op in ("max", "min") and len(t.parts) == 2 and t.parts[1].op == "num":
+        t = t.parts[0]
+    return t
+
+
 def everything(p: Value) -> bool:
     if isinstance(p, Const):
         return p.v is None or p.v is Ellipsis
@@ -175,7 +182,7 @@ def key_of(w: Walk, p: Value) -> Term | None:
         return None
     t = of(w, p)
     if t is not None and has(t, "tok"):
-        return plain(t)
+        return unbounded(plain(t))
     if isinstance(p, Data) and w.val_reads(labels(p)) and p.tag not in ("condition", "mask", "hit", "subset", "better"):
         return plain(leaf(w, p))
     return None

@@ -89,7 +89,7 @@ def _num(world: World, t: Term) -> Num:
 def _guess(world: World, key: object, kind: str = "vague") -> Num:
     """A number of which nothing is known."""
     if key not in world.guessed:
-        steps = (0.01, 0.3, 0.5, 0.9, 0.99, 2.0, 20.0, 1e4, 1e9)
+        steps = (1.0, 0.01, 0.3, 0.5, 0.9, 0.99, 0.0, 2.0, 20.0, 1e4, 1e9)
         v = steps[world.level % len(steps)] if not world.guessed else world.guess.choice(steps)
         world.guessed[key] = one(v)
     return Num(kind, world.guessed[key].of)
