@@ -391,8 +391,8 @@ def _without_reads(w: Walk, v: Value) -> Value:
 
 def table_update(w: Walk, owner: Value, marks: int, name: str) -> int:
     """A table took validation tokens in; returns the UPDATE mark."""
-    number = id(owner.root) if isinstance(owner, Data) else id(owner.base if isinstance(owner, View) else owner)
-    key = ("table", number, w.site, marks & w.marks.mask[Mark.READ], tuple(w.turns), tuple(w.guards))
+    table = owner.root if isinstance(owner, Data) else owner.base if isinstance(owner, View) else owner
+    key = ("table", table, w.site, marks & w.marks.mask[Mark.READ], tuple(w.turns), tuple(w.guards))
     found = w.derived.get(key)
     if found is None:
         bit = w.update(w.site, Means.TABLE, Scope.TABLE, name, marks)

@@ -125,7 +125,7 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         for k, x in enumerate(fn.values):
             if isinstance(x, Const):
                 continue
-            with w.branch(f"~{id(fn) % 999983}:{k}"):
+            with w.branch(f"~{w.identity(fn)}:{k}"):
                 out = join(out, call(w, x, args, kw, n))
         return out or Data()
     if isinstance(fn, Seq) and args == [] and not fn.items:
@@ -387,7 +387,7 @@ def _remembered(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST
     name = forward.func if isinstance(forward, Bound) else forward
     key = (
         o.number,
-        id(name),
+        name,
         w.version,
         w.no_grad > 0,
         len(w.guards) == 0,
@@ -411,13 +411,13 @@ def _signature(v: Value) -> object:
         try:
             hash(v.v)
         except TypeError:
-            return id(v)
+            return v
         return ("c", type(v.v).__name__, v.v)
     if isinstance(v, Data):
         return ("d", labels(v), v.tag, v.tok)
     if isinstance(v, Seq):
         return ("s", tuple(_signature(i) for i in v.items[:8]))
-    return id(v)
+    return v  # itself, not its address: that might be another's later
 
 
 def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:

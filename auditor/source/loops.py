@@ -17,7 +17,7 @@ from auditor.source.walk import Walk
 from auditor.unpack.parse import walk
 
 FEW = 3
-_assigned: dict[int, tuple[ast.AST, frozenset[str]]] = {}
+_assigned: dict[int, tuple[ast.AST, tuple[str, ...]]] = {}
 
 
 def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
@@ -111,15 +111,15 @@ def _last_turn(w: Walk, n: ast.While, f: Frame, before: dict[str, Value]) -> dic
     return {name: a + s * (turns_left - 1) for name, (a, s) in steps.items()}
 
 
-def carried(n: ast.For | ast.While) -> frozenset[str]:
-    """The names that the body of a loop assigns."""
+def carried(n: ast.For | ast.While) -> tuple[str, ...]:
+    """The names that the body of a loop assigns, in an order that is the same in every run."""
     found = _assigned.get(id(n))
     if found is not None and found[0] is n:
         return found[1]
     names = {s.id for b in n.body for s in walk(b) if isinstance(s, ast.Name) and isinstance(s.ctx, ast.Store)}
     if len(_assigned) > 20_000:
         _assigned.clear()
-    _assigned[id(n)] = (n, frozenset(names))
+    _assigned[id(n)] = (n, tuple(sorted(names)))
     return _assigned[id(n)][1]
 
 

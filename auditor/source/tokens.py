@@ -559,7 +559,7 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value, table: Value | Non
         bit = w.marks.make(
             Mark.LOOKUP,
             Lookup(
-                id(root),
+                w.identity(root),
                 reads | w.train_reads(lab),
                 hashed,
                 Location(w.site.path, w.site.line),

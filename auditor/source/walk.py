@@ -240,6 +240,7 @@ class Walk:
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
+    identities: dict[int, tuple[int, object]] = field(default_factory=dict)  # by address, which stays taken
     knows: dict[int, tuple[Site, int, int]] = field(
         default_factory=dict
     )  # arrays whose entries know tokens, and how far from their places
@@ -375,15 +376,20 @@ class Walk:
             moving |= marks & (m[Mark.RANDOM] | m[Mark.DRAWN])  # a new draw in every turn
         if moving:
             self.next_id += 1
+        number = self.identity(node)
         if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):
-            name = f"~{id(node) % 999991}.{self.next_id}"  # on tokens or counters: it goes both ways in some turn
+            name = f"~{number}.{self.next_id}"  # on tokens or counters: it goes both ways in some turn
         else:
-            name = f"{id(node) % 999991}.{self.next_id}" if moving else f"{id(node) % 99999991}"
+            name = f"{number}.{self.next_id}" if moving else f"{number}"
         if moving:
             self.asked[name] = marks
         return name
 
     # Things that are made.
+
+    def identity(self, thing: object) -> int:
+        """The number of a node or a value: unlike its address, the same in every run, and never another's."""
+        return self.identities.setdefault(id(thing), (len(self.identities), thing))[0]
 
     def new_id(self) -> int:
         self.next_id += 1
