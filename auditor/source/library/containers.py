@@ -54,9 +54,9 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
         return Data(s.lab)
     if name == "send" and s.again is not None and args and len(w.sent) < 3:
         w.sent.append(args[0])
-        s.again()
+        answer = s.again()  # walked with what was sent, it hands back what it makes of that
         w.sent.pop()
-        return s.items[-1] if s.items else Data(s.lab)
+        return answer.items[-1] if isinstance(answer, Seq) and answer.items else Data(s.lab)
     if name == "sort" and "key" in kw:
         s.lab |= iteration.judged(w, s.items, kw, n)
     if name == "clear":
