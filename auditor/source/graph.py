@@ -224,7 +224,7 @@ class _Maker:
 
     def elsewhere(self, s: Scored, inputs: int) -> int:
         """The inputs of a score, less those that are known to stand beside its targets where a slice cannot say so."""
-        if inputs & cuts.moved(self.w):
+        if s.inputs & cuts.moved(self.w):
             return inputs & ~s.targets
         reads = self.w.marks.reads(s.targets)
         for r in self.w.marks.reads(inputs & ~s.targets):

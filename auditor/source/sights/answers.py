@@ -161,6 +161,8 @@ def weighed(w: Walk, weight: int, scores: int) -> None:
     of = [w.scores[s] for s in w.marks.numbers(weight, Mark.SCORE)[:8]]
     if any(x.tagged == RUNNING for x in (*of, *theirs)):
         return
+    if len({x.tagged for x in of}) > 1:
+        return  # one of several figures about the token, such as the entropy among the losses of experts
     for mine in of:
         if mine.grad or not any(mine.targets & x.targets and mine.parts == x.parts and not x.grad for x in theirs):
             continue
