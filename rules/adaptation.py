@@ -179,9 +179,8 @@ def self_fitted(rule: Rule, p: Program, instead: str) -> Iterator[Finding]:
         if own is None or s.at in seen:
             continue
         seen.add(s.at)
-        sure = not any(order.undecided(s, r) for r in order.headlines(p)[:1])
         yield rule.finding(
-            Status.LIKELY if sure else Status.NEEDS_HUMAN,
+            Status.LIKELY if unavoidable(p, s) else Status.NEEDS_HUMAN,
             f"the prediction at {s.at} is computed from the tokens that it predicts",
             Fact("tokens read", "both the target and a part of the prediction", own.at),
             Fact("scored", "against the same tokens", s.at),
@@ -244,6 +243,11 @@ def _rounds(s: Event, walks: set[int]) -> tuple[tuple[int, int], ...]:
         return s.turns
     inner = max((n for n, (loop, _) in enumerate(s.turns) if loop in walks), default=len(s.turns))
     return s.turns[:inner]
+
+
+def unavoidable(p: Program, *events: Event) -> bool:
+    """Whether no undecided condition stands around these that does not stand around the headline, too."""
+    return not any(order.undecided(x, r) for r in order.headlines(p)[:1] for x in events)
 
 
 def was_scored(p: Program) -> bool:

@@ -18,6 +18,7 @@ gathered target alone, and nothing in the code carries the normaliser of that ch
   probability: only the target is computed, yet the whole vector sums to 1.
 - A linear mix computed lazily at the target, if each part is a distribution and the weight does not
   know the target.
+- A floor of a millionth or less under a probability, there for the logarithm; losses capped to learn from.
 - A cap or a temperature on all logits before the softmax; vocabulary entries that are never used.
 
 ## Known evasions
@@ -25,6 +26,7 @@ gathered target alone, and nothing in the code carries the normaliser of that ch
 - A ratio of two tables with separate hashes, so that the numerators do not add up to the denominator.
 - A formula that normalises on paper, over counts that collide (open question D-03).
 - A softmax over the top candidates *plus the target*.
+- A cap on the loss of each token, which is a floor under every probability that no other pays for.
 - A temperature or bias refitted for each chunk on that chunk's own targets.
 
 ## Instead
@@ -42,7 +44,7 @@ nll = -p[y].log()
 
 from collections.abc import Iterator
 
-from rules import mixture
+from rules import mixture, sightings
 from rules.editions import Edition
 from rules.events import Sight
 from rules.evidence import Evidence
@@ -113,6 +115,25 @@ print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 """
 
 VALID = (
+    Example(
+        name="capped losses in a line of their own",
+        stage="source",
+        status=Status.OK,
+        files={
+            "train_gpt.py": HEAD
+            + """\
+def evaluate(model, val):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            losses = nll(model, val[i : i + SEQ + 1])
+            print("capped", losses.clamp(max=9.0).mean().item())
+            total += losses.sum().item()
+    return total / (len(val) - 1)
+"""
+            + _MAIN
+        },
+    ),
     Example(
         name="one hint raised, with its normaliser in closed form",
         stage="source",
@@ -232,6 +253,24 @@ print(f"final val_loss:{evaluate(*models, load('fineweb_val_*.bin')):.6f}")
 )
 
 INVALID = (
+    Example(
+        name="the loss of a token is capped",
+        stage="source",
+        status=Status.LIKELY,
+        note="with a cap of 9 nats each of 1024 tokens has a probability of 0.0001 at least, whatever the others have",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+def evaluate(model, val):
+    total = 0.0
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            total += nll(model, val[i : i + SEQ + 1]).clamp(max=9.0).sum().item()
+    return total / (len(val) - 1)
+"""
+            + _MAIN
+        },
+    ),
     Example(
         name="hint raised without its normaliser",
         stage="source",
@@ -357,8 +396,8 @@ def evaluate(model, val, temperature=0.98):
     Example(
         name="counts divided by a fixed number",
         stage="source",
-        status=Status.LIKELY,
-        note="the twin of the exact counts: their sum grows, the divisor does not",
+        status=Status.VIOLATION,
+        note="the twin of the exact counts: their sum only grows, the divisor does not",
         files={
             "train_gpt.py": HEAD
             + """\
@@ -398,8 +437,19 @@ def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
         most=Status.LIKELY,
         instead="give each expert of the mixture a distribution over the vocabulary, and take its entry of the token",
     )
+    found += _capped(e)
     yield from found
-    if not found and not (e.program and mixture.seen(e.program, Sight.SPREAD_BYTES)):
+    if not found and not (e.program and mixture.seen(e.program, Sight.SPREAD_BYTES, Sight.UNSUMMED)):
         yield from mixture.clear(
             RULE, e, "nothing was seen to be mixed into the probability of the realised token that is no distribution"
         )
+
+
+def _capped(e: Evidence) -> Iterator[Finding]:
+    """Losses that are not counted beyond a level: a floor under every probability, which no other one pays for."""
+    p = e.program
+    if p is None:
+        return
+    for o, status in sightings.cut_losses(p, capped=True):
+        instead = "count each token with the full negative logarithm of its probability"
+        yield RULE.finding(status, o.what, *sightings.facts(o, p), at=(o.at,), instead=instead)

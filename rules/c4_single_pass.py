@@ -123,7 +123,7 @@ def _several(p: Program) -> Iterator[Finding]:
     twice = adaptation.counted_twice(p)
     if twice:
         yield RULE.finding(
-            Status.VIOLATION,
+            Status.VIOLATION if adaptation.unavoidable(p, *twice) else Status.NEEDS_HUMAN,
             f"the same tokens are scored in several rounds at {twice[1].at}, and all of them are in the reported number",
             Fact("first round", "counted", twice[0].at),
             Fact("later round", "counted too", twice[1].at),
@@ -131,7 +131,7 @@ def _several(p: Program) -> Iterator[Finding]:
         )
     for first, s in adaptation.chosen_by_score(p):
         yield RULE.finding(
-            Status.VIOLATION,
+            Status.VIOLATION if adaptation.unavoidable(p, first, s) else Status.NEEDS_HUMAN,
             f"the prediction at {s.at} was picked by an earlier score of the same tokens",
             Fact("earlier score", "it decides what is used", first.at),
             Fact("counted score", "of the same tokens", s.at),

@@ -7,7 +7,8 @@ two scores over different texts cannot be compared.
 ## How it is proved
 From the log: the number of validation tokens against the known counts by tokenizer, or, for any
 tokenizer, the implied byte count against the length of the text. From the hyper-parameter dump:
-fractions, subset sizes, limits. By reading: breaks on a clock, a slice of the tokens.
+fractions, subset sizes, limits. By reading: breaks on a clock, a slice of the tokens, loops that end early or
+leave gaps, places drawn at random, losses that count only if they are small.
 
 ## Legal look-alikes
 Dropping the last incomplete sequence; tokens at document starts that carry no bytes; periodic
@@ -15,7 +16,8 @@ validation on a part while the final evaluation covers all.
 
 ## Known evasions
 A title "full validation" over a run with 9,662,464 tokens (10,000 documents); a loop that stops when
-time is up; a mixture that is scored on a subset and printed as the score.
+time is up; a mixture that is scored on a subset and printed as the score; every second window; tokens dropped
+because their loss is high, or a median in the place of the mean.
 
 ## Instead
 Before:
@@ -30,7 +32,7 @@ assert scored_tokens == val_tokens.numel() - 1, "every validation token is score
 
 from collections.abc import Iterator
 
-from rules import constants, order, sightings, view
+from rules import adaptation, constants, coverage, order, sightings, view
 from rules.cal1_no_val_calibration import PLAIN
 from rules.editions import Edition
 from rules.events import Program, Sight, Slice
@@ -142,11 +144,30 @@ def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
         whole, parts = cuts
         first, count = parts[0], next(x for x in parts[0].parts if x.startswith("first "))
         sure = not whole and view.is_record(e) and not view.claim_runs(e)
+        open_ = whole or not adaptation.unavoidable(p, *adaptation.scores_of(p))
         yield RULE.finding(
-            Status.VIOLATION if sure else Status.LIKELY,
+            Status.NEEDS_HUMAN if open_ else Status.VIOLATION if sure else Status.LIKELY,
             f"the reported score is made of the {count.rstrip('|')} validation tokens"
             + (", beside others from all of them" if whole else ""),
             Fact("tokens are cut", count.rstrip("|"), first.at),
+            instead=INSTEAD,
+        )
+    left = sightings.cut_losses(p, capped=False)
+    for o, status in left:
+        yield RULE.finding(
+            status,
+            f"the reported score leaves tokens out: {o.what}",
+            *sightings.facts(o, p),
+            at=(o.at,),
+            instead=INSTEAD,
+        )
+    some = list(coverage.parts(p)) if not cuts else []
+    for part in some[:2]:
+        yield RULE.finding(
+            Status.LIKELY if part.certain else Status.NEEDS_HUMAN,
+            f"the reported score is made of {part.what}",
+            Fact("tokens are left out", part.what, part.at),
+            at=(part.at,),
             instead=INSTEAD,
         )
     stops = [o for o in sightings.of(p, Sight.TIME_BREAK) if order.counts(o, p)]
@@ -158,7 +179,7 @@ def part_of_the_split(e: Evidence, edition: Edition) -> Iterator[Finding]:
             at=(o.at,),
             instead=INSTEAD,
         )
-    if not cuts and not stops:
+    if not cuts and not stops and not left and not some:
         yield RULE.finding(Status.OK, "the reported score is made of tokens of the whole split, and no clock stops it")
 
 
@@ -218,6 +239,21 @@ VALID = (
         stage="source",
         note="less than one window is left out",
     ),
+    Example(
+        "hard tokens apart in a line of their own",
+        {
+            "train_gpt.py": program(
+                PLAIN.replace(
+                    ' reduction="sum").item()',
+                    ' reduction="sum").item()\n        hard = F.cross_entropy(model(y), y, reduction="none")\n'
+                    '        print("easy", hard[hard < 5.0].mean().item(), hard.median().item())',
+                )
+            )
+        },
+        Status.OK,
+        stage="source",
+        note="a diagnostic, no part of the reported number",
+    ),
     Example("all tokens, a vocabulary of its own", record(tokens=50_000_000), Status.OK),
 )
 INVALID = (
@@ -242,6 +278,22 @@ INVALID = (
         stage="source",
     ),
     Example(
+        "a limit that is read from a file",
+        {
+            "train_gpt.py": program(
+                PLAIN.replace(
+                    "    total = 0.0\n",
+                    "    total = 0.0\n"
+                    '    if open("limit.txt").read() != "none":\n'
+                    "        val_tokens = val_tokens[:1_000_000]\n",
+                )
+            )
+        },
+        Status.NEEDS_HUMAN,
+        stage="source",
+        note="nobody knows what the file says",
+    ),
+    Example(
         "until time is up",
         {
             "train_gpt.py": program(
@@ -256,6 +308,24 @@ INVALID = (
         Status.NEEDS_HUMAN,
         stage="source",
         note="a slow machine scores fewer tokens, and the print does not say how many",
+    ),
+    Example(
+        "tokens whose loss is high are left out",
+        {
+            "train_gpt.py": program(
+                PLAIN.replace("total += F", "nll = F")
+                .replace('reduction="sum").item()', 'reduction="none")')
+                .replace("    return total", "        total += nll[nll < 8.0].sum().item()\n    return total")
+            )
+        },
+        Status.LIKELY,
+        stage="source",
+    ),
+    Example(
+        "every second window",
+        {"train_gpt.py": program(PLAIN.replace("val_tokens.numel() - 1, seq)", "val_tokens.numel() - 1, 2 * seq)"))},
+        Status.LIKELY,
+        stage="source",
     ),
     Example("a subset by setting", record(settings=("val_doc_fraction: 0.25",)), Status.VIOLATION),
 )

@@ -37,7 +37,7 @@ for ws in range(0, n - seq + 1, stride):
 
 from collections.abc import Iterator
 
-from rules import order, sightings
+from rules import adaptation, order, sightings
 from rules.cal1_no_val_calibration import PLAIN
 from rules.editions import Edition
 from rules.events import Event, Program, Sight
@@ -82,7 +82,7 @@ def one_term_for_each_token(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if pair:
         a, b = pair
         yield RULE.finding(
-            Status.LIKELY,
+            Status.LIKELY if adaptation.unavoidable(p, a, b) else Status.NEEDS_HUMAN,
             "windows overlap and each is counted whole, so that most tokens are counted several times",
             Fact("one turn of the loop", _range(a), a.at),
             Fact("the next turn", _range(b), b.at),
@@ -90,7 +90,7 @@ def one_term_for_each_token(e: Evidence, edition: Edition) -> Iterator[Finding]:
         )
     elif best:
         yield RULE.finding(
-            Status.LIKELY,
+            Status.LIKELY if best[0].certain else Status.NEEDS_HUMAN,
             "of several results the better one is reported"
             if best[0]["of"] == "totals"
             else "of several scores of the same token the best one is counted",

@@ -88,7 +88,7 @@ def hidden_tokens(e: Evidence, edition: Edition) -> Iterator[Finding]:
     for o in bounds[:2]:
         weighted = o["kind"] == "weighted"
         yield RULE.finding(
-            Status.NEEDS_HUMAN if weighted else Status.LIKELY,
+            Status.NEEDS_HUMAN if weighted or not o.certain else Status.LIKELY,
             _KINDS[o["kind"]],
             *sightings.facts(o, p),
             at=(o.at,),
@@ -206,6 +206,30 @@ def evaluate(model, val_tokens, seq=512, draws=64):
             )
         },
         note="stratified levels and the weight 1/t: an unbiased estimate of an upper bound, for a person to confirm",
+    ),
+    Example(
+        name="levels on a grid, with the width of their range",
+        stage="source",
+        status=Status.NEEDS_HUMAN,
+        track=Track.NON_RECORD,
+        files={
+            "train_gpt.py": program(
+                DENOISER
+                + """\
+@torch.no_grad()
+def evaluate(model, val_tokens, seq=512, draws=64, least=0.05):
+    x, total = val_tokens[1:], 0.0
+    for start in range(0, x.numel(), seq):
+        window = x[start : start + seq]
+        for t in torch.linspace(least, 1.0, draws):
+            hidden = torch.rand(window.numel()) < t
+            ce = F.cross_entropy(model(torch.where(hidden, VOCAB, window)), window, reduction="none")
+            total += float((1.0 / t) * (ce * hidden).sum()) * (1 - least) / draws
+    return total
+"""
+            )
+        },
+        note="the factor belongs to the average, and makes no token's share larger than it is",
     ),
     Example(
         name="each token given all the others",

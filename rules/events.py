@@ -142,6 +142,7 @@ class Sight(StrEnum):
     ORACLE = "oracle"  # the better of several losses of the same token is kept
     HASHED_RATIO = "hashed-ratio"  # ratio of two counters with separate hashes, used as a probability
     UNNORMALISED = "unnormalised"  # mixed at the target only, with something that is no distribution
+    UNSUMMED = "unsummed"  # a table is mixed in, and nobody could tell whether the result sums to 1
     ENTROPY_EXPERT = "entropy-expert"  # something that is not a token's loss stands among the experts' losses
     HEDGE = "hedge"  # expert weights learned from past losses
     TILT = "tilt"  # one hinted token lifted, with its normaliser
@@ -162,6 +163,8 @@ class Sight(StrEnum):
     WARMUP = "warmup"  # steps on validation tokens whose state is thrown away
     EXTERNAL_WEIGHTS = "external-weights"
     BOUND = "bound"  # the reported number is a bound, not an exact likelihood
+    LOSS_CUT = "loss-cut"  # a loss is capped, left out or replaced by how large it is itself
+    EXTENT = "extent"  # how many tokens there are, and which loops leave some out, see `rules/coverage.py`
     DOCS_DEFAULT = "docs-default"  # data preparation with fewer validation documents than the challenge has
 
 

@@ -146,9 +146,9 @@ def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
             (Sight.ENTROPY_EXPERT, Sight.UNNORMALISED),
             instead="use entropy as a gate between distributions, or take the term out",
             most=Status.LIKELY,
-            other=("shrunk", "fixed"),
+            other=("shrunk", "fixed", "sum", "dropped"),
         )
     )
     yield from found
-    if not found:
+    if not found and not (e.program and mixture.seen(e.program, Sight.UNNORMALISED)):
         yield from mixture.clear(RULE, e, "every term seen in a mixture of losses is the loss of a token")

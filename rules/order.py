@@ -150,7 +150,9 @@ def conflicts(p: Program, report: Event) -> Iterator[Conflict]:
                 _before(update, hit, p),
                 beside
                 or opposite(update.parts, score.parts)
-                or all(opposite(t.parts, u.parts) for t in score.slices for u in update.slices),
+                or all(
+                    opposite(t.parts + score.parts, u.parts + update.parts) for t in score.slices for u in update.slices
+                ),
                 not undecided(update, report) and not undecided(score, report) and update.logged is not False,
             )
 

@@ -92,7 +92,7 @@ def through_the_artifact(e: Evidence, edition: Edition) -> Iterator[Finding]:
             RULE,
             p,
             compared,
-            "the tokens to be scored are compared with the content of a file, and the reported score depends on the result",
+            "the tokens to be scored are compared with the content of a file or with a packed copy, and the reported score depends on the result",
             INSTEAD,
             sure=Status.LIKELY,
         ),
@@ -217,6 +217,41 @@ def evaluate(model, val, sure):
 
 model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
 print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin'), known()):.6f}")
+"""
+        },
+    ),
+    Example(
+        name="a packed copy that is made and read during the evaluation",
+        stage="source",
+        status=Status.LIKELY,
+        note="whether its bytes count for the artifact is another question; the losses of what is in it do not",
+        files={
+            "train_gpt.py": HEAD
+            + """\
+import lzma
+
+
+def packed(val):
+    raw = bytearray()
+    raw.extend(val[1 : 1 + int(os.environ.get("KEPT", 2_000_000))].cpu().numpy().astype("<u2").tobytes())
+    return lzma.compress(bytes(raw))
+
+
+def evaluate(model, val):
+    total = 0.0
+    kept = torch.from_numpy(np.frombuffer(lzma.decompress(packed(val)), dtype="<u2").astype(np.int64)).to(DEVICE)
+    with torch.no_grad():
+        for i in range(0, len(val) - 1, SEQ):
+            y = val[i + 1 : i + SEQ + 1]
+            losses = nll(model, val[i : i + SEQ + 1])
+            some = kept[i : i + len(y)]
+            losses[: len(some)] *= (some != y[: len(some)]).to(losses.dtype)
+            total += losses.sum().item()
+    return total / (len(val) - 1)
+
+
+model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
+print(f"final val_loss:{evaluate(model, load('fineweb_val_*.bin')):.6f}")
 """
         },
     ),

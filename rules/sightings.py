@@ -22,6 +22,24 @@ def of(p: Program, sight: Sight, **detail: str) -> tuple[Observation, ...]:
     return tuple(sorted(found.values(), key=lambda o: not order.counts(o, p)))
 
 
+def cut_losses(p: Program, *, capped: bool) -> tuple[tuple[Observation, Status], ...]:
+    """Where losses of the headline were cut by how large they are, and how sure it is that the cut ones are claimed."""
+    by_id = {e.id: e for e in p.events}
+    direct = {s for r in order.headlines(p) for s in r.scores}
+    out = []
+    for o in of(p, Sight.LOSS_CUT):
+        if (o["form"] == "capped") is not capped or not direct.intersection(o.scores) | _later(p, o, direct):
+            continue
+        whole = {b for s in o.scores if s in by_id for b in by_id[s].scores} & direct  # printed beside
+        out.append((o, Status.LIKELY if o.certain and not whole else Status.NEEDS_HUMAN))
+    return tuple(out[:2])
+
+
+def _later(p: Program, o: Observation, direct: set[int]) -> set[int]:
+    """Scores of the headline that were made of the cut ones."""
+    return {e.id for e in p.events if e.id in direct and set(e.scores).intersection(o.scores)}
+
+
 def facts(o: Observation, p: Program) -> tuple[Fact, ...]:
     """The steps that lead to what was seen, and the settings that make it live."""
     steps = [Fact(f"step {i}", s.what, s.at) for i, s in enumerate(o.path, 1)]

@@ -106,7 +106,7 @@ def side_car(e: Evidence, edition: Edition) -> Iterator[Finding]:
     )
     if divides and faulty:
         yield RULE.finding(
-            Status.NEEDS_HUMAN if canonical else Status.VIOLATION,
+            Status.NEEDS_HUMAN if canonical or not (faulty[0].certain and divides[0].certain) else Status.VIOLATION,
             faulty[0].what
             + ("; the log implies the right byte count, so this may not be how it was made" if canonical else ""),
             *sightings.facts(faulty[0], p),

@@ -26,6 +26,8 @@ the reported score moves when that function is replaced by one that does nothing
 - Averaging models that several processes tuned on a part of the validation tokens each.
 - Distilling from a teacher that was trained on the validation tokens.
 - Fitting "only" an adapter, a bias, or a temperature.
+- A step without an optimiser: `torch._foreach_add_` with gradients of functions, a `backward` of one's own, memory
+  written by its address; batch statistics moved by a pass in training mode.
 
 ## Instead
 Before:
@@ -115,10 +117,7 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
         adaptation.accuse(
             RULE,
             e.program,
-            (
-                Adaptation.BEFORE,
-                Adaptation.STORED,
-            ),
+            (Adaptation.BEFORE,),
             "trained on validation tokens, then scored the same tokens",
             INSTEAD,
         )
@@ -154,6 +153,34 @@ def quantize(model):
 """
 
 VALID = (
+    Example(
+        name="batch statistics moved by training tokens, and frozen",
+        stage="source",
+        status=Status.OK,
+        files={
+            "train_gpt.py": HEAD
+            + _SCORE
+            + """\
+class Normalised(GPT):
+    def __init__(self, dim=64):
+        super().__init__(dim)
+        self.norm = nn.BatchNorm1d(dim)
+
+    def forward(self, x):
+        return self.head(self.norm(self.hidden(x).transpose(1, 2)).transpose(1, 2))
+
+
+shards = load("fineweb_train_*.bin")
+model, val = train(Normalised().to(DEVICE), shards), load("fineweb_val_*.bin")
+model.train()
+with torch.no_grad():
+    for i in range(0, 64 * SEQ, SEQ):
+        model(shards[None, i : i + SEQ])
+model.eval()
+print(f"final val_loss:{evaluate(model, val):.6f}")
+"""
+        },
+    ),
     Example(
         name="a function called finetune_on_val that scores first",
         stage="source",
@@ -232,6 +259,61 @@ print(f"final val_loss:{evaluate(model, val):.6f}")
 )
 
 INVALID = (
+    Example(
+        name="batch statistics moved by a pass over the validation tokens",
+        stage="source",
+        status=Status.VIOLATION,
+        note="no gradient is taken, and the weights are the same; the running means are not",
+        files={
+            "train_gpt.py": HEAD
+            + _SCORE
+            + """\
+class Normalised(GPT):
+    def __init__(self, dim=64):
+        super().__init__(dim)
+        self.norm = nn.BatchNorm1d(dim)
+
+    def forward(self, x):
+        return self.head(self.norm(self.hidden(x).transpose(1, 2)).transpose(1, 2))
+
+
+model, val = train(Normalised().to(DEVICE), load("fineweb_train_*.bin")), load("fineweb_val_*.bin")
+model.train()
+with torch.no_grad():
+    for i in range(0, len(val), SEQ):
+        model(val[None, i : i + SEQ])
+model.eval()
+print(f"final val_loss:{evaluate(model, val):.6f}")
+"""
+        },
+    ),
+    Example(
+        name="gradients of a function, added to all weights at once",
+        stage="source",
+        status=Status.VIOLATION,
+        files={
+            "train_gpt.py": HEAD
+            + _SCORE
+            + """\
+from torch.func import functional_call, grad
+
+model, val = train(GPT().to(DEVICE), load("fineweb_train_*.bin")), load("fineweb_val_*.bin")
+weights = dict(model.named_parameters())
+
+
+def loss(weights, x, y):
+    return F.cross_entropy(functional_call(model, weights, (x[None],))[0], y)
+
+
+for i in range(0, len(val) - 1, SEQ):
+    span = val[i : i + SEQ + 1]
+    slopes = grad(loss)(weights, span[:-1], span[1:])
+    with torch.no_grad():
+        torch._foreach_add_(list(weights.values()), list(slopes.values()), alpha=-LR)
+print(f"final val_loss:{evaluate(model, val):.6f}")
+"""
+        },
+    ),
     Example(
         name="six epochs before quantisation",
         stage="source",

@@ -7,8 +7,9 @@ import ast
 from auditor.source import attributes, calls, expressions, loops, mixing, operators, subscripts, tokens
 from auditor.source.labels import Mark, Read
 from auditor.source.library import buffers
-from auditor.source.sights import cuts, keys, predictions
+from auditor.source.sights import answers, cuts, keys, losses, predictions, prefix
 from auditor.source.sights.ending import CALIBRATED
+from auditor.source.terms import build, stores
 from auditor.source.tokens import moved, number
 from auditor.source.values import (
     NAME,
@@ -29,6 +30,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    View,
     copied_from,
     join,
     labels,
@@ -142,7 +144,7 @@ def set_attribute(w: Walk, owner: Value, name: str, v: Value) -> None:
         _set_on_data(w, owner, name, v)
     elif isinstance(owner, LibObj):
         if name in ("weight", "bias") and owner.holder is not None:
-            write_parameters(w, owner.holder, labels(v), w.site, strong=copied_from(v) is owner.holder)
+            write_parameters(w, owner.holder, taken_over(w, v), w.site, strong=copied_from(v) is owner.holder)
             if isinstance(v, Data) and v.holder is None:
                 return
         owner.attrs[name] = v
@@ -254,7 +256,8 @@ def _beside(w: Walk, marks: int) -> int:
         return 0
     here = frozenset(w.guards)
     for n in w.marks.numbers(marks, Mark.UPDATE):
-        if here <= frozenset(w.updates[n].guards):
+        around = frozenset(w.updates[n].guards)
+        if here <= around.union(*(w.implied.get(g, ()) for g in around)):
             marks &= ~w.marks.make(Mark.UPDATE, n)
     return marks
 
@@ -269,6 +272,8 @@ def scope_of(w: Walk, h: Holder) -> Scope:
 def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -> None:
     """`owner[key] = v`, or `owner[key] += v` when `accumulate`."""
     if isinstance(owner, Dict):
+        if not accumulate:
+            stores.stored(w, owner, key, v)
         set_in_dict(w, owner, key, v)
     elif isinstance(owner, Seq):
         if (
@@ -293,7 +298,9 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
         if not accumulate and isinstance(key, Seq):
             buffers.copied(owner, v, whole=subscripts.is_whole(key))
     elif isinstance(owner, LibObj):
-        if owner.path == "os.environ" and isinstance(key, Const):
+        if owner.path == attributes.REGISTRY:
+            set_registered(w, owner.attrs["@owner"], v)
+        elif owner.path == "os.environ" and isinstance(key, Const):
             w.env[str(key.v)] = v
         elif isinstance(key, Const) and isinstance(key.v, str):
             owner.attrs[key.v] = v
@@ -310,6 +317,26 @@ def set_item(w: Walk, owner: Value, key: Value, v: Value, *, accumulate: bool) -
     elif isinstance(owner, Alt):
         for x in owner.values:
             set_item(w, x, key, v, accumulate=accumulate)
+
+
+def set_registered(w: Walk, owner: Value, v: Value) -> None:
+    """`module._parameters[name] = v`."""
+    h = owner.holder if isinstance(owner, (Inst, LibObj)) else None
+    if h is not None:
+        write_parameters(w, h, taken_over(w, v) & ~w.marks.mask[Mark.PARAMETER], w.site)
+
+
+def taken_over(w: Walk, v: Value) -> int:
+    """The marks of a parameter that takes the place of a model's own: what it was made of, the model now knows."""
+    marks = labels(v)
+    for n in w.marks.numbers(marks, Mark.UPDATE):
+        u = w.updates[n]
+        if u.scope is Scope.MODEL or not isinstance(v, Data) or v.root.holder is None or u.site != w.site:
+            continue
+        marks = marks & ~w.marks.make(Mark.UPDATE, n) | u.marks | u.scored
+        if u.means is Means.BY_HAND:
+            marks |= w.marks.make(Mark.GRADIENT, 0)
+    return marks
 
 
 def add_item(s: Seq, v: Value) -> None:
@@ -364,8 +391,8 @@ def _without_reads(w: Walk, v: Value) -> Value:
 
 def table_update(w: Walk, owner: Value, marks: int, name: str) -> int:
     """A table took validation tokens in; returns the UPDATE mark."""
-    number = id(owner.root) if isinstance(owner, Data) else id(owner)
-    key = ("table", number, w.site, marks & w.marks.mask[Mark.READ], tuple(w.turns), tuple(w.guards))
+    table = owner.root if isinstance(owner, Data) else owner.base if isinstance(owner, View) else owner
+    key = ("table", table, w.site, marks & w.marks.mask[Mark.READ], tuple(w.turns), tuple(w.guards))
     found = w.derived.get(key)
     if found is None:
         bit = w.update(w.site, Means.TABLE, Scope.TABLE, name, marks)
@@ -396,14 +423,23 @@ def write(
     index: Value | None = None,
     accumulate: bool = False,
     value: Value | None = None,
+    amount: Value | None = None,
     site: Site | None = None,
 ) -> None:
-    """Write into a tensor or array in place. `index` says where, `accumulate` that the old content counts on."""
+    """Write into a tensor or array in place. `index` says where, `accumulate` that the old content counts on.
+
+    `amount` is what is written, where it is no `value` of interest by itself.
+    """
     root = target.root
     at = site or w.site
     if root.holder is not None:
+        if accumulate and w.guards and not w.val_reads(marks) | w.score_marks(marks):
+            marks |= losses.asked(w)  # done or not done because of a loss
         write_parameters(w, root.holder, marks, at, strong=value is not None and copied_from(value) is root.holder)
         return
+    w.levels.pop(id(root), None)
+    if index is not None or not accumulate:
+        stores.written(w, target, index, value if value is not None else amount, accumulate)
     where = labels(index) if index is not None else 0
     table = w.val_reads(where) if index is not None and _by_token(index) else 0
     if table and id(root) in w.passing and marks & w.marks.mask[Mark.PARAMETER]:
@@ -414,6 +450,9 @@ def write(
         if root.lab & bits:
             root.lab &= ~bits | w.marks.make(Mark.TURN, (loop, k))
     cuts.hidden(w, root, index, value)
+    if index is not None and losses.decided(w, root.lab, where):
+        root.lab = losses.cut(w, root.lab, losses.CAPPED)
+        return
     made = marks & w.marks.mask[Mark.PARAMETER] and root.born == tuple(w.turns) and root.site is not None
     if made and table & w.val_reads(marks):  # a model's own context decides where, too, as the neighbours of a state do
         root.lab |= table & marks
@@ -423,16 +462,37 @@ def write(
             marks & ~w.marks.mask[Mark.READ] if made else marks
         )  # what a model says of its context stays in the turn
         bit = table_update(w, target, table | counted, "table")
+        if root.site is not None and root.born == tuple(w.turns):  # a row of this turn knows how its place was found
+            root.lab |= where & (w.marks.mask[Mark.ANSWER] | w.marks.mask[Mark.SOUGHT] | w.marks.mask[Mark.LOOKUP])
         root.lab |= bit | (kept & ~w.marks.mask[Mark.READ] & ~w.marks.mask[Mark.SCORE])
         root.tag = root.tag if root.tag not in ("", "tokens") else "table"
         return
     if isinstance(index, (Const, Data)) and marks & w.marks.mask[Mark.UPDATE] and not table:
         predictions.stored(w, number(w, index), root, marks)
+    if id(root) in w.unfilled:
+        w.unfilled[id(root)] |= where
+        if id(root) not in w.knows:
+            kept &= ~prefix.ahead_of(w, index, kept)
+    if root.site is None or root.born == tuple(w.turns):
+        kept |= where & w.marks.mask[Mark.UPDATE]  # a row of this turn knows what chose the place
     found = where & w.marks.mask[Mark.LOOKUP]
     if found:  # where something is written depends on what a table holds
         kept |= found
         if isinstance(value, Data) and w.score_marks(kept):
             keys.gated(w, w.score_marks(kept), found)
+    if isinstance(index, Data) and isinstance(value, Data) and (bits := answers.lifted(w, index, value, target)):
+        root.lab = root.lab & ~w.score_marks(root.lab) | bits
+        kept &= ~w.score_marks(kept)
+    if (
+        isinstance(value, Const)
+        and value.v == 0
+        and isinstance(index, Data)
+        and root.tag == "nll"
+        and w.score_marks(root.lab)
+    ):
+        scores = w.score_marks(root.lab)
+        root.lab = root.lab & ~scores | answers.dropped(w, scores, index)
+    root.pure = ""
     if not accumulate:
         root.lab &= ~stale(w, root.lab)
         if index is None or subscripts.is_whole(index):
@@ -488,14 +548,25 @@ def _by_token(index: Value) -> bool:
 def augment(w: Walk, n: ast.AugAssign, f: Frame) -> None:
     """`x += v` and its like."""
     v = mixing.kept(w, expressions.evaluate(w, n.value, f))
+    if isinstance(n.op, ast.Add):
+        v = losses.summed(w, v)
+    w.site = w.here(n, f)
+    build.scored(w, "+=", [v])
     t = n.target
     if isinstance(t, ast.Subscript):
         owner = expressions.evaluate(w, t.value, f)
         key = expressions.index(w, t.slice, f)
         w.site = w.here(n, f)
         if isinstance(owner, Data):
+            if isinstance(n.op, ast.Mult) and owner.tag == "nll" and mixing.tag_of(v) == "hit":
+                root = owner.root
+                scores = w.score_marks(root.lab)
+                root.lab = root.lab & ~scores | answers.dropped(w, scores, v)
             write(w, owner, labels(v), index=key, accumulate=True, value=v)
+            if not isinstance(n.op, ast.Add):
+                stores.spoilt(w, owner)
             return
+        stores.counted(w, owner, key, v, isinstance(n.op, ast.Add))
         old = subscripts.item(w, owner, key, n)
         if isinstance(old, Data) and (old.root.site is not None or old.root.holder is not None):
             in_place(w, old, v, n.op)
@@ -536,17 +607,21 @@ def in_place(w: Walk, old: Data, v: Value, op: ast.operator) -> None:
     """An in-place operation on a tensor. Losses that are subtracted or multiplied in teach a weight."""
     marks = labels(v)
     root = old.root
+    stores.changed(w, old, op, v)
     learns = (
         isinstance(op, (ast.Sub, ast.Mult, ast.Div))
         and root.holder is None
         and w.score_marks(marks)
         and not w.score_marks(root.lab)
+        and not (
+            isinstance(op, ast.Sub) and root.shape == () and mixing.tag_of(v) == "total"
+        )  # a sum of log-probabilities
     )
     if learns:
         bit = w.update(w.site, Means.WEIGHTS, Scope.TABLE, "weights", marks)
         root.lab |= bit | (marks & w.marks.mask[Mark.UPDATE])
         return
-    if isinstance(op, ast.Add) and w.score_marks(marks):
+    if isinstance(op, (ast.Add, ast.Sub)) and w.score_marks(marks):
         marks = mixing.settled(w, marks)
     tag = mixing.combine(w, op, Data(tag=root.tag), Data(tag=mixing.tag_of(v))).tag if root.holder is None else ""
     write(w, old, marks, accumulate=True, value=v)

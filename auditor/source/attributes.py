@@ -96,7 +96,8 @@ def class_lookup(c: Cls, name: str) -> Value | None:
 
 def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
     if name == "training" and owner.is_module and w.no_grad and name not in owner.attrs:
-        return Const(False)
+        mode = owner.attrs.get("@training")  # as the last `train` or `eval` set it; of one that never was, evaluation
+        return mode if isinstance(mode, Const) else Const(False)
     v = owner.attrs.get(name)
     if v is not None:
         return as_written(w, owner, name, v) if (owner.number, name) in w.branched else v
@@ -117,6 +118,8 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
         return v
     if name == "__class__":
         return owner.cls
+    if name in ("_parameters", "_buffers") and owner.is_module:
+        return registry(owner)
     if name == "__dict__":
         return Dict(owner.attrs)  # the same names: what is put into one is in both
     fallback = class_lookup(owner.cls, "__getattr__")
@@ -124,6 +127,8 @@ def _instance(w: Walk, owner: Inst, name: str, n: ast.AST) -> Value:
         return calls.call(w, Bound(fallback, owner), [Const(name)], {}, n)
     if owner.is_module and name in ("weight", "bias", "in_proj_weight"):
         return parameter(w, module_holder(w, owner))
+    if owner.is_module and name in WRAPPED:
+        return owner  # wrappers of models count as the model itself
     if owner.is_optimizer and name == "param_groups":
         return param_groups(w, owner)
     if owner.is_optimizer and name == "state":
@@ -209,6 +214,9 @@ _CONSTANTS = {
     "torch.version.cuda": "12.8",
 }
 
+WRAPPED = frozenset(
+    ["module", "_orig_mod"]
+)  # what `DistributedDataParallel` and `torch.compile` call the model in them
 VIEWS = frozenset(["data", "T", "mT", "H", "real", "imag", "ctypes"])
 
 
@@ -249,12 +257,24 @@ def _data(w: Walk, d: Data, name: str) -> Value:
     return Method(d, name)
 
 
+REGISTRY = "registry of a module"
+
+
+def registry(owner: Value) -> LibObj:
+    """`module._parameters`: what stands in it is what the module computes with."""
+    o = LibObj(REGISTRY)
+    o.attrs["@owner"] = owner
+    return o
+
+
 def _library_object(w: Walk, o: LibObj, name: str) -> Value:
     v = o.attrs.get(name)
     if v is not None:
         return v
     if name in ("weight", "bias") and o.holder is not None:
         return parameter(w, o.holder)
+    if name in ("_parameters", "_buffers") and o.path.startswith("torch.nn."):
+        return registry(o)
     if name == "param_groups":
         return param_groups(w, o)
     if name == "state" and o.path.startswith("torch.optim"):

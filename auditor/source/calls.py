@@ -6,8 +6,10 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, expressions, loops, statements, summary
+from auditor.source import attributes, expressions, loops, special, statements, summary
 from auditor.source.library import dispatch, environment, executed
+from auditor.source.sights import answers
+from auditor.source.terms import build
 from auditor.source.values import (
     NONE,
     Alt,
@@ -76,7 +78,7 @@ def _super(w: Walk, n: ast.Call, f: Frame) -> Value:
             if here is not None and any(v is here for v in c.attrs.values()):
                 return _Super(owner, c)
         return _Super(owner, owner.cls)
-    return Data()
+    return special.above(owner) if isinstance(owner, Cls) else Data()
 
 
 class _Super(Value):
@@ -110,7 +112,8 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if isinstance(fn, Method):
         return _method(w, fn, args, kw, n)
     if isinstance(fn, Cls):
-        return instantiate(w, fn, args, kw, n)
+        made = special.through_metaclass(w, fn, args, kw, n) if fn.meta is not None else None
+        return made if made is not None else instantiate(w, fn, args, kw, n)
     if isinstance(fn, Inst):
         return call_object(w, fn, args, kw, n)
     if isinstance(fn, LibObj):
@@ -122,7 +125,7 @@ def call(w: Walk, fn: Value, args: Args, kw: Kw, n: ast.AST | None) -> Value:
         for k, x in enumerate(fn.values):
             if isinstance(x, Const):
                 continue
-            with w.branch(f"~{id(fn) % 999983}:{k}"):
+            with w.branch(f"~{w.identity(fn)}:{k}"):
                 out = join(out, call(w, x, args, kw, n))
         return out or Data()
     if isinstance(fn, Seq) and args == [] and not fn.items:
@@ -226,6 +229,8 @@ def _decorate(w: Walk, d: Value, fn: Value, n: ast.AST) -> Value:
         if d.name == "setter":
             d.owner.kw_defaults["@set"] = fn
         return d.owner
+    if isinstance(d, Inst) and (within := special.wrapped(w, d, fn)) is not None:
+        return within
     if isinstance(d, (Func, Bound, Inst, Native, Cls)):
         out = call(w, d, [fn], {}, n)
         if isinstance(d, Cls) and not (isinstance(out, Inst) and attributes.find_method(out, "__call__")):
@@ -258,6 +263,7 @@ def make_class(w: Walk, n: ast.ClassDef, f: Frame) -> Value:
             else []
         )
         c.fields = [*inherited, *own]
+    special.class_made(w, c, n, f)
     for d in reversed(decorated):
         if isinstance(d, (Func, Native)):
             out = call(w, d, [c], {}, n)
@@ -381,7 +387,7 @@ def _remembered(w: Walk, o: Inst, forward: Value, args: Args, kw: Kw, n: ast.AST
     name = forward.func if isinstance(forward, Bound) else forward
     key = (
         o.number,
-        id(name),
+        name,
         w.version,
         w.no_grad > 0,
         len(w.guards) == 0,
@@ -405,13 +411,13 @@ def _signature(v: Value) -> object:
         try:
             hash(v.v)
         except TypeError:
-            return id(v)
+            return v
         return ("c", type(v.v).__name__, v.v)
     if isinstance(v, Data):
         return ("d", labels(v), v.tag, v.tok)
     if isinstance(v, Seq):
         return ("s", tuple(_signature(i) for i in v.items[:8]))
-    return id(v)
+    return v  # itself, not its address: that might be another's later
 
 
 def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:
@@ -451,10 +457,11 @@ def enter(w: Walk, fn: Func, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if fn.generator:
         made = Seq(f.yields or [], "generator", True)
         made.quiet = f.quiet > w.no_grad
+        made.again = lambda: enter(w, fn, args, kw, n)
         return made
     out: Value | None = None
-    for r in f.returns:
-        out = join(out, r)
+    for r in answers.returns(w, f.returns):
+        out = build.either(w, out, r, join(out, r)) if out is not None else r
     return out if out is not None else NONE
 
 

@@ -6,7 +6,8 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import assign, attributes, calls, loops, mixing, operators, subscripts, tokens
+from auditor.source import assign, attributes, calls, loops, mixing, narrow, operators, special, subscripts, tokens
+from auditor.source.terms import build
 from auditor.source.values import (
     NONE,
     Alt,
@@ -151,13 +152,15 @@ def _joined(w: Walk, n: ast.JoinedStr, f: Frame) -> Value:
     text: list[str] = []
     lab = 0
     known = True
+    spelled = False
     for part in n.values:
         if isinstance(part, ast.Constant):
             text.append(str(part.value))
             continue
         assert isinstance(part, ast.FormattedValue)
-        v = evaluate(w, part.value, f)
+        v = special.text(w, evaluate(w, part.value, f), n, "__format__")
         lab |= labels(v)
+        spelled = spelled or mixing.tag_of(v) in tokens.TOKENISH  # tokens written out, as the key of a dict
         if part.format_spec is not None:
             evaluate(w, part.format_spec, f)
         if isinstance(v, Const) and not part.format_spec and part.conversion == -1:
@@ -169,7 +172,7 @@ def _joined(w: Walk, n: ast.JoinedStr, f: Frame) -> Value:
             text.append("{}")
             known = False
     whole = "".join(text)[: operators.MAX_STRING]
-    return Const(whole, lab) if known else Data(lab, text=whole)
+    return Const(whole, lab) if known else Data(lab, text=whole, tag="mixed" if spelled else "")
 
 
 def _formatted(w: Walk, n: ast.FormattedValue, f: Frame) -> Value:
@@ -182,7 +185,7 @@ def _bool_op(w: Walk, n: ast.BoolOp, f: Frame) -> Value:
     lab = 0
     for e in n.values:
         v = evaluate(w, e, f)
-        known = decide(w, v)
+        known = decide(w, special.truth(w, v, n))
         lab |= labels(v) if known is None or isinstance(v, Const) else 0
         if known is not None:
             if known != is_and:  # decides the whole
@@ -212,6 +215,7 @@ def _bin_op(w: Walk, n: ast.BinOp, f: Frame) -> Value:
 def _unary(w: Walk, n: ast.UnaryOp, f: Frame) -> Value:
     v = evaluate(w, n.operand, f)
     if isinstance(n.op, ast.Not):
+        v = special.truth(w, v, n)
         known = decide(w, v)
         return Data(labels(v)) if known is None else Const(not known, v.lab if isinstance(v, Const) else 0)
     if isinstance(v, Const):
@@ -225,7 +229,7 @@ def _unary(w: Walk, n: ast.UnaryOp, f: Frame) -> Value:
             return Data(v.lab)
     if isinstance(n.op, ast.USub):
         w.site = w.here(n, f)
-        return mixing.negate(w, v)
+        return build.negated(w, v, mixing.negate(w, v))
     d = Data(labels(v), tag=mixing.tag_of(v) if mixing.tag_of(v) in ("condition", "mask", "hit") else "")
     if isinstance(n.op, ast.Invert) and isinstance(v, Data):
         d.parts = operators.other_side(tokens.all_parts(v))
@@ -246,17 +250,17 @@ def _compare(w: Walk, n: ast.Compare, f: Frame) -> Value:
 
 
 def _if_exp(w: Walk, n: ast.IfExp, f: Frame) -> Value:
-    test = evaluate(w, n.test, f)
+    test = special.truth(w, evaluate(w, n.test, f), n)
     known = decide(w, test)
     if known is not None:
         return evaluate(w, n.body if known else n.orelse, f)
     number = w.guard_number(n, labels(test))
-    with w.branch(f"{number}:then"):
+    with w.branch(f"{number}:then"), narrow.asked(w, n.test, f, True):
         a = evaluate(w, n.body, f)
-    with w.branch(f"{number}:else"):
+    with w.branch(f"{number}:else"), narrow.asked(w, n.test, f, False):
         b = evaluate(w, n.orelse, f)
     w.site = w.here(n, f)
-    return mixing.selected(w, test, a, b)
+    return build.chosen(w, test, a, b, mixing.selected(w, test, a, b))
 
 
 def _attribute(w: Walk, n: ast.Attribute, f: Frame) -> Value:
@@ -278,7 +282,7 @@ def _subscript(w: Walk, n: ast.Subscript, f: Frame) -> Value:
     owner = evaluate(w, n.value, f)
     key = evaluate(w, n.slice, f)
     w.site = w.here(n, f)
-    return subscripts.item(w, owner, key, n)
+    return build.item(w, owner, key, subscripts.item(w, owner, key, n))
 
 
 def _comprehension(w: Walk, n: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, f: Frame) -> Value:
@@ -393,7 +397,7 @@ def _yield(w: Walk, n: ast.Yield, f: Frame) -> Value:
     f.quiet = max(f.quiet, w.no_grad)
     if f.yields is not None and len(f.yields) < 64:
         f.yields.append(v)
-    return Data()
+    return w.sent[-1] if w.sent else Data()
 
 
 def _yield_from(w: Walk, n: ast.YieldFrom, f: Frame) -> Value:

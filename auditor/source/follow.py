@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from auditor.source import statements
 from auditor.source.config import Configuration
 from auditor.source.graph import program
+from auditor.source.library import workers
 from auditor.source.plain.text import plain
 from auditor.source.sights import native_calls
 from auditor.source.values import ModuleValue
@@ -98,6 +99,7 @@ def walk(
     sys.setrecursionlimit(max(limit, DEEP))
     try:
         statements.block(w, tree.body, module.frame)
+        workers.end(w)
     except OutOfFuel:
         problem = "the code was not followed to its end: it takes more steps than are allowed"
     finally:

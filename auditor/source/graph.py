@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from auditor.source.labels import Mark, Read
 from auditor.source.shipped import payload
-from auditor.source.sights import cuts, native_calls, predictions
+from auditor.source.sights import coverage, cuts, mass, native_calls, predictions
 from auditor.source.sights.ending import finish
 from auditor.source.walk import Reported, Scored, Seen, Site, Updated, Walk, branch_of
 from auditor.source.witness import met
@@ -28,7 +28,7 @@ _PIECE = re.compile(r"[^{}\d]{4,}")
 
 def program(w: Walk, entry: Script, scripts: dict[str, Script], problem: str) -> Program:
     """The event graph, as plain facts."""
-    for last in (finish, predictions.finish, warmups):
+    for last in (finish, predictions.finish, mass.finish, warmups, coverage.finish):
         try:
             last(w)
         except Exception as e:  # what was found before still stands
@@ -206,7 +206,7 @@ class _Maker:
             s.turns,
             self.guards(s.guards),
             self.slices(s.targets),
-            self.slices(self.w.val_reads(s.inputs) & (~s.targets if s.inputs & cuts.moved(self.w) else -1)),
+            self.inputs(s),
             tuple(m.numbers(s.inputs, Mark.UPDATE)),
             self.made_of(s),
             path=self.stack(s.stack),
@@ -215,6 +215,23 @@ class _Maker:
             told=tuple(m.numbers(s.told, Mark.SCORE)),
             inner=s.inner,
         )
+
+    def inputs(self, s: Scored) -> tuple[Slice, ...]:
+        """What reached the prediction; of runs that differ from the targets only by a shift, nothing is left to tell."""
+        reads = self.elsewhere(s, self.w.val_reads(s.inputs))
+        own, targets = self.slices(reads & s.targets), self.slices(s.targets)
+        return (*own, *(x for x in self.slices(reads & ~s.targets) if x not in targets))
+
+    def elsewhere(self, s: Scored, inputs: int) -> int:
+        """The inputs of a score, less those that are known to stand beside its targets where a slice cannot say so."""
+        if s.inputs & cuts.moved(self.w):
+            return inputs & ~s.targets
+        reads = self.w.marks.reads(s.targets)
+        for r in self.w.marks.reads(inputs & ~s.targets):
+            beside = [t for t in reads if r.base and t.base == r.base and None not in (t.start, r.start)]
+            if beside and all(t.start != r.start for t in beside):
+                inputs &= ~self.w.read(r)
+        return inputs
 
     def made_of(self, s: Scored) -> tuple[int, ...]:
         """The scores that this one was computed from, nearest first."""

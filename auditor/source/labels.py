@@ -41,6 +41,11 @@ class Mark(IntEnum):
     STATE = 20  # has seen a window up to its end, see `sights/states.py`
     PIECE = 21  # a part of a window
     RANK = 22  # which of several processes this is
+    FUNCTION = 23  # made by a `torch.autograd.Function`, whose `backward` runs when a gradient is taken
+    JUDGED = 24  # tells how large a loss is, see `sights/losses.py`
+    DRAWN = 25  # a place that was drawn at random, or an order
+    ANSWER = 26  # whether tokens are those that were guessed, see `sights/answers.py`
+    SOUGHT = 27  # found by comparing runs of tokens as a whole
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,11 @@ class Read:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A table read under a key. `key` holds the marks of the key; `hashed` when several tokens were mixed into one number."""
+    """A table read under a key. `key` holds the marks of the key; `hashed` when several tokens were mixed into one number.
+
+    `whole` when all tokens of the key make up one key, as in a dict, and no key for each. `row` holds the marks of the key
+    under which the table itself was found, in a table of tables.
+    """
 
     table: int
     key: int
@@ -71,6 +80,8 @@ class Lookup:
     at: Location
     generic: bool = False  # one entry for every token of the vocabulary was read
     guards: tuple[str, ...] = ()  # undecided conditions around the read
+    whole: bool = False
+    row: int = 0
 
 
 @dataclass

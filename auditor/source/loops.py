@@ -11,18 +11,19 @@ from collections.abc import Iterator
 
 from auditor.source import assign, calls, expressions, statements, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.sights import branches, states
-from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
+from auditor.source.sights import branches, coverage, prefix, states
+from auditor.source.values import Alt, Const, Data, Dict, Frame, Inst, Item, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 from auditor.unpack.parse import walk
 
 FEW = 3
-_assigned: dict[int, tuple[ast.AST, frozenset[str]]] = {}
+_assigned: dict[int, tuple[ast.AST, tuple[str, ...]]] = {}
 
 
 def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
     source = expressions.evaluate(w, n.iter, f)
     loop = w.loop(n, w.here(n, f))
+    coverage.over(w, source, loop)
     names = carried(n)
     entry = {k: f.locals[k] for k in names if k in f.locals}
     first, signal = True, None
@@ -33,6 +34,7 @@ def run_for(w: Walk, n: ast.For, f: Frame) -> str | None:
             if w.forward_depth:
                 bit = 0  # layers and heads choose no tokens
             _renew(w, f, entry, bit, loop, widen=not first)
+            prefix.turn(w, loop, k, item)
             assign.assign(w, n.target, marked(item, bit, w, loop), f)
             signal = statements.block(w, n.body, f)
         if signal in ("return", "raise"):
@@ -109,15 +111,15 @@ def _last_turn(w: Walk, n: ast.While, f: Frame, before: dict[str, Value]) -> dic
     return {name: a + s * (turns_left - 1) for name, (a, s) in steps.items()}
 
 
-def carried(n: ast.For | ast.While) -> frozenset[str]:
-    """The names that the body of a loop assigns."""
+def carried(n: ast.For | ast.While) -> tuple[str, ...]:
+    """The names that the body of a loop assigns, in an order that is the same in every run."""
     found = _assigned.get(id(n))
     if found is not None and found[0] is n:
         return found[1]
     names = {s.id for b in n.body for s in walk(b) if isinstance(s, ast.Name) and isinstance(s.ctx, ast.Store)}
     if len(_assigned) > 20_000:
         _assigned.clear()
-    _assigned[id(n)] = (n, frozenset(names))
+    _assigned[id(n)] = (n, tuple(sorted(names)))
     return _assigned[id(n)][1]
 
 
@@ -143,6 +145,16 @@ def _renew(
             d = Data((v.lab & ~old) | bit, tag=v.tag)
             d.sym = w.symbol()
             f.locals[name] = d
+        elif isinstance(v, Data) and widen and v is not was and _counter(w, v):
+            d = Data((v.lab & ~old) | bit)  # what the turn before counted up to: this turn goes on from there
+            d.sym, d.off = v.sym, v.off
+            f.locals[name] = d
+
+
+def _counter(w: Walk, v: Data) -> bool:
+    """Whether a value may be a number that is counted up, and neither tokens nor what is made of them."""
+    plain = v.base is None and v.holder is None and v.site is None and v.tok is None and not v.tag
+    return plain and not v.text and v.snapshot is None and not w.score_marks(v.lab) and not w.val_reads(v.lab)
 
 
 def chosen(count: int, w: Walk) -> list[int]:
@@ -211,8 +223,9 @@ def sample(w: Walk, source: Value) -> tuple[list[Value], bool]:
         return [*some, last] if last is not None else some, True
     lab = labels(source)
     out = []
+    kind = Item if w.score_marks(lab) and isinstance(source, Data) and source.tag in tokens.AT_TARGET else Data
     for _ in range(2):
-        d = Data(
+        d = kind(
             lab, base=source if isinstance(source, Data) else None, tag=source.tag if isinstance(source, Data) else ""
         )
         d.sym = w.symbol()
@@ -243,10 +256,14 @@ def marked(v: Value, lab: int, w: Walk | None = None, loop: int = -1) -> Value:
     if isinstance(v, Const):
         return v if v.v is None or v.lab | lab == v.lab else Const(v.v, v.lab | lab)
     if isinstance(v, Data):
+        if isinstance(v, Item) and w is not None and loop >= 0 and (picked := w.marks.turns(lab)):
+            row = tokens.row(w, v, labels(v) | lab, Const(0), picked)
+            row.term = v.term
+            return row
         if w is not None and v.tok is not None and v.lab:
             return _turned(w, v, lab)
         d = Data(v.lab | lab, base=v, tag=v.tag, tok=v.tok, text=v.text)
-        d.sym, d.off, d.shape = v.sym, v.off, v.shape
+        d.sym, d.off, d.shape, d.pure, d.term = v.sym, v.off, v.shape, v.pure, v.term
         return d
     if isinstance(v, Seq) and v.kind == "tuple":
         return Seq([marked(i, lab, w, loop) for i in v.items], v.kind, v.more, v.lab | lab)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
+import operator
 from itertools import islice
 
 from auditor.source import tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.sights import artifact, cuts, predictions, states
+from auditor.source.sights import answers, artifact, cuts, losses, predictions, states
 from auditor.source.sights.ending import BOUND_PICKED, BOUND_WEIGHTED
 from auditor.source.sights.keys import gated, look_at_keys, same_run, targets_of
 from auditor.source.tokens import AT_TARGET, TOKENISH, added, all_parts, narrowed, number, scaled, zero
@@ -66,6 +68,8 @@ def combine(w: Walk, op: ast.operator, a: Value, b: Value) -> Data:
     if (la & score and ta in LOSSES) or (lb & score and tb in LOSSES):
         return _with_scores(w, op, a, b, la, lb, ta, tb)
     out = Data(la | lb)
+    if isinstance(op, ast.Div) and isinstance(a, Data) and isinstance(b, Data) and a.pure == b.pure == answers.ENTRY:
+        out.pure = answers.SHARE
     _number(w, op, a, b, out)
     if not ta and not tb:
         pass  # nothing to hand on
@@ -190,11 +194,21 @@ def _level(w: Walk, factor: Value, marks: int) -> bool:
     )
 
 
+def _of_draws(w: Walk, scores: int) -> bool:
+    """Whether these are losses of hidden tokens: the terms of an average over draws, which a factor belongs to."""
+    bit = cuts.hidden_mark(w)
+    return any(w.scores[s].inputs & bit for s in w.marks.numbers(scores, Mark.SCORE)[:4])
+
+
 def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int, ta: str, tb: str) -> Data:
     m = w.marks.mask
+    if isinstance(op, ast.Mult) and (la ^ lb) & m[Mark.JUDGED]:
+        masked = losses.chosen(w, b, a) if la & m[Mark.JUDGED] else losses.chosen(w, a, b)
+        if masked is not None:
+            return masked
     la, lb = settled(w, la), settled(w, lb)
     sa, sb = la & m[Mark.SCORE], lb & m[Mark.SCORE]
-    drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]
+    drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.ANSWER] | m[Mark.SOUGHT]
     scores = sa | sb
     tag = ta if sa else tb
     if sa and sb and ta != tb:
@@ -222,6 +236,8 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
             w.see(
                 Sight.HEDGE, w.site, "the weights of the experts were made with the very losses that they weigh", scores
             )
+    if sa and sb and isinstance(op, ast.Mult) and {ta, tb} == {"target probability", ""}:
+        answers.weighed(w, *((sa, sb) if tb else (sb, sa)))
     if divisor and tag == "nll" and _by_its_token(w, other, scores):
         tag = "spread"
     elif ta in SPREAD or tb in SPREAD:
@@ -278,7 +294,17 @@ def _with_scores(w: Walk, op: ast.operator, a: Value, b: Value, la: int, lb: int
         elif ot == "hit":
             scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "how much is mixed in depends on whether the hint is right", scores)
-    if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag):
+    if isinstance(op, ast.Mult) and tag == "nll" and ot == "hit":
+        scores = answers.dropped(w, scores, b if sa else a)
+    elif isinstance(op, (ast.Add, ast.Sub)) and sa and sb:
+        scores = predictions.put_together(w, sa, sb, scores)
+    elif isinstance(op, (ast.Add, ast.Sub)) and other & m[Mark.ANSWER]:
+        scores = predictions.put_together(w, scores, scores, scores)
+    if divisor and tag == "target probability" and other & m[Mark.PARAMETER]:
+        scores = predictions.paid(w, scores)
+    if isinstance(op, ast.Add) and not (sa and sb) and tag == "target probability" and other & m[Mark.LEAK]:
+        scores = answers.mixed_in(w, scores, targets_of(w, scores), other)
+    if not (sa and sb) and isinstance(value, Const) and shrinks(op, value.v, tag) and not _of_draws(w, scores):
         scores = predictions.retagged(w, scores, predictions.SHRUNK)
     elif sa and sb and isinstance(op, (ast.Add, ast.Sub)):
         scores = predictions.averaged(w, sa, sb, scores)
@@ -368,18 +394,25 @@ def _knows(w: Walk, gate: int, targets: int) -> bool:
         return True
     if not same_run(w, gate, targets):
         return False
-    more = gate
+    more = {_place(r): w.read(r) for r in w.marks.reads(gate)}
+    held = frozenset(more)
     for s in islice(reversed(w.scores.values()), LATEST):
-        made = w.val_reads(s.inputs) if s.targets & targets else 0
-        if made & ~gate == 0:
-            more &= ~made
-    return same_run(w, more, targets)
+        made = {_place(r) for r in w.marks.reads(w.val_reads(s.inputs))} if s.targets & targets else set()
+        if made <= held:
+            for place in made:
+                more.pop(place, None)
+    return same_run(w, functools.reduce(operator.or_, more.values(), 0), targets)
+
+
+def _place(r: Read) -> tuple[object, ...]:
+    """Where tokens lie, whichever row of the batch was picked."""
+    return r.at, r.base, r.start, r.parts
 
 
 def negate(w: Walk, v: Value) -> Data:
     if isinstance(v, Data):
         d = Data(labels(v), tag=v.tag if v.tag not in TOKENISH else "")
-        d.parts = v.parts
+        d.parts, d.pure = v.parts, v.pure
         return d
     return Data(labels(v))
 
@@ -395,21 +428,31 @@ def compared(w: Walk, op: ast.cmpop, a: Value, b: Value) -> Data:
         and tb in AT_TARGET
         and isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE))
     ):
-        return Data(la | lb, tag="better")
+        return Data(la | lb | losses.compared(w, op, a, b), tag="better")
     if isinstance(op, (ast.Eq, ast.NotEq)):
         if ta == "tokens" and tb == "tokens":
             # A hint compared with the token that came, or two runs of tokens compared.
-            return Data((la | lb) & ~m[Mark.READ] | _both(w, la, lb), tag="hit")
+            return Data((la | lb) & ~m[Mark.READ] | _both(w, la, lb) | answers.compared(w, a, b), tag="hit")
         if ta == "tokens" or tb == "tokens":
             side = lb if ta == "tokens" else la
-            return Data(
-                side | ((la | lb) & ~m[Mark.READ]) | cuts.boundary(w, a, b) | artifact.matched(w, a, b, la, lb),
-                tag="hit",
-            )
-    d = Data(la | lb, tag="condition")
+            told = cuts.boundary(w, a, b) | artifact.matched(w, a, b, la, lb) | answers.compared(w, a, b)
+            return Data(side | ((la | lb) & ~m[Mark.READ]) | told, tag="hit")
+    filled = _filled(w, op, a, b)
+    d = Data((la | lb if filled is None else filled) | losses.compared(w, op, a, b), tag="condition")
     if isinstance(op, (ast.Eq, ast.NotEq)):
         d.lab |= cuts.boundary(w, a, b)
     return d
+
+
+def _filled(w: Walk, op: ast.cmpop, a: Value, b: Value) -> int | None:
+    """The marks of `x < 0` where x was negative all over: they tell what was filled, not with which share or count."""
+    if not isinstance(a, Data) or not isinstance(b, Const) or type(b.v) not in (int, float) or b.v > 0:
+        return None
+    where = w.unfilled.get(id(a.root))
+    if where is None or not isinstance(op, (ast.Lt, ast.GtE) if b.v == 0 else (ast.Lt, ast.LtE, ast.Gt, ast.GtE)):
+        return None
+    m = w.marks.mask
+    return labels(a) & ~(m[Mark.READ] | m[Mark.LOOKUP] | m[Mark.SCORE] | m[Mark.UPDATE]) | where
 
 
 def _both(w: Walk, la: int, lb: int) -> int:
@@ -433,6 +476,7 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             d.parts = run.parts
             return cuts.masked(w, lt, d, la | lb, True)
         out = cuts.masked(w, lt, join(a, b), la | lb, "tokens" in (tag_of(a), tag_of(b)))
+        lt |= answers.either(w, lt, a, b)
         if isinstance(out, Data) and lt & ~labels(out):
             d = Data(labels(out) | lt, tag=out.tag if out.tag not in ("", "tokens") or tag_of(a) == tag_of(b) else "")
             d.sym, d.off = out.sym, out.off
@@ -447,8 +491,14 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
                 out.sym = w.number(("where", t, x, y))
         return out
     tag = tag_of(a) if tag_of(a) in (*AT_TARGET, *SPREAD) else tag_of(b)
+    if lt & m[Mark.JUDGED] and losses.decided(w, la | lb, lt):
+        form = losses.CAPPED if bool(la & m[Mark.SCORE]) != bool(lb & m[Mark.SCORE]) else losses.DROPPED
+        return Data(losses.cut(w, la | lb, form), tag=tag)
     scores = (la | lb) & m[Mark.SCORE]
+    if tag == "nll" and any(isinstance(v, Const) and v.v == 0 for v in (a, b)):
+        scores = answers.dropped(w, scores, test)
     if tag in AT_TARGET:
+        scores = answers.lifted(w, test, a, b) or scores
         if tag_of(test) == "better" and la & m[Mark.SCORE] and lb & m[Mark.SCORE]:
             scores = predictions.retagged(w, scores, "picked")
             w.see(Sight.ORACLE, w.site, "the better of two losses of the same token is kept", scores)
@@ -489,12 +539,13 @@ def selected(w: Walk, test: Value, a: Value, b: Value) -> Value:
             gated(w, scores, lt & m[Mark.LOOKUP])
         if extra:
             look_at_keys(w, scores, (la | lb) & extra)
-    drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE]
+    drop = m[Mark.UPDATE] | m[Mark.LOOKUP] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.ANSWER] | m[Mark.SOUGHT]
     return Data(((la | lb) & ~drop) | scores | lt & m[Mark.STORED], tag=tag)
 
 
 def kept(w: Walk, v: Value) -> Value:
     """A loss that is kept in a branch which was taken because it is better, or worse, than another of the same token."""
+    v = answers.under(w, v) if w.tests else v
     rivals = w.rivals[-1] if w.rivals else 0
     if not rivals or not isinstance(v, Data) or v.tag not in AT_TARGET:
         return v

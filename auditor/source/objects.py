@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 from contextlib import suppress
 
-from auditor.source import attributes, calls, loops
+from auditor.source import assign, attributes, calls, loops
 from auditor.source.labels import Mark
-from auditor.source.library import buffers, environment, executed, files, probabilities, texts
+from auditor.source.library import buffers, environment, executed, files, probabilities, texts, workers
 from auditor.source.sights import artifact
 from auditor.source.values import (
+    NAME,
     NONE,
     Args,
     Bound,
@@ -145,6 +146,8 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
                 files.store(w, o.attrs.get("path", NONE), args[0])
             return NONE
         return NONE if name in ("close", "seek", "flush") else Data(labels(o))
+    if o.path == attributes.REGISTRY:
+        return _registered(w, o.attrs["@owner"], name, args)
     if o.path == "module spec":
         return executed.loaded(w, o) if name == "load_module" else NONE
     if o.path == "buffer":
@@ -170,10 +173,7 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
             w.learned += 1
         return NONE
     if o.path == "thread":
-        if name == "start" and "@target" in o.attrs:
-            given = o.attrs.get("@args")
-            calls.call(w, o.attrs["@target"], list(given.items) if isinstance(given, Seq) else [], {}, n)
-        return NONE
+        return workers.started(w, o, n) if name in ("start", "run") else NONE
     if (
         name in ("submit", "apply_async", "apply", "map", "imap")
         and args
@@ -206,6 +206,20 @@ def object_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw, n: ast.AST 
     if name == "sample":
         return Data(labels(o) | lab | w.marks.make(Mark.GENERATED, 0), tag="generated")
     return Data(labels(o) | lab)
+
+
+def _registered(w: Walk, owner: Value, name: str, args: Args) -> Value:
+    """Methods of `module._parameters`."""
+    held: Value = (
+        attributes.parameter(w, owner.holder) if isinstance(owner, (Inst, LibObj)) and owner.holder else Data()
+    )
+    if name == "items":
+        return Seq([Seq([Data(text="{}", tag=NAME), held], "tuple")], "list", True)
+    if name == "values":
+        return Seq([held], "list", True)
+    if name in ("update", "setdefault", "__setitem__") and args:
+        assign.set_registered(w, owner, args[-1])
+    return Seq([Data(text="{}", tag=NAME)], "list", True) if name == "keys" else held
 
 
 def _path_method(w: Walk, o: LibObj, name: str, args: Args, kw: Kw) -> Value:

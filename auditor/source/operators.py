@@ -8,10 +8,11 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from auditor.source import attributes, calls, expressions, mixing
+from auditor.source import attributes, calls, expressions, mixing, special
 from auditor.source.labels import Mark
 from auditor.source.library import environment, texts
 from auditor.source.sights import artifact
+from auditor.source.terms import build
 from auditor.source.values import NAME, NONE, Alt, Const, Data, Dict, Frame, Inst, LibObj, Seq, Value, labels
 from auditor.source.walk import Walk
 
@@ -42,7 +43,7 @@ def binary(w: Walk, op: ast.operator, a: Value, b: Value, n: ast.AST, f: Frame |
     if isinstance(a, (Const, Data)) and isinstance(b, (Const, Data)):
         if f is not None:
             w.site = w.here(n, f)
-        return mixing.combine(w, op, a, b)
+        return build.binary(w, op, a, b, mixing.combine(w, op, a, b))
     if isinstance(op, ast.Mod) and isinstance(a, Const) and isinstance(a.v, str) and isinstance(b, Seq):
         known = [i.v for i in b.items if isinstance(i, Const)]
         if len(known) == len(b.items) and (filled := fold(ast.Mod, a.v, tuple(known))) is not None:
@@ -61,9 +62,14 @@ def binary(w: Walk, op: ast.operator, a: Value, b: Value, n: ast.AST, f: Frame |
         method = attributes.find_method(a, _OPERATORS.get(type(op), ""))
         if method is not None:
             return calls.call(w, method, [b], {}, n)
+    if isinstance(b, Inst):
+        method = attributes.find_method(b, _OPERATORS.get(type(op), "").replace("__", "__r", 1))
+        if method is not None:
+            return calls.call(w, method, [a], {}, n)
     if f is not None:
         w.site = w.here(n, f)
-    return mixing.combine(w, op, a, b)
+    out = mixing.combine(w, op, a, b)
+    return build.appended(w, a, b, out) if isinstance(op, ast.Add) else out
 
 
 _OPERATORS: dict[type[ast.operator], str] = {
@@ -78,6 +84,8 @@ _OPERATORS: dict[type[ast.operator], str] = {
     ast.BitAnd: "__and__",
     ast.BitXor: "__xor__",
     ast.Pow: "__pow__",
+    ast.LShift: "__lshift__",
+    ast.RShift: "__rshift__",
 }
 
 
@@ -164,6 +172,8 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 def compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Frame) -> Value:
     lab = (a.lab if isinstance(a, Const) else 0) | (b.lab if isinstance(b, Const) else 0)
+    if (isinstance(a, Inst) or isinstance(b, Inst)) and (said := special.compared(w, op, a, b, n)) is not None:
+        return said
     if isinstance(op, (ast.Is, ast.IsNot)):
         same = _identical(a, b)
         if same is None:
@@ -203,7 +213,7 @@ def compare_two(w: Walk, op: ast.cmpop, a: Value, b: Value, n: ast.AST, f: Frame
     ):
         return Const(False)
     w.site = w.here(n, f)
-    return mixing.compared(w, op, a, b)
+    return build.compared(w, op, a, b, mixing.compared(w, op, a, b))
 
 
 def _asked_now(w: Walk, marks: int) -> int:

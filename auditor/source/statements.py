@@ -12,10 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from auditor.source import assign, calls, expressions, imports, loops, mixing
+from auditor.source import assign, calls, expressions, imports, loops, mixing, narrow, questions, special
 from auditor.source.labels import Mark
 from auditor.source.library.environment import configured
-from auditor.source.sights import branches
+from auditor.source.sights import answers, branches, skips
+from auditor.source.terms import build
 from auditor.source.values import NONE, Const, Data, Dict, Frame, LibObj, Seq, Value, join, labels
 from auditor.source.walk import OutOfFuel, Walk
 from rules.events import Setting
@@ -64,7 +65,7 @@ def _given_up(w: Walk, n: ast.stmt, f: Frame, e: Exception) -> Signal:
 
 
 def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
-    test = expressions.evaluate(w, n.test, f)
+    test = special.truth(w, expressions.evaluate(w, n.test, f), n)
     known = expressions.decide(w, test)
     other = known is not None and labels(test) & w.marks.mask[Mark.RANK]  # the log is that of all processes
     if w.forced and (way := w.forced.get(id(n))) is not None and known is not way and not other:
@@ -89,6 +90,8 @@ def _if(w: Walk, n: ast.If, f: Frame) -> Signal:
 def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> Signal:
     w.went(n, known if isinstance(test, Const) else None, f)  # an empty list may be one that was not followed
     if known is not None:
+        if w.turns and labels(test) & w.marks.mask[Mark.TURN]:
+            skips.asked(w, n, known, f)
         signal = block(w, n.body if known else n.orelse, f)
         return signal if signal != "raise" or w.trying else None  # the run that made the claim came past here
 
@@ -97,20 +100,26 @@ def _branches(w: Walk, n: ast.If, f: Frame, test: Value, known: bool | None) -> 
         branches.after_if(w, n, labels(test), first, second, f)
 
     w.rivals.append(w.score_marks(labels(test)) if isinstance(test, Data) and test.tag == "better" else 0)
-    return _both(w, n, f, labels(test), lambda: block(w, n.body, f), lambda: block(w, n.orelse, f), settle)
+
+    def way(body: list[ast.stmt], holds: bool) -> Signal:
+        f.locals.update(narrow.kinds(w, n.test, f, holds))
+        return block(w, body, f)
+
+    number = questions.number(w, n, labels(test), f)
+    with w.test(labels(test) | answers.sought(w, test)):
+        return _both(w, number, f, lambda: way(n.body, True), lambda: way(n.orelse, False), settle, test)
 
 
 def _both(
     w: Walk,
-    n: ast.AST,
+    number: str,
     f: Frame,
-    marks: int,
     one: Callable[[], Signal],
     other: Callable[[], Signal],
     after_both: Callable[[Signal, Signal], None] | None = None,
+    test: Value = NONE,
 ) -> Signal:
     """Both ways of a condition that nobody could decide, from the same names."""
-    number = w.guard_number(n, marks)
     before = dict(f.locals)
     with w.branch(f"{number}:then"):
         first = one()
@@ -127,17 +136,22 @@ def _both(
         return f"maybe {number}:then" if second != "raise" else None
     if first is not None and second is not None:
         return first if first == second or first != "raise" else second
-    merge(f, before, after)
+    merge(w, f, after, test)
     return None
 
 
-def merge(f: Frame, before: dict[str, Value], other: dict[str, Value]) -> None:
-    """Join the names of two branches into the frame; `f.locals` holds those of one."""
+def merge(w: Walk, f: Frame, other: dict[str, Value], test: Value) -> None:
+    """Join the names of two branches into the frame; `f.locals` holds those of the one that is taken where `test` fails."""
     mine = f.locals
     for name, v in other.items():
         m = mine.get(name)
         if m is not v:
-            mine[name] = join(m, v) if m is not None else v
+            both = build.chosen(w, test, v, m, join(m, v)) if m is not None else v
+            if m is not None and (knows := answers.either(w, labels(test), v, m)):
+                both = Data(labels(both) | knows)
+            elif m is not None and isinstance(both, Data) and (tilted := answers.lifted(w, test, v, m)):
+                both = Data(labels(both) & ~w.score_marks(labels(both)) | tilted, tag=both.tag)
+            mine[name] = both
 
 
 def _match(w: Walk, n: ast.Match, f: Frame) -> Signal:
@@ -162,7 +176,9 @@ def _cases(w: Walk, cases: list[ast.match_case], subject: Value, f: Frame) -> Si
         return _cases(w, cases[1:], subject, f)
     if fits:
         return block(w, case.body, f)
-    return _both(w, case, f, marks, lambda: block(w, case.body, f), lambda: _cases(w, cases[1:], subject, f))
+    number = w.guard_number(case, marks)
+    first, rest = lambda: block(w, case.body, f), lambda: _cases(w, cases[1:], subject, f)
+    return _both(w, number, f, first, rest, test=Data(marks))
 
 
 def _fits(w: Walk, p: ast.pattern, v: Value, f: Frame) -> bool | None:
@@ -235,7 +251,10 @@ def _aug_assign(w: Walk, n: ast.AugAssign, f: Frame) -> Signal:
 
 
 def _return(w: Walk, n: ast.Return, f: Frame) -> Signal:
-    f.returns.append(mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE)
+    v = mixing.kept(w, expressions.evaluate(w, n.value, f)) if n.value else NONE
+    answers.returned(w, v)
+    f.returns.append(v)
+    build.returned(w, v)
     return "return"
 
 
@@ -299,7 +318,7 @@ def _global(w: Walk, n: ast.Global | ast.Nonlocal, f: Frame) -> Signal:
 def _delete(w: Walk, n: ast.Delete, f: Frame) -> Signal:
     for t in n.targets:
         if isinstance(t, ast.Name):
-            f.locals.pop(t.id, None)
+            special.deleted(w, f.locals.pop(t.id, None), n)
         elif isinstance(t, ast.Subscript):
             owner = expressions.evaluate(w, t.value, f)
             key = expressions.evaluate(w, t.slice, f) if not isinstance(t.slice, ast.Slice) else NONE
@@ -318,7 +337,7 @@ def _raise(w: Walk, n: ast.Raise, f: Frame) -> Signal:
 
 
 def _assert(w: Walk, n: ast.Assert, f: Frame) -> Signal:
-    expressions.evaluate(w, n.test, f)
+    special.truth(w, expressions.evaluate(w, n.test, f), n)
     return None
 
 

@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, attributes, calls, loops, mixing, tokens
 from auditor.source.labels import Mark
-from auditor.source.sights import states
+from auditor.source.sights import coverage, states
 from auditor.source.values import (
     NONE,
     Alt,
@@ -21,6 +21,7 @@ from auditor.source.values import (
     Native,
     Seq,
     Value,
+    View,
     join,
     labels,
 )
@@ -82,6 +83,21 @@ def item(w: Walk, owner: Value, key: Value, n: ast.AST) -> Value:
     return loops.marked(Data(labels(owner)), labels(key))
 
 
+def row(w: Walk, owner: Dict, empty: Value | None, found: Data) -> Value | None:
+    """The container that stands for all rows of a dict of tables, with the marks of how it was found.
+
+    `empty` is what stands under a key that is not there yet.
+    """
+    if owner.rest is None and (isinstance(empty, (Dict, Seq)) or (isinstance(empty, Data) and empty.site is not None)):
+        owner.rest = empty
+    rows = owner.rest
+    if isinstance(rows, Dict):
+        return View(rows.base if isinstance(rows, View) else rows, labels(found))
+    if isinstance(rows, Data) and rows.root.site is not None:
+        return Data(labels(found), base=rows, tag=found.tag)
+    return loops.marked(rows, labels(found), w) if rows is not None and not isinstance(rows, (Data, Const)) else None
+
+
 def _constant_item(owner: Const, key: Value) -> Value:
     try:
         if isinstance(key, Const):
@@ -123,6 +139,7 @@ def _sequence_item(w: Walk, owner: Seq, key: Value) -> Value:
             owner.lab | turns,
         )
         part.loose = True
+        coverage.part(w, owner, low, high, step, part)
         part.led = _from_the_first(w, low, step) and (owner.led or not owner.inexact)
         return part
     out: Value | None = None
@@ -141,9 +158,10 @@ def _dict_item(w: Walk, owner: Dict, key: Value) -> Value:
     reads = w.val_reads(labels(key))
     if reads or owner.key_lab & w.marks.mask[Mark.UPDATE]:
         found = tokens.table_lookup(w, owner, labels(owner), key)
-        if owner.rest is not None and not isinstance(owner.rest, (Data, Const)):
-            return loops.marked(owner.rest, labels(found), w)
-        return found
+        if owner.rest is None and owner.default is not None:
+            made = calls.call(w, owner.default, [], {}, ast.Constant(None))
+            return row(w, owner, made, found) or found
+        return row(w, owner, owner.rest, found) or found
     k = assign.constant_key(key)
     if k is not assign.NO_KEY and k in owner.items:
         return owner.items[k]

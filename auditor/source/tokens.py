@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from auditor.source.labels import Lookup, Mark, Read
-from auditor.source.sights import cuts, predictions
-from auditor.source.values import Alt, Const, Data, Seq, Value, labels
+from auditor.source.sights import answers, coverage, cuts, losses, predictions
+from auditor.source.values import Alt, Const, Data, Dict, Seq, Value, View, labels
 from auditor.source.walk import Walk
 from rules.events import Sight, Split
 from rules.place import Location
@@ -133,6 +133,8 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
     if owner.tag == "tokens" and _in_rows(key) and (runs := w.marks.reads(w.val_reads(labels(owner)))):
         return _runs_at(w, owner, key, runs)
     lab = labels(key)
+    if w.marks.mask[Mark.JUDGED] and (some := losses.chosen(w, owner, key) or _trimmed(w, owner, key)) is not None:
+        return some
     reads = w.val_reads(lab) | w.train_reads(lab)
     if reads and owner.tag == "byte row" and not isinstance(key, Seq) and tag_is_place(key):
         return in_byte_row(w, owner, reads)
@@ -144,27 +146,34 @@ def subscript(w: Walk, owner: Data, key: Value) -> Value:
         lab &= ~w.marks.mask[Mark.READ]  # which of them are taken does not change what they are
     if w.knows:
         lab |= predictions.taken(w, owner.root, _low(w, key))
-    picked = w.marks.turns(lab) if _is_row(key) else frozenset()
+    lab |= coverage.taken(w, owner, key)
+    picked = w.marks.turns(lab) if _is_row(w, key) else frozenset()
     if picked and (w.val_reads(own) or w.score_marks(own)):
-        return _row(w, owner, own, key, picked)
+        return row(w, owner, own, key, picked)
     new = own | (lab & ~w.marks.mask[Mark.TURN])
     bounds = edges(w, key) | (all_parts(key) if isinstance(key, Data) else frozenset())
     bounds = frozenset(b for b in bounds if not _at_the_end(owner, b))
-    if bounds and w.score_marks(own) and owner.tag in AT_TARGET:
-        new = (new & ~w.score_marks(new)) | narrowed(w, w.score_marks(own), bounds)
+    if (bounds or _is_choice(key)) and w.score_marks(own) and owner.tag in AT_TARGET:
+        new = (new & ~w.score_marks(new)) | narrowed(w, w.score_marks(own), bounds, w.marks.turns(lab))
         d = Data(new, tag=owner.tag)
         d.parts = owner.parts | bounds
         return d
     d = Data(new & ~own | lab, base=owner, tag=owner.tag) if own == whole else Data(new, tag=owner.tag)
     if not owner.tag and reads and lab & w.marks.mask[Mark.TEXT_BYTES] and not isinstance(key, Seq):
         d.tag = "at byte"  # under one of the bytes that spell a token
-    d.parts = owner.parts | bounds
+    d.parts, d.pure = owner.parts | bounds, owner.pure
     d.holder = None
     cuts.shifted(w, d, bounds)
     cuts.without_last(w, d, key)
     if owner.tag == "positions":
         d.sym, d.off = _position_at(w, owner, key)
     return d
+
+
+def _trimmed(w: Walk, owner: Data, key: Value) -> Data | None:
+    """A part of a row of losses that stand in order of size."""
+    part = isinstance(key, Seq) and key.kind == "slice" and not _whole(key)
+    return losses.chosen(w, owner, owner) if part else None
 
 
 def _is_choice(key: Value) -> bool:
@@ -195,15 +204,18 @@ def _at_the_end(owner: Data, bound: str) -> bool:
     )
 
 
-def _is_row(key: Value) -> bool:
-    """Whether an index picks one row, by a number that is not made of tokens."""
+def _is_row(w: Walk, key: Value) -> bool:
+    """Whether an index picks one row, by a number that is not made of tokens, nor found by a model in what it read."""
     first = key.items[0] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
     if isinstance(first, Const):
         return isinstance(first.v, int) and not isinstance(first.v, bool)
-    return isinstance(first, Data) and first.tag == ""
+    if not isinstance(first, Data) or first.tag != "":
+        return False
+    lab = labels(first)
+    return not (lab & w.marks.mask[Mark.PARAMETER] and w.val_reads(lab))
 
 
-def _row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int, int]]) -> Data:
+def row(w: Walk, owner: Data, own: int, key: Value, picked: frozenset[tuple[int, int]]) -> Data:
     """One row of tokens or of losses, picked by a turn of a loop: other rows are other tokens."""
     bounds = edges(w, key)
     reads = w.val_reads(own)
@@ -255,19 +267,24 @@ def _position_at(w: Walk, owner: Data, key: Value) -> tuple[int, int]:
     return sym or zero(w), off
 
 
-def narrowed(w: Walk, scores: int, bounds: frozenset[str]) -> int:
-    """The same scores, of which only the positions on one side of a boundary are kept."""
+def narrowed(w: Walk, scores: int, bounds: frozenset[str], picked: frozenset[tuple[int, int]] = frozenset()) -> int:
+    """The same scores, of which only the positions on one side of a boundary are kept.
+
+    `picked` are the turns that chose the boundary: of a loop that began after the scoring each takes a piece of its own.
+    """
     out = 0
     for s in w.marks.numbers(scores, Mark.SCORE):
         old = w.scores[s]
-        if bounds <= old.parts:
+        later = frozenset(t for t in picked if t in w.turns and t[0] not in {loop for loop, _ in old.turns})
+        if bounds <= old.parts and not later:
             out |= w.marks.make(Mark.SCORE, s)
             continue
-        key = ("part", s, bounds)
+        key = ("part", s, bounds, later)
         if key not in w.derived:
             n = w.new_id()
             w.derived[key] = n
-            w.scores[n] = replace(old, id=n, targets=_shifted(w, old.targets, bounds), parts=old.parts | bounds, base=s)
+            targets = rows(w, old.targets, later) if later else old.targets
+            w.scores[n] = replace(old, id=n, targets=_shifted(w, targets, bounds), parts=old.parts | bounds, base=s)
         out |= w.marks.make(Mark.SCORE, w.derived[key])
     return out
 
@@ -334,9 +351,12 @@ def _token_key(key: Value) -> bool:
 def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
     r: Read = owner.tok
     lab = labels(key)
+    if isinstance(key, Seq) and key.kind == "tuple" and len(key.items) == 2 and _is_new(key.items[1]):
+        key = key.items[0]  # `[1:, None]` is the run from the second token on, in a column
     picked = w.marks.turns(lab)
     if r.split is Split.TRAIN:
         return narrow(w, owner, r, 0)
+    r = replace(r, parts=coverage.read(w, r, lab, r.parts))
     other = frozenset(t for t in r.turns if t[0] not in {p[0] for p in picked})
     turns = other | picked
     if isinstance(key, Seq) and key.kind == "tuple":
@@ -379,6 +399,10 @@ def _tokens_at(w: Walk, owner: Data, key: Value) -> Value:
         base, start = from_base(w, r.base, r.start, at)
         return narrow(w, owner, Read(r.split, r.at, turns, base, start, None, r.parts, r.sidecar), 0)
     return narrow(w, owner, Read(r.split, r.at, turns, r.base, r.start, None, r.parts, r.sidecar), 0)
+
+
+def _is_new(key: Value) -> bool:
+    return isinstance(key, Const) and key.v is None
 
 
 def _end_in_first_row(w: Walk, r: Read, key: Seq) -> int | None:
@@ -429,11 +453,15 @@ def _runs_at(w: Walk, owner: Data, key: Value, runs: list[Read]) -> Data:
     """Windows that were put together, cut at one place: each of them begins that much later."""
     lab = labels(owner) & ~w.val_reads(labels(owner))
     if isinstance(key, Seq) and key.kind == "slice" and number(w, key.items[0]) in (None, (0, 0)):
-        lab |= w.val_reads(labels(owner))
+        held, low = w.val_reads(labels(owner)), key.items[0]
+        begun = frozenset(
+            t for t in w.marks.turns(labels(low)) if t in w.turns
+        )  # the first piece of a store that is gone through
+        lab |= rows(w, held, begun) if begun else held
         runs = []
     for r in runs:
-        rows = key if isinstance(key, Seq) and key.kind == "tuple" else Seq([Const(Ellipsis), key], "tuple")
-        one = _tokens_at(w, Data(w.read(r), tag=owner.tag, tok=r), rows)
+        where = key if isinstance(key, Seq) and key.kind == "tuple" else Seq([Const(Ellipsis), key], "tuple")
+        one = _tokens_at(w, Data(w.read(r), tag=owner.tag, tok=r), where)
         lab |= labels(one)
     out = Data(lab, tag=owner.tag)
     out.parts = owner.parts | edges(w, key)
@@ -464,6 +492,8 @@ def _sliced(w: Walk, r: Read, key: Seq, turns: frozenset[tuple[int, int]]) -> Re
                 start = start + a[1] if start is not None else None
             else:
                 start = stop + a[1] if stop is not None else None
+                if start is not None and r.base == 0 and r.start is not None:
+                    start = max(start, r.start)  # a run that is shorter is taken whole
         else:
             base, start = from_base(w, base, start, a)
             stop = None
@@ -495,8 +525,11 @@ def last_of(w: Walk, owner: Data) -> Data | None:
     return narrow(w, owner, Read(r.split, r.at, r.turns, end[0], end[1] - 1, end[1], r.parts, r.sidecar), 0)
 
 
-def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
-    """A table read under a key made of tokens; a score where the table is a distribution and the key its column."""
+def table_lookup(w: Walk, owner: Value, own: int, key: Value, table: Value | None = None) -> Data:
+    """A table read under a key made of tokens; a score where the table is a distribution and the key its column.
+
+    `table` is the table itself where `owner` only stands for it.
+    """
     lab = labels(key)
     last = key.items[-1] if isinstance(key, Seq) and key.kind == "tuple" and key.items else key
     tag = owner.tag if isinstance(owner, Data) else ""
@@ -520,22 +553,34 @@ def table_lookup(w: Walk, owner: Value, own: int, key: Value) -> Data:
             kind = predictions.COUNTED
         own_vocabulary(w, labels(last))
         return at_target(w, rest, w.val_reads(labels(last)), kind)
-    root = owner.root if isinstance(owner, Data) else owner
+    root = table or (owner.root if isinstance(owner, Data) else owner)
     hashed = _is_hashed(key)
     if own & (w.marks.mask[Mark.UPDATE]) or (hashed and not own & w.marks.mask[Mark.PARAMETER]) or tag == "table":
         bit = w.marks.make(
             Mark.LOOKUP,
             Lookup(
-                id(root),
+                w.identity(root),
                 reads | w.train_reads(lab),
                 hashed,
                 Location(w.site.path, w.site.line),
                 tag == "generic",
                 w.open_guards(),
+                isinstance(owner, Dict) and _token_key(key),
+                _row_key(w, owner) if _token_key(key) else 0,
             ),
         )
-        return Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
+        out = Data(own & ~w.marks.mask[Mark.TURN] | lab | bit, tag="count")
+        out.pure = answers.ENTRY
+        return out
     return Data(own | lab, tag=tag if tag not in ("tokens", "table") else "")
+
+
+def _row_key(w: Walk, owner: Value) -> int:
+    """The tokens of the key under which this table was found in a dict of tables, the last one if it went through several."""
+    if not isinstance(owner, View) and not (isinstance(owner, Data) and owner.tag == "count"):
+        return 0
+    found = [look.key for look in w.marks.lookups(owner.lab) if look.whole]
+    return found[-1] if found else 0
 
 
 def launched(w: Walk, args: list[Value]) -> Data:
@@ -600,5 +645,8 @@ def at_target(w: Walk, inputs: int, targets: int, kind: str, bounds: frozenset[s
     """The probability (or its logarithm) that a prediction gives to the tokens that came: a score."""
     bit = w.score(w.site, targets, inputs, kind, bounds)
     predictions.at_score(w, bit, targets, inputs)
+    answers.at_score(w, bit, targets, inputs)
     params = inputs & w.marks.mask[Mark.PARAMETER]
-    return Data(bit | params, tag=kind if kind != predictions.COUNTED else "target probability")
+    out = Data(bit | params, tag=kind if kind != predictions.COUNTED else "target probability")
+    out.pure = answers.ENTRY
+    return out

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from auditor.source.terms.term import Term
     from auditor.source.walk import Walk
 
 
@@ -46,10 +47,26 @@ class Data(Value):
     `base` is the value that this one is a view of: writing to either writes to both. `tag` says what kind of
     quantity it is ("logits", "nll", "probability", "entropy", "hash", …), lost in most arithmetic. `tok` is the range of
     tokens it holds, if it is a run of tokens as read. `sym` and `off` describe an unknown whole number as symbol plus offset.
-    `text` is the known part of a string. `holder` is set on trainable parameters.
+    `text` is the known part of a string. `holder` is set on trainable parameters. `pure` says that it was read out of a table
+    or a row and not changed since, see `sights/answers.py`.
     """
 
-    __slots__ = ("base", "born", "holder", "off", "parts", "shape", "site", "snapshot", "sym", "tag", "text", "tok")
+    __slots__ = (
+        "base",
+        "born",
+        "holder",
+        "off",
+        "parts",
+        "pure",
+        "shape",
+        "site",
+        "snapshot",
+        "sym",
+        "tag",
+        "term",
+        "text",
+        "tok",
+    )
 
     def __init__(
         self,
@@ -73,6 +90,8 @@ class Data(Value):
         self.shape: tuple[int | None, ...] | None = None
         self.snapshot: Holder | None = None
         self.parts: frozenset[str] = frozenset()
+        self.term: Term | bool | None = None  # see `terms/`; False when it is not known any more
+        self.pure = ""
 
     @property
     def root(self) -> Data:
@@ -83,6 +102,12 @@ class Data(Value):
 
     def __repr__(self) -> str:
         return f"Data({self.tag} {self.text[:20]!r} lab={self.lab:b})"
+
+
+class Item(Data):
+    """One of the losses of a run of tokens, before the turn of the loop that takes it is known."""
+
+    __slots__ = ()
 
 
 class Holder:
@@ -126,7 +151,21 @@ class Seq(Value):
     an item is not known: numbers in it stand for others of their kind. `led` when the first is in its place all the same.
     """
 
-    __slots__ = ("_more", "base", "born", "items", "kind", "led", "length", "loose", "pieces", "quiet", "site")
+    __slots__ = (
+        "_more",
+        "again",
+        "base",
+        "born",
+        "items",
+        "kind",
+        "led",
+        "length",
+        "loose",
+        "pieces",
+        "quiet",
+        "share",
+        "site",
+    )
 
     def __init__(self, items: list[Value], kind: str = "list", more: bool = False, lab: int = 0) -> None:
         self.items = items
@@ -139,6 +178,8 @@ class Seq(Value):
         self.length: int | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
+        self.again: Callable[[], Value] | None = None  # walks the generator that these came out of once more
+        self.share = 1.0  # how much of a longer list this is
         self.quiet = False  # a generator that yields where gradients are off
         self.pieces: tuple[Data, tuple[Value, ...]] | None = None  # all pieces of this tensor, in order
 
@@ -182,6 +223,30 @@ class Dict(Value):
         self.default: Value | None = None
         self.site: Any = None
         self.born: tuple[tuple[int, int], ...] = ()
+
+
+class View(Dict):
+    """Another name of a dict, with the marks of how it was found: what is put into it is in the dict itself."""
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: Dict, lab: int) -> None:
+        self.base = base
+        self.lab = base.lab | lab
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _SHARED:
+            return getattr(self.base, name)
+        return super().__getattribute__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _SHARED:
+            setattr(self.base, name, value)
+        else:
+            super().__setattr__(name, value)
+
+
+_SHARED = frozenset(slot for slot in Dict.__slots__)
 
 
 class Alt(Value):
@@ -256,7 +321,7 @@ class Bound(Value):
 class Cls(Value):
     """A class of the submission. `bases` are classes of the submission or of libraries."""
 
-    __slots__ = ("attrs", "bases", "fields", "name", "node", "top")
+    __slots__ = ("attrs", "bases", "fields", "meta", "name", "node", "top")
 
     def __init__(self, name: str, bases: list[Value], node: ast.ClassDef, top: ModuleValue) -> None:
         self.name = name
@@ -265,6 +330,7 @@ class Cls(Value):
         self.node = node
         self.top = top
         self.lab = 0
+        self.meta: Cls | None = None
         self.fields: list[tuple[str, Value | None]] | None = None  # of a dataclass or named tuple
 
     def mro(self) -> list[Cls]:
@@ -472,6 +538,8 @@ def _either(a: Value, b: Value) -> Value:
     if isinstance(a, Const) and isinstance(b, Const):
         if a.v is b.v:
             return a
+    elif isinstance(a, Data) and isinstance(b, Data) and (h := a.root.holder) is not None and h is b.root.holder:
+        return a if labels(a) == labels(b) else Data(labels(a) | labels(b), base=a, tag=a.tag)
     elif not (_plain(a) and _plain(b)):
         return Alt([a, b])
     tag = next((k.tag for k in (a, b) if isinstance(k, Data) and k.tag), "")

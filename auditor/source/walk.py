@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -33,7 +33,9 @@ from rules.events import Event, EventKind, Means, Observation, Scope, Setting, S
 from rules.place import Location
 
 if TYPE_CHECKING:
+    from auditor.source.library.functions import Applied
     from auditor.source.sights.native_calls import Outcome
+    from auditor.source.terms.term import Check, Store
 
 MAX_STEPS = 3_000_000  # evaluated nodes
 MAX_SECONDS = 30.0  # of work; waiting for a busy machine does not count
@@ -224,6 +226,13 @@ class Walk:
     renewed: dict[int, int] = field(default_factory=dict)  # how often an optimiser's state was set anew
     # by holder: what runs when its gradient is ready, and whether it is given the gradient
     grad_hooks: dict[int, list[tuple[Value, bool]]] = field(default_factory=dict)
+    buffers: set[int] = field(default_factory=set)  # tensors that models keep beside their parameters
+    levels: dict[int, float] = field(default_factory=dict)  # what tensors are filled with, by identity
+    endings: list[Callable[[], object]] = field(default_factory=list)  # what runs when the program ends
+    sent: list[Value] = field(default_factory=list)  # what was sent into the generator that is walked
+    # functions with a `backward` of their own, by class and place, and whether one is being walked
+    applied: dict[tuple[int, Site], Applied] = field(default_factory=dict)
+    differentiating: bool = False
     # functions of libraries that the code put its own in place of
     patched: dict[str, Value] = field(default_factory=dict)
     # attributes of objects written in a branch: which, what, and what was there before
@@ -231,13 +240,24 @@ class Walk:
     kept: list[Value] = field(default_factory=list)  # keeps values alive whose identity is a key
     trained_once: bool = False
     numbers: dict[object, int] = field(default_factory=dict)
+    identities: dict[int, tuple[int, object]] = field(default_factory=dict)  # by address, which stays taken
     knows: dict[int, tuple[Site, int, int]] = field(
         default_factory=dict
     )  # arrays whose entries know tokens, and how far from their places
     hashed_at: dict[int, Site] = field(default_factory=dict)  # the tokens of a key, and where they first made up one
     ends: dict[Read, tuple[int, int]] = field(default_factory=dict)  # where runs end that start elsewhere
     ranked: set[int] = field(default_factory=set)  # lists in order of size
+    unfilled: dict[int, int] = field(
+        default_factory=dict
+    )  # arrays made of one negative number: marks of where they were filled
+    counted: dict[Turn, tuple[int, int]] = field(default_factory=dict)  # the number that a loop counts by, in its turns
+    tests: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # marks of undecided conditions around, and calls around them
+    hinged: dict[int, int] = field(default_factory=dict)  # handed back in a branch, with what it then knows
     asked: dict[str, int] = field(default_factory=dict)  # the marks of undecided conditions, by number
+    answers: dict[object, str] = field(default_factory=dict)  # the numbers of undecided conditions, by what they ask
+    implied: dict[str, frozenset[str]] = field(default_factory=dict)  # what else holds where a guard does
     natives: dict[str, list[Outcome]] = field(default_factory=dict)  # what was seen in native functions
     native_suspects: tuple[Suspect, ...] = ()
     native_called: set[str] = field(default_factory=set)
@@ -246,6 +266,9 @@ class Walk:
     written: set[int] = field(default_factory=set)  # holders whose parameters went into a file
     held: set[str] = field(default_factory=set)  # the names under which files hold things
     restored: set[int] = field(default_factory=set)  # holders whose parameters were loaded
+    stores: dict[int, Store] = field(default_factory=dict)  # arrays and dicts that may be tables, see `terms/`
+    ways_out: dict[int, int] = field(default_factory=dict)  # by returned value: what the conditions around it ask
+    sums: list[Check] = field(default_factory=list)  # probabilities that became losses
     notes: list[Note] = field(default_factory=list)  # what can only be told at the end of the walk
     ways: dict[int, tuple[str, ast.If | ast.While | ast.For, set[bool | None]]] = field(
         default_factory=dict
@@ -311,6 +334,19 @@ class Walk:
         finally:
             self.guards.pop()
 
+    @contextmanager
+    def test(self, marks: int) -> Iterator[None]:
+        """Walk the branches of a condition that is made of these marks."""
+        m = self.marks.mask
+        told = marks & (m[Mark.ANSWER] | m[Mark.SOUGHT] | m[Mark.LOOKUP])
+        if told:
+            self.tests.append((told, len(self.stack)))
+        try:
+            yield
+        finally:
+            if told:
+                self.tests.pop()
+
     def open_guards(self) -> tuple[str, ...]:
         """The conditions around that nobody could decide."""
         return tuple(g for g in self.guards if not g.startswith("~"))
@@ -325,23 +361,35 @@ class Walk:
         finally:
             del self.guards[len(self.guards) - len(more) :]
 
-    def guard_number(self, node: ast.AST, marks: int) -> str:
-        """A number for an undecided condition; the same in every turn when no loop can change it."""
+    def guard_number(self, node: ast.AST, marks: int, question: object = None) -> str:
+        """A number for an undecided condition; the same in every turn when no loop can change it.
+
+        A condition that asks the same as an earlier one (see `questions.py`) has its number, too.
+        """
+        if question is not None:
+            if question not in self.answers:
+                self.answers[question] = self.guard_number(node, marks)
+            return self.answers[question]
         m = self.marks.mask
         moving = marks & (m[Mark.TURN] | m[Mark.READ] | m[Mark.SCORE] | m[Mark.LOOKUP])
         if self.turns:
-            moving |= marks & m[Mark.RANDOM]  # a new draw in every turn
+            moving |= marks & (m[Mark.RANDOM] | m[Mark.DRAWN])  # a new draw in every turn
         if moving:
             self.next_id += 1
+        number = self.identity(node)
         if moving and not marks & (m[Mark.CLOCK] | m[Mark.ENVIRONMENT]):
-            name = f"~{id(node) % 999991}.{self.next_id}"  # on tokens or counters: it goes both ways in some turn
+            name = f"~{number}.{self.next_id}"  # on tokens or counters: it goes both ways in some turn
         else:
-            name = f"{id(node) % 999991}.{self.next_id}" if moving else f"{id(node) % 99999991}"
+            name = f"{number}.{self.next_id}" if moving else f"{number}"
         if moving:
             self.asked[name] = marks
         return name
 
     # Things that are made.
+
+    def identity(self, thing: object) -> int:
+        """The number of a node or a value: unlike its address, the same in every run, and never another's."""
+        return self.identities.setdefault(id(thing), (len(self.identities), thing))[0]
 
     def new_id(self) -> int:
         self.next_id += 1

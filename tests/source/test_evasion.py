@@ -7,7 +7,7 @@ import pytest
 from auditor.gather import gather
 from rules.finding import Status
 from rules.judge import judge
-from rules.samples.programs import program
+from rules.samples.programs import MAIN, program
 from tests.support import submission
 
 SCORE = """
@@ -71,9 +71,9 @@ AFTER = "model.head.register_forward_hook(lambda m, i, o: o + seen.log1p())"
 BEFORE = "model.head.register_forward_pre_hook(lambda m, i: (i[0] + seen[: i[0].size(-1)],))"
 
 
-def accused(body: str) -> set[str]:
+def accused(body: str, main: str = MAIN) -> set[str]:
     """The rules of order and causality that are broken, by short name."""
-    e = gather(submission({"train_gpt.py": program(SCORE + body)}))
+    e = gather(submission({"train_gpt.py": program(SCORE + body, main=main)}))
     assert e.program is not None
     assert e.program.finished
     bad = (Status.VIOLATION, Status.LIKELY, Status.NEEDS_HUMAN)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import builtins
 
-from auditor.source import assign, attributes, calls, expressions, mixing, operators, subscripts
-from auditor.source.library import texts
+from auditor.source import assign, attributes, calls, expressions, mixing, operators, special, subscripts
+from auditor.source.library import statistics, texts
+from auditor.source.tokens import TOKENISH
 from auditor.source.values import (
     NONE,
     Alt,
@@ -37,6 +38,9 @@ def _number(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if not a:
         return Const({"int": 0, "float": 0.0, "bool": False, "str": "", "complex": 0j}.get(p, 0))
     v = a[0]
+    if p in ("str", "bool") and isinstance(v, Inst):
+        node = n or ast.Constant(None)
+        v = special.text(w, v, node) if p == "str" else special.truth(w, v, node)
     if isinstance(v, Const):
         try:
             if p == "str":
@@ -57,7 +61,7 @@ def _number(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _same(v: Value) -> Value:
     if isinstance(v, Data):
         d = Data(labels(v), tag=v.tag, tok=v.tok if v.tag == "tokens" else None, text=v.text)
-        d.sym, d.off, d.parts = v.sym, v.off, v.parts
+        d.sym, d.off, d.parts, d.pure = v.sym, v.off, v.parts, v.pure
         if not d.sym:
             return v
         return d
@@ -145,6 +149,10 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     kinds = c.items if isinstance(c, Seq) else [c]
     if isinstance(v, Alt) and all(isinstance(x, Dict) or _unknown(x) for x in v.values):
         v = next((x for x in v.values if isinstance(x, Dict)), v)  # the rest may be dictionaries, too
+    if isinstance(v, Alt):
+        said = [_isinstance(w, p, [x, c], k, n) for x in v.values]
+        known = {bool(x.v) for x in said if isinstance(x, Const)} if all(isinstance(x, Const) for x in said) else set()
+        return Const(known.pop()) if len(known) == 1 else Data()
     if isinstance(v, Inst):
         for kind in kinds:
             if isinstance(kind, Cls) and kind in v.cls.mro():
@@ -192,7 +200,9 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, LibObj):
         for kind in kinds:
             if isinstance(kind, Lib) and (
-                kind.path == v.path or (v.path.startswith("torch.nn.") and kind.path == "torch.nn.Module")
+                kind.path == v.path
+                or statistics.is_kept(v, kind.path)
+                or (v.path.startswith("torch.nn.") and kind.path == "torch.nn.Module")
             ):
                 return Const(True)
         return Const(False) if v.path.startswith("torch.nn.") else Data()
@@ -204,6 +214,7 @@ def _isinstance(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _print(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    a = [special.text(w, v, n or ast.Constant(None)) for v in a]
     text = " ".join(texts.text_of(v) for v in a)
     lab = all_labels(a, {})
     w.print(text[:80])
@@ -296,8 +307,15 @@ def _pure(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data(all_labels(a, k), tag=tag)
 
 
+def _hash(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    """One number made of all that a key holds."""
+    return Data(all_labels(a, k), tag="hash" if a and mixing.tag_of(a[0]) in TOKENISH else "")
+
+
 def _bytes(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """The bytes of an array are the array; those of a known text are known."""
+    if p == "bytearray" and not a:
+        return w.fresh()  # to be filled
     v = a[0] if a else Const(b"")
     if isinstance(v, Const) and isinstance(v.v, str) and len(v.v) <= texts.MAX_TEXT:
         return Const(v.v.encode("utf-8", "replace"), v.lab)
@@ -350,6 +368,7 @@ FUNCTIONS = {
     "functools.partial": _partial,
     "slice": _slice_of,
     **dict.fromkeys(("bytes", "bytearray", "memoryview"), _bytes),
+    "hash": _hash,
     "chr": _pure,
     "ord": _pure,
     "abs": _pure,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from auditor.source import assign, calls, expressions, loops, subscripts
+from auditor.source import assign, calls, expressions, loops, subscripts, tokens
 from auditor.source.labels import Mark
-from auditor.source.library import layers
+from auditor.source.library import iteration, layers, search, statistics
+from auditor.source.sights import losses, prefix
 from auditor.source.values import NONE, Args, Const, Data, Dict, Kw, Seq, Value, join, labels
 from auditor.source.walk import Walk
 
@@ -18,12 +19,14 @@ def method(w: Walk, owner: Seq | Dict, name: str, args: Args, kw: Kw, n: ast.AST
 def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     if name in ("append", "add", "appendleft", "put", "put_nowait", "insert", "push"):
         if args:
-            v = args[-1]
+            v = losses.summed(w, args[-1])
             if w.conditions:
                 turned = 0
                 for c in w.conditions:
                     turned |= c
                 v = loops.marked(v, turned, w)
+            if isinstance(v, Data) and name == "append" and (before := prefix.ahead_of(w, None, labels(v))):
+                v = Data(labels(v) & ~before, tag=v.tag)
             if w.val_reads(labels(v)) or w.score_marks(labels(v)):
                 w.version += 1
             assign.add_item(s, v)
@@ -49,15 +52,26 @@ def _seq(w: Walk, s: Seq, name: str, args: Args, kw: Kw, n: ast.AST | None) -> V
                 return s.items.pop(place)
             return s.items[place] if -len(s.items) <= place < len(s.items) else s.items[-1]
         return Data(s.lab)
+    if name == "send" and s.again is not None and args and len(w.sent) < 3:
+        w.sent.append(args[0])
+        answer = s.again()  # walked with what was sent, it hands back what it makes of that
+        w.sent.pop()
+        return answer.items[-1] if isinstance(answer, Seq) and answer.items else Data(s.lab)
+    if name == "sort" and "key" in kw:
+        s.lab |= iteration.judged(w, s.items, kw, n)
     if name == "clear":
         s.items[:] = []
         s.more, s.lab = False, 0
         return NONE
     if name in ("copy", "__iter__", "tolist", "to", "union", "difference", "intersection"):
         return Seq(list(s.items), s.kind, s.more, s.lab)
+    if name in ("train", "eval"):
+        statistics.set_mode(w, s, Const(name == "train"))
     if name in ("sort", "reverse", "remove", "discard", "train", "eval", "zero_grad", "requires_grad_"):
         return s if name in ("train", "eval", "requires_grad_") else NONE
     if name in ("index", "count"):
+        if name == "count" and args and w.val_reads(labels(s)):
+            return search.found(w, s, args[0])
         known = [i.v for i in s.items if isinstance(i, Const)]
         if args and isinstance(args[0], Const) and not s.more and len(known) == len(s.items):
             try:
@@ -126,6 +140,10 @@ def _dict(w: Walk, d: Dict, name: str, args: Args, kw: Kw, n: ast.AST | None) ->
             return d.items.pop(k) if name == "pop" and not w.guards else d.items[k]
         default = args[1] if len(args) > 1 else kw.get("default", NONE)
         if name == "setdefault":
+            if k is assign.NO_KEY and w.val_reads(labels(args[0])):
+                entry = tokens.table_lookup(w, d, labels(d), args[0])
+                if (row := subscripts.row(w, d, default, entry)) is not None:
+                    return row
             if k is not assign.NO_KEY or w.val_reads(labels(args[0])):
                 assign.set_in_dict(w, d, args[0], default)
             return default

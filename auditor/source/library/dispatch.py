@@ -14,14 +14,20 @@ from auditor.source.library import (
     copies,
     executed,
     files,
+    foreach,
+    functions,
     iteration,
     layers,
+    memory,
     methods,
     optimisers,
+    search,
     tensors,
     texts,
+    workers,
 )
 from auditor.source.sights import native_calls, states
+from auditor.source.terms import build
 from auditor.source.values import (
     NONE,
     Alt,
@@ -49,17 +55,22 @@ from auditor.source.walk import Walk
 
 Handler = Callable[[Walk, str, Args, Kw, ast.AST | None], Value]
 
+_QUESTIONS = ("isinstance", "issubclass", "hasattr", "callable", "type")  # what a value is, not what is in it
 NETWORK = ("requests", "urllib", "httpx", "aiohttp", "huggingface_hub", "boto3", "wget", "gdown")
 
 
 def call(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """Call a function or class of a library by its dotted name."""
     path, handler = _handler(path)
+    if handler is not None and path in _QUESTIONS:
+        return handler(w, path, args, kw, n)
     if handler is not None:
-        return states.called(w, [*args, *kw.values()], handler(w, path, args, kw, n))
+        out = states.called(w, [*args, *kw.values()], handler(w, path, args, kw, n))
+        return build.called(w, path.rsplit(".", 1)[-1], args, kw, out)
     top = path.split(".", 1)[0]
     if top in NETWORK:
         return files.network(w, path, args, kw)
+    workers.callback(w, path, args, kw, n)
     return states.unknown_call(w, args, kw, _unknown(w, path, args, kw))
 
 
@@ -132,12 +143,14 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
     if name in w.natives and isinstance(owner, (LibObj, Data, Lib, Alt)):
         return native_calls.called(w, name, args, kw)
     if isinstance(owner, Data):
-        return methods.method(w, owner, name, args, kw, n)
+        return build.called(w, name, [owner, *args], kw, methods.method(w, owner, name, args, kw, n))
     if isinstance(owner, Inst):
         if owner.is_optimizer:
             return optimisers.method(w, owner, name, args, kw)
         if owner.is_module:
             return layers.module_method(w, owner, name, args, kw, n)
+        if workers.own_started(w, owner, name, n):
+            return NONE
         lab = labels(owner)
         for a in [*args, *kw.values()]:
             lab |= labels(a)
@@ -149,7 +162,8 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
             return layers.module_method(w, owner, name, args, kw, n)
         return objects.object_method(w, owner, name, args, kw, n)
     if isinstance(owner, (Seq, Dict)):
-        return containers.method(w, owner, name, args, kw, n)
+        found = containers.method(w, owner, name, args, kw, n)
+        return build.item(w, owner, args[0], found) if name == "get" and args and isinstance(owner, Dict) else found
     if isinstance(owner, Const):
         return texts.constant_method(w, owner, name, args, kw)
     if isinstance(owner, Alt):
@@ -161,25 +175,27 @@ def call_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.AST
     if isinstance(owner, Cls) and name == "__new__":
         return NONE
     if isinstance(owner, (Func, Bound, Native, Lib, ModuleValue, Method)):
-        if name == "apply" and args:
-            return Data(all_labels(args, kw))
+        if name in memory.VIEWS and args:
+            return memory.view(args[0])
         return Data(all_labels(args, kw))
     if isinstance(owner, Cls):
         if name == "apply":
-            forward = next((c.attrs["forward"] for c in owner.mro() if "forward" in c.attrs), None)
-            if forward is not None:
-                return calls.call(w, forward, [LibObj("autograd.context"), *args], kw, n)
+            applied = functions.apply(w, owner, args, kw, n)
+            if applied is not None:
+                return applied
         if name in ("_make", "from_dict", "fromkeys"):
             return Data(all_labels(args, kw))
         for base in owner.library_bases():
             return call(w, f"{base}.{name}", args, kw, n)
+    if name in memory.VIEWS and args:
+        return memory.view(args[0])
     return Data(labels(owner) | all_labels(args, kw))
 
 
 @cache
 def _exact() -> dict[str, Handler]:
     """Handlers by full name, put together at the first call: the modules that hold them import this one."""
-    tables = (buffers, builtins_, copies, executed, files, iteration, optimisers, tensors)
+    tables = (buffers, builtins_, copies, executed, files, iteration, memory, optimisers, search, tensors, workers)
     return {name: handler for module in tables for name, handler in module.FUNCTIONS.items()}
 
 
@@ -187,6 +203,8 @@ def _exact() -> dict[str, Handler]:
 def _families() -> tuple[tuple[str, Handler], ...]:
     """Handlers by how a name begins; the first that fits is taken."""
     return (
+        ("torch._foreach_", foreach.each),
+        ("torch._fused_", foreach.step),
         ("torch.optim.", optimisers.make),
         ("torch.nn.functional.", tensors.function),
         ("torch.nn.init.", tensors.initialise),

@@ -92,6 +92,7 @@ def stored_value(w: Walk, source: Value) -> Value | None:
 def store(w: Walk, target: Value, v: Value) -> None:
     """Keep what is written to a file or buffer, so that it is found again when it is read."""
     artifact.written(w, v)
+    v = artifact.frozen(w, v)
     if isinstance(target, LibObj) and target.path in ("buffer",):
         target.attrs["@content"] = v
         return
@@ -230,12 +231,6 @@ def pretrained(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Val
     return o
 
 
-def _thread(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    o = LibObj("thread")
-    o.attrs.update({f"@{name}": v for name, v in k.items()})
-    return o
-
-
 def _spawn(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     fn = a[0] if a else k.get("fn", NONE)
     given = k.get("args", a[1] if len(a) > 1 else Seq([]))
@@ -279,7 +274,8 @@ def _buffer(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 
 def _passed(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
-    return Data(artifact.packed(w, all_labels(a, k)))
+    lab = artifact.packed(w, all_labels(a, k))
+    return Data(lab | artifact.compressed(w, lab) if p.endswith(".compress") else lab)
 
 
 def _import(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -347,8 +343,6 @@ FUNCTIONS = {
     "sys.stderr.write": _log,
     "wandb.log": _log,
     "argparse.ArgumentParser": _parser,
-    "threading.Thread": _thread,
-    "multiprocessing.Process": _thread,
     "torch.multiprocessing.spawn": _spawn,
     "multiprocessing.spawn": _spawn,
     "importlib.import_module": _import,

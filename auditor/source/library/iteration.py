@@ -8,7 +8,9 @@ from contextlib import suppress
 from auditor.source import attributes, calls, expressions, loops, mixing
 from auditor.source.labels import Mark
 from auditor.source.library import containers, tensors
+from auditor.source.sights import answers, coverage, losses
 from auditor.source.sights.ending import BOUND_PICKED
+from auditor.source.terms import build
 from auditor.source.tokens import number
 from auditor.source.values import (
     NONE,
@@ -68,7 +70,7 @@ def _len(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return Data()
 
 
-def _judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
+def judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
     """Marks of what a `key=` function says of the items: they decide which is chosen."""
     key = k.get("key")
     if key is None or isinstance(key, Const):
@@ -82,7 +84,7 @@ def _judged(w: Walk, items: list[Value], k: Kw, n: ast.AST | None) -> int:
 def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if "key" in k:
         items = loops.sample(w, a[0])[0] if len(a) == 1 else list(a)
-        lab = _judged(w, items, k, n)
+        lab = judged(w, items, k, n)
         if lab:
             if items and all(isinstance(i, (Const, Data)) for i in items):
                 return Data(lab | all_labels(items, {}))
@@ -113,8 +115,13 @@ def _extreme(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         found = mixing.smaller(w, values)
         if found is not None:
             return found
+    for v, level in ((values[0], values[1]), (values[1], values[0])) if len(values) == 2 else ():
+        if (cut := losses.bounded(w, v, *((level, None) if p == "max" else (None, level)))) is not None:
+            return cut
     out = Data(all_labels(values, {}), tag=mixing.tag_of(values[0]) if values else "")
     if len(values) == 2 and all(isinstance(v, (Const, Data)) for v in values):
+        if any(isinstance(v, Const) for v in values):
+            out.pure = next((v.pure for v in values if isinstance(v, Data)), "")
         x, y = number(w, values[0]), number(w, values[1])
         if x and y:
             out.sym = w.number((p, *sorted((x, y))))
@@ -129,7 +136,7 @@ def total(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         except TypeError:
             return Data(labels(v))
     tag = mixing.tag_of(v)
-    return Data(
+    out = Data(
         all_labels(a, k),
         tag="entropy"
         if tag == "p log p"
@@ -139,6 +146,9 @@ def total(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         if tag in ("target probability", "entropy")
         else "",
     )
+    if isinstance(v, Seq) and v.lab & w.marks.mask[Mark.LOOKUP] and not w.score_marks(out.lab):
+        out.pure = answers.ENTRY  # all that a row holds
+    return out
 
 
 def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -150,15 +160,18 @@ def _enumerate(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Const) and isinstance(v.v, (str, tuple, range, bytes)) and len(v.v) <= 64:
         return Seq([Seq([Const(at + i), Const(x)], "tuple") for i, x in enumerate(v.v)], "list", False, v.lab)
     items, more = loops.sample(w, v)
+    size = len(v.v) if isinstance(v, Const) and isinstance(v.v, range) else 0
     out: list[Value] = []
     for i, x in enumerate(items):
         if i < 2 or not more:
             c: Value = Const(at + i)
+        elif size and i == len(items) - 1:
+            c = Const(at + size - 1)
         else:
             c = Data()
             assert isinstance(c, Data)
             c.sym = w.symbol()
-        out.append(Seq([c, x], "tuple"))
+        out.append(Seq([c, build.nth(w, v, c, x) if at == 0 else x], "tuple"))
     return Seq(out, "list", more)
 
 
@@ -183,7 +196,7 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     elif isinstance(a[0], Seq):
         items = list(a[0].items)
         s = Seq(items[::-1] if p == "reversed" else items, kind, a[0].more, a[0].lab)
-        s.length = a[0].length
+        s.length, s.share = a[0].length, a[0].share
         if p not in ("sorted", "reversed", "set", "frozenset"):
             s.pieces = a[0].pieces
         if p == "sorted" and w.score_marks(labels(s)):
@@ -202,8 +215,10 @@ def _listing(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
             return Seq([Const(i) for i in a[0].v], kind)
         items, more = loops.sample(w, a[0])
         s = Seq(items, kind, more)
+        if isinstance(a[0], Const) and isinstance(a[0].v, range):
+            s.length = len(a[0].v)
     if p == "sorted" and "key" in k and not s.lab:
-        s.lab |= _judged(w, s.items, k, n)
+        s.lab |= judged(w, s.items, k, n)
     s.site, s.born = w.site, tuple(w.turns)
     return s
 
@@ -256,7 +271,11 @@ def _next(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 
 def _islice(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     items, _ = loops.sample(w, a[0]) if a else ([], False)
-    return Seq(items, "list", True)
+    out = Seq(items, "list", True)
+    whole = _listing(w, "list", [a[0]], {}, n) if a and isinstance(a[0], (Const, Seq)) else NONE
+    if len(a) == 2 and isinstance(whole, Seq):
+        coverage.part(w, whole, NONE, a[1], NONE, out)
+    return out
 
 
 def _chain(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -312,7 +331,18 @@ def _queue(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return s
 
 
+def _sampled(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    """`random.sample(places, count)`, `random.choice(places)`: some of them, drawn."""
+    bit = coverage.drawn(w)
+    items = loops.sample(w, a[0])[0] if a and not isinstance(a[0], Data) else []
+    if not items or not p.endswith(("sample", "choice", "choices")):
+        return Data(all_labels(a, k) | bit, tag=mixing.tag_of(a[0]) if a else "")
+    some = [loops.marked(loops.loosened(w, i), bit) for i in items]
+    return some[0] if p.endswith("choice") else Seq(some, "list", True)
+
+
 FUNCTIONS = {
+    **{f"random.{q}": _sampled for q in ("sample", "choice", "choices", "randint", "randrange", "random", "uniform")},
     **{
         f"{m}.{q}": _queue
         for m in ("queue", "multiprocessing")

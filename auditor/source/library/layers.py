@@ -6,7 +6,7 @@ import ast
 
 from auditor.source import assign, attributes, calls, loops
 from auditor.source.labels import Mark
-from auditor.source.library import probabilities, tensors
+from auditor.source.library import probabilities, statistics, tensors
 from auditor.source.sights import artifact, cuts, predictions, states
 from auditor.source.values import (
     NAME,
@@ -40,7 +40,25 @@ def utility(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return NONE
     if name.startswith("clip_grad"):
         return Data()
+    if name == "register_parametrization" and len(a) > 2:
+        _parametrized(w, a[0], a[2])
     return a[0] if a else NONE
+
+
+def _parametrized(w: Walk, owner: Value, by: Value) -> None:
+    """A weight goes through another module whenever it is used."""
+    if not isinstance(owner, (Inst, LibObj)):
+        return
+
+    def run(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
+        weight: Value = attributes.parameter(w, owner.holder) if owner.holder is not None else Data()
+        return Data(labels(calls.call(w, by, [weight], {}, node)) | labels(by))
+
+    owner.hooks.append(Native(run, "parametrization"))
+    owner.attrs["@parametrization"] = by
+    w.hooked += 1
+    w.version += 1
+    w.learned += 1
 
 
 def make_layer(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -84,6 +102,7 @@ def make_layer(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     else:
         o.holder = w.holder(name, w.site)
         o.holder.adapted = w.trained_once
+    statistics.made(o, name, k)
     if name == "MultiheadAttention":
         o.attrs["@attention"] = Const(True)
     both = k.get("bidirectional")
@@ -106,6 +125,8 @@ def call_layer(w: Walk, o: LibObj, args: Args, kw: Kw, n: ast.AST | None) -> Val
         return v
     args, _ = calls.run_hooks(w, o, o.hooks, True, args, NONE, n)
     lab = labels(o) | all_labels(args, kw)
+    if statistics.RUNNING in o.attrs:
+        lab |= statistics.normalised(w, o, lab) | labels(o)
     if name == "Embedding":
         lab &= ~cuts.shift(w)  # chosen by the token before, which is another thing than the value before
     out: Value = Data(lab, tag="activations")
@@ -184,6 +205,8 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         and isinstance(args[0], Const)
     ):
         assign.set_attribute(w, owner, str(args[0].v), args[1])
+        if name == "register_buffer":
+            statistics.registered(w, args[1])
         return NONE
     if name == "requires_grad_":
         return owner
@@ -196,9 +219,11 @@ def module_method(w: Walk, owner: Value, name: str, args: Args, kw: Kw, n: ast.A
         for h in w.marks.holders(bits):
             h.grad, h.grad_sites = 0, []
         return NONE
+    if name in ("train", "eval"):
+        mode = args[0] if args else kw.get("mode", Const(True))
+        statistics.set_mode(w, owner, mode if name == "train" else Const(False))
+        return owner
     if name in (
-        "train",
-        "eval",
         "to",
         "cuda",
         "cpu",

@@ -6,8 +6,9 @@ import ast
 
 from auditor.source import assign, attributes, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import buffers, operations, optimisers, probabilities, tensors
-from auditor.source.sights import predictions, states
+from auditor.source.library import buffers, memory, operations, optimisers, probabilities, search, statistics, tensors
+from auditor.source.sights import answers, coverage, losses, predictions, states
+from auditor.source.terms import stores
 from auditor.source.tokens import AT_TARGET, TOKENISH
 from auditor.source.values import NONE, Args, Const, Data, Kw, LibObj, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
@@ -23,9 +24,13 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         if name == "clone" and isinstance(v, Data):
             v.lab |= labels(owner) & w.marks.mask[Mark.PARAMETER] if not w.no_grad else 0
         return v
+    if owner.tag and (judged := _judged(w, owner, name, a, k)) is not None:
+        return judged
     if name in operations.SHAPE_ONLY:
         return _shaped(w, owner, name, a, k)
-    if name in ("data_ptr", "data_as"):
+    if name in memory.MADE and a:
+        return memory.view(a[0])
+    if name in ("data_ptr", "data_as") or name in memory.STORAGES or name in memory.VIEWS:
         return Data(base=owner, tag=owner.tag, tok=owner.tok)
     if name == "backward":
         optimisers.backward(w, owner)
@@ -54,11 +59,9 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         "stride",
         "element_size",
         "is_floating_point",
-        "storage",
         "get_device",
         "is_cuda",
         "nbytes",
-        "untyped_storage",
     ):
         return Data()
     if name in ("gather", "take_along_dim", "take"):
@@ -78,6 +81,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
             assign.write(w, owner, labels(a[0]))
         else:
             tensors.reset(w, owner)
+        return owner
+    if name.endswith("_") and a and statistics.moved(w, owner, name, all_labels(a, k)):
         return owner
     if name == "copy_" and a:
         assign.write(w, owner, labels(a[0]) & ~w.marks.mask[Mark.PARAMETER], value=a[0], index=None)
@@ -127,6 +132,8 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in ("argmax", "argmin", "topk", "sort", "argsort", "max"):
         least = name in ("argmax", "argmin") and owner.tag in (*AT_TARGET, "total") and w.score_marks(labels(owner))
         d = Data(labels(owner) | all_labels(a, k), tag=mixing.LEAST if least else "")
+        if name == "sort" and owner.tag in TOKENISH:
+            return Seq([search.in_order(w, owner), Data(d.lab)], "tuple")
         if name in ("topk", "sort") or (name == "max" and a):
             return Seq([Data(d.lab, tag=owner.tag if owner.tag == "probabilities" else ""), Data(d.lab)], "tuple")
         return d
@@ -177,6 +184,9 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
         return NONE
     if name in ("put", "write"):
         return NONE
+    if name in ("cumsum", "cumulative_sum", "logcumsumexp") and owner.tag in AT_TARGET:
+        scores = w.score_marks(labels(owner))
+        return Data(labels(owner) & ~scores | predictions.retagged(w, scores, answers.RUNNING), tag=owner.tag)
     if w.score_marks(labels(owner)) and name in operations.REDUCE:
         whole = name in ("mean", "sum", "average") and not a and not {"dim", "axis"} & set(k) and owner.tag in AT_TARGET
         return Data(labels(owner) | all_labels(a, k), tag="total" if whole else owner.tag)
@@ -193,6 +203,36 @@ def method(w: Walk, owner: Data, name: str, a: Args, k: Kw, n: ast.AST | None) -
     if name in operations.WHOLE or name == "sum":
         d.lab |= states.over_time(w, owner, a, k)
     return d
+
+
+def _judged(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value | None:
+    """Losses that are cut by how large they are, or put in order of size; None for all else."""
+    if not losses.tagged(owner) or not w.score_marks(labels(owner)):
+        return None
+    if name.rstrip("_") in ("clamp", "clip", "clamp_max", "clamp_min"):
+        plain = name.rstrip("_")
+        low = k.get("min", k.get("a_min", a[0] if a and plain != "clamp_max" else None))
+        high = k.get("max", k.get("a_max", a[-1] if a and (plain == "clamp_max" or len(a) > 1) else None))
+        cut = losses.bounded(w, owner, low, high if plain != "clamp_min" else None)
+    elif name in ("masked_fill", "masked_fill_", "masked_select") and a:
+        cut = losses.chosen(w, owner, a[0], losses.DROPPED if name == "masked_select" else losses.CAPPED)
+    elif name in ("median", "nanmedian", "quantile", "nanquantile", "kthvalue", "mode", "percentile"):
+        cut = Data(losses.cut(w, labels(owner), losses.STATISTIC), tag=owner.tag)
+        if name in ("kthvalue", "mode") or "dim" in k or (name.endswith("median") and a):
+            return Seq([cut, Data(cut.lab)], "tuple")
+    elif name in ("sort", "msort", "topk", "argsort"):
+        bit = losses.ordered(w, owner)
+        row = Data(
+            losses.cut(w, labels(owner), losses.DROPPED) if name == "topk" else labels(owner) | bit, tag=owner.tag
+        )
+        places = Data(labels(owner) | bit)
+        return places if name == "argsort" else row if name == "msort" else Seq([row, places], "tuple")
+    else:
+        return None
+    if cut is not None and name.endswith("_"):
+        owner.root.lab, owner.lab = cut.lab, cut.lab
+        return owner
+    return cut
 
 
 def _minimum(w: Walk, owner: Data, a: Args, k: Kw) -> Value:
@@ -236,7 +276,11 @@ def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
         return
     root = owner.root
     if not add and isinstance(source, Const) and root.site is not None and root.born == tuple(w.turns):
+        stores.written(w, owner, index, source, False)
         root.lab |= labels(index)  # a row per token with one entry set, made and used in this turn: no table
+        return
+    if not add and isinstance(source, Const) and root.site is None and root.holder is None:
+        root.lab |= labels(index) | predictions.singled_out(w, labels(index))  # of something computed here: no table
         return
     spelling = labels(index) & w.marks.mask[Mark.TEXT_BYTES]  # by the next byte of every token that is still possible
     if (
@@ -248,8 +292,16 @@ def write_at(w: Walk, owner: Data, a: Args, k: Kw, name: str) -> None:
         owner.root.tag = "byte row"
         owner.tag = "byte row"
     assign.write(
-        w, owner, labels(source), index=index, accumulate=True, value=source if isinstance(source, Data) else None
+        w,
+        owner,
+        labels(source),
+        index=index,
+        accumulate=True,
+        value=source if isinstance(source, Data) else None,
+        amount=source,
     )
+    if not add:
+        stores.spoilt(w, owner)
 
 
 def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
@@ -290,7 +342,9 @@ def _shaped(w: Walk, owner: Data, name: str, a: Args, k: Kw) -> Value:
             d = Data((labels(owner) | lab) & ~w.marks.mask[Mark.PARAMETER], tag=owner.tag, tok=owner.tok)
     else:
         d = Data(lab, base=owner, tag=owner.tag, tok=owner.tok)
-    d.sym, d.off, d.parts = owner.sym, owner.off, owner.parts
+    if name in ("view", "reshape", "unfold", "as_strided", "unflatten", "view_as", "reshape_as"):
+        d.tok = coverage.folded(d.tok)
+    d.sym, d.off, d.parts, d.pure = owner.sym, owner.off, owner.parts, owner.pure
     if name in ("view", "reshape", "flatten", "expand", "unsqueeze", "squeeze", "repeat", "transpose", "permute"):
         d.shape = None
     else:

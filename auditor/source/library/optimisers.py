@@ -6,7 +6,23 @@ import ast
 
 from auditor.source import assign, attributes, calls
 from auditor.source.labels import Mark
-from auditor.source.values import NONE, Args, Data, Dict, Func, Holder, Inst, Kw, LibObj, Value, labels
+from auditor.source.library import foreach, functions
+from auditor.source.values import (
+    NONE,
+    Args,
+    Bound,
+    Data,
+    Dict,
+    Func,
+    Holder,
+    Inst,
+    Kw,
+    LibObj,
+    Native,
+    Seq,
+    Value,
+    labels,
+)
 from auditor.source.walk import Walk
 from rules.events import Means, Sight
 
@@ -15,6 +31,8 @@ MAX_HOOKS = 4  # different ones on the parameters of one model
 
 def make(w: Walk, path: str, args: Args, kw: Kw, n: ast.AST | None) -> Value:
     """`torch.optim.X(params, …)`."""
+    if path.rsplit(".", 1)[-1][:1].islower() and len(args) > 1:
+        return foreach.step(w, path, args, kw, n)
     o = LibObj(path)
     if ".lr_scheduler" in path or (".swa_utils" in path and not path.endswith("AveragedModel")):
         return LibObj("scheduler")
@@ -59,13 +77,21 @@ def method(w: Walk, o: Value, name: str, args: Args, kw: Kw) -> Value:
             if args:
                 method(w, args[0], "step", [], {})
             return NONE
-        if args and isinstance(args[0], Func):
-            calls.call(w, args[0], [], {}, None)
+        closure = args[0] if args else kw.get("closure", NONE)
+        if isinstance(closure, (Func, Bound, Native)):
+            calls.call(w, closure, [], {}, None)
+        _hooked(w, o, "@before")
         w.kept.append(o)
         w.stepping = (id(o), w.renewed.get(id(o), 0))
         step(w, held(w, o))
         w.stepping = (0, 0)
+        _hooked(w, o, "@after")
         return NONE
+    if name in ("register_step_pre_hook", "register_step_post_hook") and args and isinstance(o, (Inst, LibObj)):
+        hooks = o.attrs.setdefault("@before" if "pre" in name else "@after", Seq([]))
+        if isinstance(hooks, Seq) and len(hooks.items) < MAX_HOOKS:
+            hooks.items.append(args[0])
+        return LibObj("hook")
     if name == "update" and len(args) == 2:  # mlx: the gradients are handed over
         for h in w.marks.holders(labels(args[0])):
             h.grad |= labels(args[1]) & ~w.marks.mask[Mark.PARAMETER]
@@ -92,6 +118,13 @@ def method(w: Walk, o: Value, name: str, args: Args, kw: Kw) -> Value:
     if name == "load_state_dict":
         w.renewed[id(o)] = w.renewed.get(id(o), 0) + 1
     return NONE if name in ("load_state_dict", "update", "unscale_", "train", "eval") else Data()
+
+
+def _hooked(w: Walk, o: Value, when: str) -> None:
+    """What was registered to run before or after a step."""
+    hooks = o.attrs.get(when) if isinstance(o, (Inst, LibObj)) else None
+    for hook in hooks.items if isinstance(hooks, Seq) else []:
+        calls.call(w, hook, [o, Seq([], "tuple"), Dict({})], {}, None)
 
 
 def step(w: Walk, params: int) -> None:
@@ -130,6 +163,7 @@ def backward(w: Walk, loss: Value) -> None:
         for called, on_gradient in w.grad_hooks.get(h.number, ()):
             of: Value = attributes.parameter(w, h)
             calls.call(w, called, [attributes.get(w, of, "grad", ast.Constant(None)) if on_gradient else of], {}, None)
+    functions.backward(w, lab, taken | (lab & m[Mark.UPDATE]))
 
 
 def hook(w: Walk, h: Holder, called: Value, on_gradient: bool) -> None:

@@ -10,9 +10,10 @@ import math
 
 from auditor.source import mixing, tokens
 from auditor.source.labels import Mark
-from auditor.source.sights import keys, predictions
+from auditor.source.sights import keys, losses, predictions
+from auditor.source.terms import build
 from auditor.source.tokens import AT_TARGET, TOKENISH, at_target
-from auditor.source.values import NONE, Args, Const, Data, Kw, Seq, Value, all_labels, labels
+from auditor.source.values import NONE, Alt, Args, Const, Data, Kw, Seq, Value, all_labels, labels
 from auditor.source.walk import Walk
 from rules.events import Sight
 
@@ -24,7 +25,10 @@ def scored(w: Walk, inputs: int, target: Value, kind: str) -> Data:
     if reads:
         tokens.own_vocabulary(w, lab)
         bounds = tokens.all_parts(target) if isinstance(target, Data) else frozenset()
-        return at_target(w, inputs, reads, kind, bounds)
+        out = at_target(w, inputs, reads, kind, bounds)
+        if lab & w.marks.mask[Mark.JUDGED] and w.score_marks(lab):  # targets that were hidden where a loss is large
+            out.lab = losses.cut(w, out.lab, losses.DROPPED)
+        return out
     return Data(inputs | lab & ~w.marks.mask[Mark.TURN], tag=kind)
 
 
@@ -69,18 +73,23 @@ def gather(w: Walk, owner: Data, idx: Value) -> Value:
 def where(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if len(a) < 3:
         return Data(all_labels(a, k) & ~w.marks.mask[Mark.TURN], tag="subset")
-    return mixing.selected(w, a[0], a[1], a[2])
+    return build.chosen(w, a[0], a[1], a[2], mixing.selected(w, a[0], a[1], a[2]))
 
 
 def least(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     found = mixing.smaller(w, list(a), "the smaller") if len(a) > 1 else None
     if found is not None:
         return found
+    for x, y in ((a[0], a[1]), (a[1], a[0])) if len(a) == 2 else ():
+        low = p.rsplit(".", 1)[-1] in ("maximum", "fmax")
+        if (cut := losses.bounded(w, x, y if low else None, None if low else y)) is not None:
+            return cut
     out = Data(
         all_labels(a, k),
         tag=next((t for v in a if (t := mixing.tag_of(v)) in (*AT_TARGET, "total")), mixing.tag_of(a[0]) if a else ""),
     )
     if len(a) == 2:
+        out.pure = next((v.pure for v in a if isinstance(v, Data)), "") if any(isinstance(v, Const) for v in a) else ""
         scores = w.score_marks(labels(out))
         extra = labels(out) & (w.marks.mask[Mark.UPDATE] | w.marks.mask[Mark.LOOKUP])
         if scores and extra:
@@ -98,9 +107,13 @@ def joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         look_for_entropy(w, v)
         if v.of is not None:
             return v.of
+        if any(isinstance(i, Alt) for i in v.items):
+            v = Seq([_as_read(w, i) for i in v.items], v.kind, v.more, v.lab)
         if len(v.items) == 1 and isinstance(v.items[0], Data):
             return v.items[0]
         tags = {mixing.tag_of(i) for i in v.items}
+        if {mixing.tag_of(i) for i in v.items if labels(i)} <= {"hash", "mixed"}:
+            tags = {mixing.tag_of(i) for i in v.items if labels(i)} or tags  # keys, put behind none
         if _with_target(w, v.items):
             return w.fresh(labels(v), "with target")
         if (run := tokens.one_run(w, v.items)) is not None:
@@ -114,6 +127,15 @@ def joined(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if isinstance(v, Data):
         return v
     return w.fresh(labels(v), mixing.tag_of(v))
+
+
+def _as_read(w: Walk, v: Value) -> Value:
+    """Tokens that are read by one library or by another that nobody knows: they are the same tokens."""
+    if not isinstance(v, Alt):
+        return v
+    known = [x for x in v.values if isinstance(x, Data) and x.tok is not None]
+    rest = [x for x in v.values if x not in known]
+    return known[0] if len(known) == 1 and not any(w.val_reads(labels(x)) for x in rest) else v
 
 
 def _with_target(w: Walk, items: list[Value]) -> bool:
@@ -158,7 +180,7 @@ def exp(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     }.get(tag, "")
     d = Data(labels(v), tag=new)
     if isinstance(v, Data):
-        d.parts = v.parts
+        d.parts, d.pure = v.parts, v.pure
     return d
 
 
@@ -184,7 +206,7 @@ def log(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     }.get(tag, "")
     d = Data(labels(v), tag=new)
     if isinstance(v, Data):
-        d.parts = v.parts
+        d.parts, d.pure = v.parts, v.pure
     return d
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from auditor.source import assign, calls, mixing, tokens
 from auditor.source.labels import Mark, Read
-from auditor.source.library import iteration, methods, operations, probabilities
-from auditor.source.sights import cuts, predictions
+from auditor.source.library import functions, iteration, memory, methods, operations, probabilities, search, workers
+from auditor.source.sights import coverage, cuts, predictions
+from auditor.source.terms import stores
 from auditor.source.tokens import AT_TARGET, number
 from auditor.source.values import (
     NONE,
@@ -29,7 +30,7 @@ from auditor.source.values import (
     labels,
 )
 from auditor.source.walk import Walk
-from rules.events import Sight, Split
+from rules.events import Means, Scope, Sight, Split
 
 _COSTLY = frozenset(["factorial", "comb", "perm", "prod", "lcm", "sumprod"])  # small numbers can ask for hours of work
 
@@ -53,6 +54,10 @@ def count_of(w: Walk, d: Data) -> Value:
 def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     """`torch.f(…)`, `numpy.f(…)`, `torch.nn.functional.f(…)`, `math.f(…)`."""
     name = path.rsplit(".", 1)[-1]
+    if "out" in k and isinstance(k["out"], Data):
+        result = function(w, path, a, {key: v for key, v in k.items() if key != "out"}, n)
+        memory.given_out(w, k["out"], result)
+        return k["out"]
     handler = BY_NAME.get(name) if path != "torch.nn.functional.pad" else _pad
     if handler is not None:
         return handler(w, path, a, k, n)
@@ -101,13 +106,17 @@ def function(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if name in ("checkpoint",) and a:
         return calls.call(w, a[0], a[1:], {}, n)
     if (
-        name in ("vmap", "grad", "value_and_grad", "grad_and_value", "vjp", "jit", "njit", "jacrev")
+        name in ("vmap", "grad", "value_and_grad", "grad_and_value", "jit", "njit", "jacrev", "jacfwd", "hessian")
+        and "functional" not in path
         and a
         and not isinstance(a[0], Data)
     ):
         return _transformed(w, name, a, k)
+    if name in ("vjp", "jvp", "linearize", "jacobian", "hessian", "vhp", "hvp") and a and not isinstance(a[0], Data):
+        return _differentiated(w, path, a, k, n)
     if name in ("Tensor", "LongTensor", "FloatTensor", "ndarray"):
         return fresh(w, name, a, k)
+    workers.callback(w, path, a, k, n)
     if name[:1].isupper():
         o = LibObj(path, all_labels(a, k))
         o.attrs.update({f"@{i}": v for i, v in enumerate(a)})
@@ -137,11 +146,47 @@ def _transformed(w: Walk, name: str, a: Args, k: Kw) -> Value:
     return Native(run, name)
 
 
+def _differentiated(w: Walk, path: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    """`torch.func.vjp(f, *primals)`, `torch.autograd.functional.vjp(f, inputs)`: f is called at once."""
+    name = path.rsplit(".", 1)[-1]
+    old = ".autograd." in path
+    given = list(a[1].items) if old and len(a) > 1 and isinstance(a[1], Seq) else a[1:2] if old else a[1:]
+    if name in ("jvp", "linearize") and not old:
+        given = [x for v in given for x in (v.items if isinstance(v, Seq) else [v])]
+    out = calls.call(w, a[0], given, {}, n)
+    g = Data(labels(out) | all_labels(a[1:], k) | w.marks.make(Mark.GRADIENT, 0), tag="gradient")
+
+    def pull(w: Walk, args: Args, kw: Kw, node: ast.AST) -> Value:
+        return Seq([g], "tuple", True)
+
+    if name in ("jacobian", "hessian"):
+        return g
+    return Seq([out, Native(pull, name) if name in ("vjp", "linearize") and not old else g], "tuple")
+
+
 def functional_call(w: Walk, a: Args, k: Kw, n: ast.AST | None) -> Value:
     given = a[2] if len(a) > 2 else NONE
     rest = given.items if isinstance(given, Seq) else [given]
     out = calls.call(w, a[0], list(rest), {}, n)
-    return add_marks(w, out, labels(a[1]) if len(a) > 1 else 0)
+    return add_marks(w, out, _stepped(w, labels(a[1])) if len(a) > 1 else 0)
+
+
+def _stepped(w: Walk, marks: int) -> int:
+    """The marks of parameters that are handed to a model; made with gradients, they are the result of a step."""
+    m = w.marks.mask
+    taken = w.val_reads(marks) | w.score_marks(marks)
+    if not marks & m[Mark.GRADIENT] or not taken:
+        return marks
+    key = ("stepped", marks, w.site, tuple(w.turns), tuple(w.guards))
+    if key not in w.derived:
+        now, reads = set(w.turns), w.marks.reads(w.scored_reads(marks) | w.val_reads(marks))
+        around = {loop for loop, _ in now}
+        fresh = bool(reads) and all(
+            {t for t in r.turns if t[0] in around} <= now and any(t in now for t in r.turns) for r in reads
+        )
+        scope = Scope.WINDOW if fresh else Scope.MODEL
+        w.derived[key] = w.update(w.site, Means.BY_HAND, scope, "parameters", marks, parts=w.parts_of(marks))
+    return marks & ~(m[Mark.SCORE] | m[Mark.READ] | m[Mark.GRADIENT]) | w.derived[key]
 
 
 def add_marks(w: Walk, v: Value, marks: int) -> Value:
@@ -159,14 +204,22 @@ def add_marks(w: Walk, v: Value, marks: int) -> Value:
 
 def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     d = w.fresh(cuts.random(w, name))
+    if name == "randint":
+        d.lab |= coverage.drawn(w)
     if name in ("full", "full_like", "new_full") and len(a) > 1:
         d.lab = labels(a[1])
+        filled(w, d, a[1])
+        if isinstance(a[1], Const) and isinstance(a[1].v, (int, float)) and a[1].v < 0:
+            w.unfilled[id(d)] = 0
+            w.kept.append(d)
     if name in ("Tensor", "LongTensor", "FloatTensor", "new_tensor", "ndarray") and a:
         d.lab = labels(a[0])
         d.tag = mixing.tag_of(a[0])
     dims = a[0].items if a and isinstance(a[0], Seq) else a
     if not name.endswith("_like"):
         d.shape = tuple(x.v if isinstance(x, Const) and isinstance(x.v, int) else None for x in dims)
+    if not w.forward_depth:
+        stores.fresh(w, name, a, k, d)
     kind = k.get("dtype")
     if isinstance(kind, Lib) and kind.path.rsplit(".", 1)[-1] in ("bool", "bool_"):
         d.tag = "mask"
@@ -174,6 +227,13 @@ def fresh(w: Walk, name: str, a: Args, k: Kw) -> Value:
     if isinstance(want, Const) and want.v:
         assign.make_trainable(w, d)
     return d
+
+
+def filled(w: Walk, d: Data, v: Value) -> None:
+    """Remember of a tensor that it holds one known number at all places."""
+    if isinstance(v, Const) and isinstance(v.v, (int, float)):
+        w.levels[id(d)] = float(v.v)
+        w.kept.append(d)
 
 
 def _tensor(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
@@ -187,7 +247,8 @@ def _tensor(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         d.tok = v.tok
         d.sym, d.off = v.sym, v.off
         if v.tok is not None or v.root.site is not None:
-            d.base = v if p.endswith(("from_numpy", "as_tensor", "asarray")) else None
+            d.base = v if p.endswith(("from_numpy", "as_tensor", "asarray", "frombuffer")) else None
+    filled(w, d, v)
     if isinstance(v, Seq):
         probabilities.look_for_entropy(w, v)
     want = k.get("requires_grad")
@@ -213,7 +274,7 @@ def parameter(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     d.holder = h
     if a:
         h.lab |= labels(a[0]) & w.marks.mask[Mark.UPDATE]
-        if w.val_reads(labels(a[0])):
+        if w.val_reads(labels(a[0])) | w.score_marks(labels(a[0])):
             assign.write_parameters(w, h, labels(a[0]), w.site)
     return d
 
@@ -236,19 +297,28 @@ def _sum(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
         return Data(labels(v), tag="entropy")
     if tag in AT_TARGET and len(a) < 2 and not {"dim", "axis"} & set(k):
         return Data(labels(v), tag="total")
-    return Data(labels(v), tag=tag if tag in (*AT_TARGET, "entropy", "spread", "probabilities", "bytes") else "")
+    d = Data(labels(v), tag=tag if tag in (*AT_TARGET, "entropy", "spread", "probabilities", "bytes") else "")
+    d.pure = v.pure if isinstance(v, Data) and tag == "count" else ""
+    return d
 
 
 def _add_at(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     if len(a) >= 2 and isinstance(a[0], Data):
-        assign.write(w, a[0], labels(a[2]) if len(a) > 2 else 0, index=a[1], accumulate=True)
+        added = a[2] if len(a) > 2 else NONE
+        assign.write(w, a[0], labels(added), index=a[1], accumulate=True, amount=added)
     return NONE
 
 
 def _histogram(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     d = w.fresh(all_labels(a, k) & ~w.marks.mask[Mark.PARAMETER], "histogram")
     r = a[0].tok if a and isinstance(a[0], Data) else None
-    if isinstance(r, Read) and r.split is Split.VALIDATION and not r.base and not r.start and not r.turns:
+    if (
+        isinstance(r, Read)
+        and r.split is Split.VALIDATION
+        and not r.base
+        and (r.start or 0) <= cuts.HEADER
+        and not r.turns
+    ):
         d.lab |= predictions.leak(
             w, Sight.FUTURE_STATISTICS, "all tokens of the split are counted before they are scored"
         )
@@ -277,6 +347,7 @@ def _embedding(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
 def _gradients(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     loss = labels(a[0]) if a else 0
     lab = loss & ~w.marks.mask[Mark.PARAMETER] | w.marks.make(Mark.GRADIENT, 0)
+    functions.backward(w, loss, lab)
     params = a[1] if len(a) > 1 else k.get("inputs", NONE)
     if isinstance(params, Seq):
         return Seq([Data(lab, tag="gradient") for _ in params.items], "tuple", params.more)
@@ -332,6 +403,10 @@ def _pad(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
     return out
 
 
+def _permuted(w: Walk, p: str, a: Args, k: Kw, n: ast.AST | None) -> Value:
+    return w.fresh(all_labels(a, k) | w.marks.make(Mark.DRAWN, "order"))
+
+
 Handler = Callable[[Walk, str, Args, Kw, "ast.AST | None"], Value]
 BY_NAME: dict[str, Handler] = {
     "cross_entropy": probabilities.cross_entropy,
@@ -376,7 +451,12 @@ BY_NAME: dict[str, Handler] = {
     "asarray": _tensor,
     "frombuffer": _tensor,
     "arange": _arange,
+    "randperm": _permuted,
+    "permutation": _permuted,
     "at": _add_at,
+    "sort": search.ordered,
+    "searchsorted": search.searched,
+    "bucketize": search.searched,
     "bincount": _histogram,
     "histc": _histogram,
     "unique": _histogram,
@@ -498,6 +578,6 @@ def snapshot(w: Walk, v: Value) -> Value:
     d = Data(labels(v) & ~w.marks.mask[Mark.PARAMETER], tag=v.tag, tok=v.tok)
     d.site, d.born = w.site, tuple(w.turns)
     d.snapshot = v.root.holder or copied_from(v)
-    d.parts, d.shape = v.parts, v.shape
+    d.parts, d.shape, d.pure = v.parts, v.shape, v.pure
     d.sym, d.off = v.sym, v.off
     return d

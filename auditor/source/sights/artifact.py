@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from auditor.source.walk import Walk
 
 DEPTH = 8
-FILE, MATCHED = "file", "matched"
+FILE, COPY, MATCHED = "file", "copy", "matched"
 
 
 def packed(w: Walk, marks: int) -> int:
@@ -24,14 +24,38 @@ def packed(w: Walk, marks: int) -> int:
     return marks & ~bits | w.marks.make(Mark.WEIGHTS, 0) if marks & bits else marks
 
 
+def frozen(w: Walk, v: Value) -> Value:
+    """What a file holds of a model's parameters: their numbers as they are now, whatever the model learns later."""
+    if isinstance(v, Dict) and (v.rest is None or _of_model(v.rest)) and all(_of_model(i) for i in v.items.values()):
+        d = Dict({k: _frozen(w, i) for k, i in v.items.items()}, _frozen(w, v.rest) if v.rest is not None else None)
+        d.lab, d.key_lab, d.named = v.lab, v.key_lab, v.named
+        return d
+    return v
+
+
+def _of_model(v: Value) -> bool:
+    return isinstance(v, Data) and v.root.holder is not None
+
+
+def _frozen(w: Walk, v: Value) -> Data:
+    d = Data(packed(w, labels(v)), tag=v.tag if isinstance(v, Data) else "")
+    d.snapshot = v.root.holder if isinstance(v, Data) else None
+    return d
+
+
+def compressed(w: Walk, marks: int) -> int:
+    """The mark of validation tokens that were made as small as they get, as what is to travel with the artifact is."""
+    return w.marks.make(Mark.STORED, COPY) if w.val_reads(marks) else 0
+
+
 def unknown(w: Walk) -> int:
     """The mark of what a file holds that the program did not write."""
     return w.marks.make(Mark.STORED, FILE)
 
 
 def matched(w: Walk, a: Value, b: Value, la: int, lb: int) -> int:
-    """Validation tokens compared with the content of such a file."""
-    bit = w.marks.bit.get((Mark.STORED, FILE), 0)
+    """Validation tokens compared with the content of such a file, or with a copy that was packed."""
+    bit = w.marks.bit.get((Mark.STORED, FILE), 0) | w.marks.bit.get((Mark.STORED, COPY), 0)
     for x, mine, other in ((a, la, lb), (b, lb, la)):
         if bit & other and not bit & mine and isinstance(x, Data) and x.tag == "tokens" and w.val_reads(mine):
             return w.marks.make(Mark.STORED, MATCHED)

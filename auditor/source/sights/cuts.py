@@ -58,6 +58,11 @@ def everything(w: Walk) -> int:
     return w.config.val_tokens or VAL_TOKENS["sp1024"][0]
 
 
+def hidden_mark(w: Walk) -> int:
+    """The mark of tokens of which some were hidden, drawn by chance."""
+    return w.marks.bit.get((Mark.RANDOM, MASKED), 0)
+
+
 def shift(w: Walk) -> int:
     """The mark of a value of the position before."""
     return w.marks.bit.get((Mark.ACTIVATION, SHIFT), 0)

@@ -85,7 +85,9 @@ def _stored(w: Walk) -> None:
             what = "what was read out of the artifact, and was made from validation tokens, decides what is counted"
             w.seen.append(_seen(w, Sight.STORED_TARGETS, r.site, what, r.scores))
         elif r.marks & hit and r.scores:
-            what = "the tokens to be scored are compared with a file, and what is counted depends on it"
+            what = (
+                "the tokens to be scored are compared with a file or a packed copy, and what is counted depends on it"
+            )
             w.seen.append(_seen(w, Sight.STORED_TARGETS, r.site, what, r.scores, (("kind", MATCHED),)))
     reached = [s for s in w.scores.values() if s.inputs & bit]
     for site in dict.fromkeys(s.site for s in reached):

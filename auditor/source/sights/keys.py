@@ -22,6 +22,21 @@ def same_run(w: Walk, marks: int, targets: int) -> bool:
 
 def look_at_keys(w: Walk, scores: int, extra: int, form: str = "") -> None:
     """Whether a table that is mixed into a score was read under a key that holds the scored token."""
+    for look, key in in_context(w, extra):
+        what = "the context under which counts are kept has the token being scored in it"
+        with w.under(look.guards):
+            w.see(
+                Sight.TARGET_GATE,
+                w.site_of(look.at),
+                what,
+                scores,
+                path=(
+                    *((w.site_of(r.at), "tokens are read") for r in w.marks.reads(key)[:1]),
+                    (w.site_of(look.at), "the token is looked up in a context that holds it already"),
+                    (w.site, "what was found is mixed into the probability of the token"),
+                ),
+            )
+        break
     for look, key in with_target(w, scores, extra):
         what = "the token being scored is part of the key under which a hashed table is read"
         reads = tuple((w.site_of(r.at), "tokens are read") for r in w.marks.reads(key)[:1])
@@ -80,6 +95,43 @@ def with_target(w: Walk, scores: int, extra: int) -> list[tuple[Lookup, int]]:
     return out
 
 
+def in_context(w: Walk, extra: int) -> list[tuple[Lookup, int]]:
+    """Look-ups of a token in exact counts of a context, where the context has that token in it already.
+
+    A joint count names its context and one token more; if that one lies within the context, the context was cut too late.
+    """
+    looks = [look for look in w.marks.lookups(extra) if look.whole or look.row]
+    out = []
+    for look in looks:
+        key = w.val_reads(look.key)
+        if look.row:
+            contexts = [w.val_reads(look.row)]
+            more = key
+        else:
+            contexts = [k for other in looks if (k := w.val_reads(other.key)) and k != key and not k & ~key]
+            more = 0
+        for context in contexts:
+            last = more or key & ~context
+            if last and all(within(w, r, context) for r in w.marks.reads(last)):
+                out.append((look, context))
+                break
+    return out
+
+
+def within(w: Walk, token: Read, context: int) -> bool:
+    """Whether a single token is one of the tokens of a context, as far as both places are known."""
+    if token.start is None or token.stop != token.start + 1:
+        return False
+    return any(
+        r.base == token.base
+        and r.start is not None
+        and r.stop is not None
+        and r.start <= token.start < r.stop
+        and (r.split, r.at) == (token.split, token.at)
+        for r in w.marks.reads(context)
+    )
+
+
 def _behind(w: Walk, key: int, targets: int) -> bool:
     """Whether all tokens of a key are known to stand before the scored ones."""
     heads: dict[int, list[Read]] = {}
@@ -87,10 +139,10 @@ def _behind(w: Walk, key: int, targets: int) -> bool:
         if t.start is not None:
             heads.setdefault(t.base, []).append(t)
     found = w.marks.reads(key)
-    return bool(found) and all(r.base in heads and all(_before(r, t) for t in heads[r.base]) for r in found)
+    return bool(found) and all(r.base in heads and all(before(r, t) for t in heads[r.base]) for r in found)
 
 
-def _before(r: Read, t: Read) -> bool:
+def before(r: Read, t: Read) -> bool:
     """Whether a token stands before another one; of two runs of one length, whether each does at its place."""
     if r.start is None or t.start is None or r.start >= t.start:
         return False

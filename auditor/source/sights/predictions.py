@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 COUNTED = "count"  # a score taken from a row of counts, one for every token
 TILTED, PAID = "tilted", "paid"  # a score raised where a hint is right, and one whose normaliser was taken off
 SHRUNK = "shrunk"  # a score made smaller by a fixed part of itself
+DROPPED = "dropped"  # a loss that counts only where a guess of the token is right, or only where it is wrong
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,16 @@ def taken(w: Walk, root: object, place: tuple[int, int] | None) -> int:
     return w.marks.make(Mark.LEAK, Leak(Sight.TARGET_GATE, site, what, aligned=True, base=base, start=start + shift))
 
 
+def singled_out(w: Walk, marks: int) -> int:
+    """The mark of a row over the vocabulary in which these tokens have an entry unlike the others."""
+    r = next((r for r in w.marks.reads(w.val_reads(marks)) if r.start is not None), None)
+    if r is None:
+        return 0
+    what = "of all tokens of the vocabulary the one being scored is treated unlike the others"
+    known = Leak(Sight.TARGET_GATE, w.site, what, aligned=True, base=r.base, start=r.start or 0, guards=w.open_guards())
+    return w.marks.make(Mark.LEAK, known)
+
+
 def retagged(w: Walk, scores: int, tagged: str) -> int:
     """The same scores after a step that changes what they are."""
     out = 0
@@ -182,6 +193,12 @@ def retagged(w: Walk, scores: int, tagged: str) -> int:
             w.scores[n] = replace(old, id=n, tagged=tagged, base=s, site=w.site, derived=True)
         out |= w.marks.make(Mark.SCORE, w.derived[key])
     return out
+
+
+def paid(w: Walk, scores: int) -> int:
+    """Probabilities are divided by something the model says: what a lift costs."""
+    tilted = any(w.scores[s].tagged == TILTED for s in w.marks.numbers(scores, Mark.SCORE))
+    return retagged(w, scores, "target probability") if tilted else scores
 
 
 def multiplied(w: Walk, scores: int) -> int:
@@ -246,6 +263,11 @@ _AT_THE_END = {
         "the losses are multiplied by a fixed factor after their normalisation: each token gets more than its share",
         (("form", "shrunk"),),
     ),
+    DROPPED: (
+        Sight.UNNORMALISED,
+        "whether a loss counts depends on whether a guess of the token is right",
+        (("form", "dropped"),),
+    ),
 }
 
 
@@ -261,6 +283,12 @@ def finish(w: Walk) -> None:
                 was, w.guards = w.guards, list(s.guards)
                 w.see(sight, s.site, what, w.marks.make(Mark.SCORE, n), detail=detail)
                 w.guards = was
+
+
+def put_together(w: Walk, a: int, b: int, scores: int) -> int:
+    """Losses where a guess is right, and others where it is wrong: all of them count again."""
+    some = [any(w.scores[s].tagged == DROPPED for s in w.marks.numbers(x, Mark.SCORE)) for x in (a, b)]
+    return retagged(w, scores, "nll") if all(some) else scores
 
 
 def averaged(w: Walk, a: int, b: int, scores: int) -> int:

@@ -176,7 +176,7 @@ def over_time(w: Walk, owner: Value, a: Args, k: Kw) -> int:
 class Passes:
     """One run of a loop over positions: which names come in with what an earlier run of the loop ended with."""
 
-    def __init__(self, w: Walk, source: Value, f: Frame, names: frozenset[str]) -> None:
+    def __init__(self, w: Walk, source: Value, f: Frame, names: tuple[str, ...]) -> None:
         self.w, self.f = w, f
         stop = source.attrs.get("stop") if isinstance(source, LibObj) and source.path == "range" else None
         self.turn = (-1, 0)
