@@ -48,7 +48,9 @@ def audit(
         edition(law)  # a wrong date is an error of the call, found before any work
     tell("finding the files")
     for submission in resolve(target, repo=repo):
-        yield audit_submission(submission, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence, run=run, tell=tell)
+        yield audit_submission(
+            submission, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence, run=run, tell=tell
+        )
 
 
 def audit_submission(

@@ -81,7 +81,7 @@ def bytes_at(ids: np.ndarray, size: int) -> np.ndarray:
     found = list(pieces(size))
     spaced = np.array([text.startswith("▁") for text, _ in found])
     control = np.array([kind in (CONTROL, UNKNOWN) for _, kind in found])
-    out = lengths[ids]
+    out: np.ndarray = lengths[ids]
     out[1:] -= spaced[ids[1:]] & control[ids[:-1]]
     return out
 

@@ -41,8 +41,11 @@ def main() -> None:
 
 def load(here: str) -> Any:
     """The stand-ins, imported from this folder alone; no module of them is left where a script would find it."""
-    spec = importlib.util.spec_from_file_location("inside", os.path.join(here, "__init__.py"), submodule_search_locations=[here])
-    assert spec is not None and spec.loader is not None
+    spec = importlib.util.spec_from_file_location(
+        "inside", os.path.join(here, "__init__.py"), submodule_search_locations=[here]
+    )
+    assert spec is not None
+    assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
     sys.modules["inside"] = package
     spec.loader.exec_module(package)

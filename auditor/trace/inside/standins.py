@@ -29,6 +29,7 @@ from . import (
     operators,
     packages,
     positions,
+    programs,
     tracer,
 )
 from .triton import modules as triton_modules
@@ -43,6 +44,7 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     groups.install(ranks)
     attention.install()
     packages.install()
+    programs.install()
     absent.install()
     folders = {os.path.dirname(p) for p in plan["places"].values()}
     away = elsewhere.Elsewhere(os.getcwd(), sorted({*folders, *map(os.path.dirname, folders)}, key=len, reverse=True))

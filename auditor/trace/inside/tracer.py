@@ -27,8 +27,32 @@ MOVES = {
 }  # fmt: skip
 # Operations whose result, element by element, is about the same tokens as their arguments.
 REDUCTIONS = {"sum", "mean", "dot", "mv", "mm", "bmm", "addmm", "cumsum", "max", "min", "amax", "amin", "std", "var", "nansum", "nanmean", "norm", "linalg_vector_norm", "prod", "median", "logsumexp", "_softmax", "_log_softmax", "all", "any"}  # fmt: skip
-IGNORED = {"embedding", "one_hot", "equal", "is_same_size", "unique_consecutive", "_unique2", "sort", "topk", "argsort", "bincount", "histc"}
-SCATTERS = {"scatter_add_", "scatter_add", "index_add_", "index_add", "index_put_", "_index_put_impl_", "scatter_", "put_", "scatter_reduce_", "index_copy_", "index_fill_"}
+IGNORED = {
+    "embedding",
+    "one_hot",
+    "equal",
+    "is_same_size",
+    "unique_consecutive",
+    "_unique2",
+    "sort",
+    "topk",
+    "argsort",
+    "bincount",
+    "histc",
+}
+SCATTERS = {
+    "scatter_add_",
+    "scatter_add",
+    "index_add_",
+    "index_add",
+    "index_put_",
+    "_index_put_impl_",
+    "scatter_",
+    "put_",
+    "scatter_reduce_",
+    "index_copy_",
+    "index_fill_",
+}
 
 
 class Tracer(TorchDispatchMode):
@@ -169,8 +193,10 @@ class Tracer(TorchDispatchMode):
             self._moved(name, func, args, kwargs, out, by_storage)
         elif name in REDUCTIONS:
             self._reduced(name, args, kwargs, tensors, shadows, out)
-        elif name in ("add", "sub") and len(tensors) == 2 and self._totalled(
-            name, tensors[0], tensors[1:], shadows[0], shadows[1:], out
+        elif (
+            name in ("add", "sub")
+            and len(tensors) == 2
+            and self._totalled(name, tensors[0], tensors[1:], shadows[0], shadows[1:], out)
         ):
             return
         elif out.numel():
@@ -192,7 +218,9 @@ class Tracer(TorchDispatchMode):
             return
         safe = torch.where(target == ignored, 0, target)
         each = -logits.detach().gather(logits.dim() - 1, safe.unsqueeze(-1)).squeeze(-1)
-        self._bag(losses, frozenset({self._score(each, places, logits.requires_grad, "sum" if reduction == 2 else "mean")}))
+        self._bag(
+            losses, frozenset({self._score(each, places, logits.requires_grad, "sum" if reduction == 2 else "mean")})
+        )
 
     def _indexed(self, name: str, func: Any, args: Any, kwargs: Any, out: Tensor, by: dict[int, Tensor | None]) -> None:
         source = args[0]
@@ -217,7 +245,9 @@ class Tracer(TorchDispatchMode):
                 for i in indices:
                     s = by.get(id(i))
                     if s is not None:
-                        index_places = s if index_places is None else torch.maximum(*torch.broadcast_tensors(index_places, s))
+                        index_places = (
+                            s if index_places is None else torch.maximum(*torch.broadcast_tensors(index_places, s))
+                        )
         if index_places is not None:
             index_places = index_places.expand(out.shape) if index_places.shape != out.shape else index_places
             moved = index_places if moved is None else torch.maximum(moved, index_places)
@@ -254,7 +284,7 @@ class Tracer(TorchDispatchMode):
 
     def _elementwise(self, name: str, tensors: list[Tensor], shadows: list[Tensor | None], out: Tensor) -> None:
         found: Tensor | None = None
-        for t, s in zip(tensors, shadows, strict=True):
+        for s in shadows:
             if s is None:
                 continue
             try:
@@ -284,10 +314,10 @@ class Tracer(TorchDispatchMode):
         if not known(places):
             return
         assert places is not None
-        if source.numel() == out.numel():  # nothing was put together: cumsum, softmax over one
-            if name not in ("cumsum", "_softmax", "_log_softmax"):
-                self.shadows.put(out, places.reshape(out.shape))
-                return
+        apart = name not in ("cumsum", "_softmax", "_log_softmax")
+        if source.numel() == out.numel() and apart:  # nothing was put together
+            self.shadows.put(out, places.reshape(out.shape))
+            return
         dims = _dims(name, args, kwargs, source.dim())
         if dims is not None and dims and out.numel():
             low, high = torch.where(places < 0, NOWHERE, places), places  # what is about no token counts for neither
@@ -298,9 +328,8 @@ class Tracer(TorchDispatchMode):
                 if high.shape == out.shape:
                     self.shadows.put(out, high)
                     return
-        if not source.is_floating_point():
-            if name not in ("sum",):
-                return
+        if not source.is_floating_point() and name not in ("sum",):
+            return
         if name in ("mm", "bmm", "addmm") and out.numel() > 64 and 2 * out.numel() > source.numel():
             return  # a layer: nothing was put together
         if source.numel() > 16 * len(self.finder.ids):
@@ -322,12 +351,12 @@ class Tracer(TorchDispatchMode):
             self._scattered(name, args, tensors)
             return
         own = self.shadows.get(target)
-        others = [t for t in tensors[1:]]
+        others = list(tensors[1:])
         shadows = [self.shadows.get(t) for t in others] if self.shadows.of else []
         bags = self._bags(others)
         if bags and target.numel() <= 64:
             self._bag(target, bags | self._bags([target]))
-        if name in ("zero_", "fill_") :
+        if name in ("zero_", "fill_"):
             self.bags.pop(target.untyped_storage()._cdata, None)
         if own is None and not any(known(s) for s in shadows):
             return
@@ -394,12 +423,13 @@ class Tracer(TorchDispatchMode):
         value_places = [self.shadows.get(t) for t in tensors[1:]]
         own = self.shadows.get(target)
         plain = not any(known(s) for s in places)  # keys that no token made: the values are moved, not looked up
-        if own is not None or ((plain or not target.is_floating_point()) and any(known(s) for s in value_places)):
-            if name in ("index_put_", "_index_put_impl_") and not (len(args) > 3 and args[3]):
-                values = self.shadows.get(args[2])
-                ground = own if own is not None else torch.full(target.shape, -1, dtype=torch.int64)
-                ground = ground.clone().index_put_(args[1], values if values is not None else torch.tensor(-1))
-                self.shadows.put(target, ground)
+        moved = (plain or not target.is_floating_point()) and any(known(s) for s in value_places)
+        sets = name in ("index_put_", "_index_put_impl_") and not (len(args) > 3 and args[3])
+        if sets and (own is not None or moved):
+            values = self.shadows.get(args[2])
+            ground = own if own is not None else torch.full(target.shape, -1, dtype=torch.int64)
+            ground = ground.clone().index_put_(args[1], values if values is not None else torch.tensor(-1))
+            self.shadows.put(target, ground)
         mine = [s for s in places if known(s)]
         if mine and target.numel() > 1:
             every = torch.cat([s.reshape(-1) for s in mine if s is not None])
@@ -434,7 +464,9 @@ class Tracer(TorchDispatchMode):
         keep = p >= 0
         arrays = {"positions": p[keep].astype("<i4"), "values": v[keep].astype("<f8")}
         others = int((~keep).sum())
-        self.book.write("score", arrays, how=how, grad=False, version=self.version, others=others, where=self.book.where())
+        self.book.write(
+            "score", arrays, how=how, grad=False, version=self.version, others=others, where=self.book.where()
+        )
 
     def one(self, value: float, place: int, how: str) -> None:
         """A score that left the tensors alone."""
@@ -476,7 +508,12 @@ class Tracer(TorchDispatchMode):
 
     def picked(self, source: Tensor, key: Any, out: Any) -> None:
         """`x[…, t]` with a token as the index is what `x` says of that token: torch takes the index out of its tensor first."""
-        if not isinstance(out, Tensor) or out.numel() != 1 or not source.is_floating_point() or isinstance(source, torch.nn.Parameter):
+        if (
+            not isinstance(out, Tensor)
+            or out.numel() != 1
+            or not source.is_floating_point()
+            or isinstance(source, torch.nn.Parameter)
+        ):
             return
         place = -1
         for k in key if isinstance(key, tuple) else (key,):
@@ -530,7 +567,9 @@ def classify(func: Any) -> tuple[str, str]:
     name = schema.name.split("::")[1]
     if not func._schema.name.startswith("aten::"):
         return "plain", name
-    if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd") and name not in ("item",):
+    if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd") and name not in (
+        "item",
+    ):
         return "composite", name
     if schema.is_mutable:
         return "mutation", name
