@@ -92,8 +92,8 @@ def audit(
     edition: Edition = "latest",
     only: Only = None,
     waivers: WaiverFile = None,
-    no_run: Annotated[
-        bool, typer.Option("--no-run", help="Do not run the submission, even where torch is installed.")
+    run: Annotated[
+        bool, typer.Option("--run/--no-run", help="Also run it, small and sealed off (needs torch), or only read it.")
     ] = False,
     keep_evidence: Annotated[
         bool, typer.Option("--keep-evidence", help="Put the evidence into the JSON, so that it can be judged again.")
@@ -124,7 +124,8 @@ def audit(
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=base, folder=folder)
     keep = keep_evidence or format is Format.HTML
     rules_asked, let_pass = rule_names(only), load_waivers(waivers)
-    run = not no_run and not missing()
+    if run and (why := missing()):
+        raise UsageError(why)
     with waiting("auditing") as tell:
         audits = list(
             api.audit(target, law=edition, only=rules_asked, waivers=let_pass, keep_evidence=keep, run=run, tell=tell)
