@@ -179,13 +179,13 @@ def called_back(tracer: Tracer) -> None:
         (torch.autograd.graph, "saved_tensors_hooks"),
     ):
         setattr(owner, name, _noticed(getattr(owner, name), tracer))
-    apply = torch.autograd.Function.apply.__func__
+    apply = torch.autograd.Function.__dict__["apply"]  # a class method of Python's or of C's, by version
 
     def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
         code = getattr(cls.backward, "__code__", None)
         if code is None or tracer.book.theirs(code.co_filename):
             tracer.called_back = True
-        return apply(cls, *args, **kwargs)
+        return apply.__get__(None, cls)(*args, **kwargs)
 
     torch.autograd.Function.apply = classmethod(applied)
 
