@@ -81,7 +81,7 @@ def test_packages_that_only_accompany_a_run_may_be_missing() -> None:
         run = wandb.init(project="x", config={})
         wandb.log({"a": 1})
         plt.figure(); plt.savefig("x.png")
-        print(sum(tqdm([1, 2, 3], desc="x")), [i for i in trange(2)], psutil.virtual_memory().available >= 0)
+        print(sum(tqdm([1, 2, 3], desc="x")), [i for i in trange(2)], psutil.virtual_memory().available / 1e9 >= 0)
         try:
             import mamba_ssm
         except ModuleNotFoundError as e:
