@@ -693,4 +693,3 @@ def scores_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
             *ran.facts(t, None, *knew),
             instead="make every gate, mask, feature and statistic from tokens before the one that is scored",
         )
-    yield from ran.clear(RULE, t, f"no score moved when later tokens were others ({len(t.probes)} cuts)")

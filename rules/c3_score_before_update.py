@@ -123,7 +123,6 @@ def order_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
         return
     inside = [x for x in e.trace.early if ran.during_evaluation(x)]
     yield from ran.accuse(RULE, e.trace, inside, INSTEAD)
-    yield from ran.clear(RULE, e.trace, "every token was scored before anything changed because of it")
 
 
 _MAIN = """\

@@ -2,6 +2,8 @@
 
 The book alone does not convict: weights may have been put back, or a copy trained. The probe alone does not say
 how. Together they do: these tokens were used first, by this line, and the scores knew of them.
+
+Nothing here says `ok`: a small run at two cuts does not show what a few positions, a full-size gate or a target know.
 """
 
 from __future__ import annotations
@@ -26,14 +28,11 @@ def leaks(t: Trace) -> tuple[Probe, ...]:
     return tuple(p for p in t.probes if p.leak)
 
 
-def compared(t: Trace) -> tuple[Probe, ...]:
-    return tuple(p for p in t.probes if not p.problem)
-
-
 def accuse(rule: Rule, t: Trace, found: list[Early], instead: str) -> Iterator[Finding]:
     """One finding for each line that used tokens first; none where the probes show that nothing came of it."""
     proof = leaks(t)
-    if not found or (compared(t) and not proof and all(not p.problem for p in t.probes)):
+    stayed = bool(t.probes) and not any(p.leak or p.problem for p in t.probes)
+    if stayed:
         return
     status = Status.VIOLATION if proof else Status.LIKELY
     for e in found:
@@ -69,9 +68,3 @@ def leak_words(p: Probe) -> str:
         f"with other tokens from position {p.cut} on, {p.moved:,} of {p.compared:,} scores before it moved, "
         f"by up to {p.most:.3g} nats (two equal runs differ by {p.noise:.3g})"
     )
-
-
-def clear(rule: Rule, t: Trace, message: str) -> Iterator[Finding]:
-    """`ok` where the book shows the order and every probe could compare."""
-    if not t.early and t.probes and not leaks(t) and all(not p.problem for p in t.probes):
-        yield rule.finding(Status.OK, f"in a small run {message}", *facts(t, None))

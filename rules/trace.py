@@ -103,7 +103,7 @@ class Probe:
 
     @property
     def leak(self) -> bool:
-        return self.moved > 0 and self.most > 4 * self.noise
+        return self.moved > 0 and not self.problem and self.most > 4 * self.noise
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,6 @@ def order_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
         return
     first = [x for x in e.trace.early if ran.before_evaluation(x)]
     yield from ran.accuse(RULE, e.trace, first, INSTEAD)
-    yield from ran.clear(RULE, e.trace, "no validation token was trained on before its score")
 
 
 _SCORE = """\

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from auditor.source.config import Configuration, configuration
+from auditor.source.witness import agreement
 from auditor.submission.base import Submission, Unreadable
 from auditor.trace import order
 from auditor.trace.attempts import attempt
@@ -18,7 +19,7 @@ from auditor.trace.failures import failure
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
-from auditor.trace.probes import Future, future
+from auditor.trace.probes import future
 from auditor.trace.timeline import timeline
 from rules.evidence import Evidence, Script
 from rules.place import Location
@@ -72,27 +73,39 @@ def read_trace(
     work, base = attempt(work)
     if words := base.plan.words():
         tell(f"it needed another attempt: {words}")
-    found = Reading(base, entry)
+    label = claimed_line(configuration(e, entry))
+    found = Reading(base, entry, label)
     if found.headline is None:
         return found.written()
-    probes: list[Future] = []
+    probes: list[Probe] = []
     if probing:
         tell("running it again on other tokens")
-        probes = future(work, base, lambda r: Reading(r, entry).group)
+        probes = future(work, base, lambda r: Reading(r, entry, label).group)
     return found.written(probes)
 
 
-class Reading:
-    """One run, read."""
+def claimed_line(config: Configuration) -> str:
+    """The line of the log that the claim rests on, "" if none is known."""
+    return (config.label_text or config.label).lower()
 
-    def __init__(self, run: Traced, entry: Script) -> None:
+
+def headline(numbers: Sequence[Explained], label: str) -> Explained | None:
+    """The number that stands for the claim: bits per byte on the line that is most like the log's, else the last one."""
+    known = [x for x in numbers if x.group]
+    best = [x for x in known if x.what == BPB] or known
+    alike = [agreement(x.text.lower(), label) for x in best]
+    return max(zip(alike, range(len(best)), best, strict=True), default=(0, 0, None))[2]
+
+
+class Reading:
+    """One run, read. `label`: the line of the log that the claim rests on."""
+
+    def __init__(self, run: Traced, entry: Script, label: str = "") -> None:
         self.run, self.entry = run, entry
         self.lines = entry.text.split("\n")
         sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
         self.numbers = explain(run.records, sizes)
-        known = [x for x in self.numbers if x.group]
-        best = [x for x in known if x.what == BPB] or known
-        self.headline: Explained | None = best[-1] if best else None
+        self.headline = headline(self.numbers, label)
 
     @property
     def group(self) -> Group | None:
@@ -108,7 +121,7 @@ class Reading:
             return Location(self.entry.path, line, text, len(self.entry.layers))
         return Location(file, line)
 
-    def written(self, probes: list[Future] | None = None) -> Trace:
+    def written(self, probes: Sequence[Probe] = ()) -> Trace:
         run = self.run
         numbers = tuple(
             Printed(
@@ -125,7 +138,7 @@ class Reading:
             entry=self.entry.path,
             sealed=run.outcome.mode.value,
             ended=run.outcome.words(),
-            failure="" if run.outcome.ok and self.numbers else failure(run),
+            failure=run.problem or ("" if run.outcome.ok and self.numbers else failure(run)),
             seconds=run.outcome.wall_s,
             positions=len(run.world.validation),
             reduced=tuple(Reduced(n, was, run.knobs.now(n)) for n, was in sorted(run.knobs.reduced.items())),
@@ -133,7 +146,7 @@ class Reading:
             headline=self.numbers.index(self.headline) if self.headline else -1,
             early=tuple(self.early()),
             again=len(order.scored_twice(self.group)) if self.group else 0,
-            probes=tuple(probe(f) for f in probes or ()),
+            probes=tuple(probes),
             timeline=timeline(run.records, self.group),
         )
 
@@ -156,18 +169,3 @@ class Reading:
             )
             for b in order.before(self.run.records, self.group)
         ]
-
-
-def probe(f: Future) -> Probe:
-    moved = f.moved
-    return Probe(
-        kind="future",
-        cut=f.cut,
-        compared=f.compared,
-        moved=len(moved),
-        most=f.most,
-        first=int(moved.min()) if len(moved) else -1,
-        last=int(moved.max()) if len(moved) else -1,
-        noise=max(f.noise, 0.0),
-        problem=f.problem,
-    )

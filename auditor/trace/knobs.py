@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from auditor.unpack.parse import parse, walk
+
 SEQUENCE = 128  # tokens
 STRIDE = 64
 HEAD = 16  # width of one attention head
@@ -23,7 +25,6 @@ VALIDATION = 4_096  # tokens
 MOST_VALIDATION = 20_480
 
 _VALUE = r"""\s*["']([A-Z][A-Z0-9_]*)["']\s*(?:,\s*([^,()\n]*(?:\([^()\n]*\))?))?"""
-_READERS = ("getenv", "env", "_env", "e", "get_env", "env_int", "env_float", "env_bool", "env_str", "_e", "_env_int", "_env_float", "_env_bool")  # fmt: skip
 _OPTION = re.compile(r"""add_argument\(\s*(?:["']-\w["'],\s*)?["']--([\w-]+)["'](?=([^)]*))""")
 _THRESHOLD = re.compile(r"(?:tokens?|count|seen|scored|total|n|num\w*|warm\w*)\s*(?:<|>=?)\s*(\d[\d_]{3,6})\b")
 Rule = tuple[re.Pattern[str], Callable[[float | None], float | None]]
@@ -174,7 +175,7 @@ def validation_tokens(text: str) -> int:
 
 def defaults(text: str) -> Iterator[tuple[str, str]]:
     """(name, default as written, "" if it has none or none that is plain) of the variables that a program reads."""
-    names = "|".join(re.escape(n) for n in dict.fromkeys((*_READERS, *readers(text))))
+    names = "|".join(re.escape(n) for n in dict.fromkeys(("getenv", *readers(text))))
     pattern = re.compile(rf"environ(?:\.get|\.setdefault)?\s*[\(\[]{_VALUE}|(?<![\w.])(?:os\.)?(?:{names})\({_VALUE}")
     seen: set[str] = set()
     for m in pattern.finditer(text):
@@ -187,12 +188,9 @@ def defaults(text: str) -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=4)
 def readers(text: str) -> dict[str, str]:
     """The program's own functions that read a variable, and what they make of it: "int", "float" or ""."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return {}
+    tree = parse(text).tree
     out: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree) if tree is not None else ():
         if isinstance(node, ast.FunctionDef) and node.args.args and len(node.body) <= 12:
             name, body = node.name, node.body
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

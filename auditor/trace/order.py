@@ -10,7 +10,7 @@ import numpy as np
 from auditor.trace.groups import Group
 from auditor.trace.ledger import Record
 
-TRAINED, COUNTED, AGAIN = "trained on", "counted", "scored again"
+TRAINED, COUNTED = "trained on", "counted"
 NEVER = int(np.iinfo(np.int64).max)
 
 
@@ -52,7 +52,7 @@ def before(records: Sequence[Record], group: Group) -> list[Before]:
         touched = np.unique(touched)
         touched = touched[touched < len(first)]
         late = touched[first[touched] > since]
-        late = late[first[late] < np.iinfo(np.int64).max]
+        late = late[first[late] < NEVER]
         if len(late):
             key = (how, r.where[0][:2] if r.where else ("", 0))
             known = out.get(key)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,31 +15,25 @@ from auditor.trace.data import shards
 from auditor.trace.data.vocabulary import BOS, first_used
 from auditor.trace.execute import Job, Traced, trace
 from auditor.trace.groups import Group
+from rules.trace import Probe
 
 MOST = 1e9  # nats: the difference to what is no number
 CUTS = (0.37, 0.71)  # shares of the scored positions
 
 
-@dataclass(frozen=True)
-class Future:
-    """One comparison. `moved`: positions before the cut whose score differs; `most` the largest difference in nats."""
-
-    cut: int
-    compared: int
-    moved: np.ndarray
-    most: float
-    noise: float  # the largest difference between two runs on the same tokens; -1 if not needed
-    problem: str = ""
-
-    @property
-    def leak(self) -> bool:
-        return bool(len(self.moved)) and self.most > 4 * max(self.noise, 0.0)
-
-
 def future(
-    job: Job, base: Traced, find: Callable[[Traced], Group | None], *, workers: int = 2, shares: Sequence[float] = CUTS
-) -> list[Future]:
-    """Run again with other tokens from each cut on. `find` gives the scores in question of a run."""
+    job: Job,
+    base: Traced,
+    find: Callable[[Traced], Group | None],
+    *,
+    run: Callable[..., Traced] = trace,
+    workers: int = 2,
+    shares: Sequence[float] = CUTS,
+) -> list[Probe]:
+    """Run again with other tokens from each cut on. `find` gives the scores in question of a run.
+
+    Where scores moved, the unchanged run is made once more: what moves there, too, is no leak, and without that measure nothing is.
+    """
     group = find(base)
     if group is None or not len(group.positions):
         return []
@@ -47,14 +41,15 @@ def future(
     cuts = [int(scored[int(len(scored) * s)]) | 1 for s in shares]
 
     def one(cut: int) -> Traced:
-        return trace(job, validation=changed(base.world.validation, cut, base.world.vocabulary))
+        return run(job, validation=changed(base.world.validation, cut, base.world.vocabulary))
 
     with ThreadPoolExecutor(workers) as pool:
         runs = list(pool.map(one, cuts))
     out = [compared(group, of(r, find), cut) for cut, r in zip(cuts, runs, strict=True)]
-    if any(len(f.moved) for f in out):  # is it the tokens, or does every run differ?
-        again = compared(group, of(trace(job), find), max(cuts))
-        out = [Future(f.cut, f.compared, f.moved, f.most, again.most, f.problem) for f in out]
+    if any(p.moved for p in out):
+        again = compared(group, of(run(job), find), max(cuts))
+        problem = again.problem and f"scores moved, but how much two equal runs differ is not known: {again.problem}"
+        out = [replace(p, noise=again.most, problem=p.problem or problem) for p in out]
     return out
 
 
@@ -74,18 +69,20 @@ def changed(ids: np.ndarray, cut: int, vocabulary: int) -> np.ndarray:
     return np.where(keep, ids, other).astype(ids.dtype)
 
 
-def compared(group: Group, other: Group | None, cut: int) -> Future:
+def compared(group: Group, other: Group | None, cut: int) -> Probe:
     """Scores of two runs before the cut, paired by order of scoring among those positions."""
-    none = np.empty(0, dtype=np.int32)
     if other is None:
-        return Future(cut, 0, none, 0.0, -1.0, "the changed run did not come to this number")
+        return Probe("future", cut, 0, problem="the changed run did not come to this number")
     a = group.positions < cut
     b = other.positions < cut
     pa, pb = group.positions[a], other.positions[b]
     if len(pa) != len(pb) or not np.array_equal(pa, pb):
-        return Future(cut, 0, none, 0.0, -1.0, "the changed run scored other positions before the cut")
+        return Probe("future", cut, 0, problem="the changed run scored other positions before the cut")
     if (group.within[:3], group.line[:3]) != (other.within[:3], other.line[:3]):
-        return Future(cut, 0, none, 0.0, -1.0, "the changed run took its scores elsewhere")
+        return Probe("future", cut, 0, problem="the changed run took its scores elsewhere")
     gap = np.abs(group.values[a] - other.values[b])
     gap = np.where(np.isfinite(gap), gap, MOST)
-    return Future(cut, len(pa), np.unique(pa[gap > 0]), float(gap.max(initial=0.0)), -1.0)
+    moved = np.unique(pa[gap > 0])
+    if not len(moved):
+        return Probe("future", cut, len(pa))
+    return Probe("future", cut, len(pa), len(moved), float(gap.max()), int(moved[0]), int(moved[-1]))

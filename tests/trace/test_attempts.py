@@ -110,7 +110,10 @@ def test_settings_that_are_read_through_a_function_of_the_program() -> None:
 
 
 def test_widths_keep_what_they_are_divided_into() -> None:
-    text = 'd = int(env("MODEL_DIM", 528)); h = int(env("NUM_HEADS", 4)); r = int(env("ROPE_DIMS", 24))'
+    text = (
+        "env = os.environ.get; "
+        'd = int(env("MODEL_DIM", 528)); h = int(env("NUM_HEADS", 4)); r = int(env("ROPE_DIMS", 24))'
+    )
     assert knobs(text, {}).environment["MODEL_DIM"] == "96"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import pytest
 
 np = pytest.importorskip("numpy")
@@ -9,7 +12,8 @@ np = pytest.importorskip("numpy")
 from auditor.trace.data import shards  # noqa: E402
 from auditor.trace.data.vocabulary import BOS, first_used  # noqa: E402
 from auditor.trace.groups import Group, groups  # noqa: E402
-from auditor.trace.probes import MOST, Future, changed, compared  # noqa: E402
+from auditor.trace.probes import MOST, changed, compared, future  # noqa: E402
+from rules.trace import Probe  # noqa: E402
 from tests.trace import books  # noqa: E402
 
 
@@ -47,31 +51,30 @@ BASE = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
 def test_scores_before_the_cut_that_stay() -> None:
     f = compared(numbers(BASE), numbers([1, 2, 3, 4, 50, 60]), 4)
-    assert (f.compared, len(f.moved), f.most, f.problem, f.leak) == (4, 0, 0.0, "", False)
+    assert (f.compared, f.moved, f.most, f.problem, f.leak) == (4, 0, 0.0, "", False)
 
 
 def test_scores_before_the_cut_that_move() -> None:
     f = compared(numbers(BASE), numbers([1, 2.5, 3, 4.25, 5, 6]), 4)
-    assert f.moved.tolist() == [1, 3]
+    assert (f.moved, f.first, f.last) == (2, 1, 3)
     assert f.most == pytest.approx(0.5)
     assert f.leak
 
 
 def test_what_is_no_number_counts_as_moved() -> None:
     f = compared(numbers(BASE), numbers([1, float("nan"), 3, 4, 5, 6]), 4)
-    assert (f.moved.tolist(), f.most) == ([1], MOST)
+    assert (f.moved, f.first, f.last, f.most) == (1, 1, 1, MOST)
 
 
 def test_a_difference_that_equal_runs_show_too_is_no_leak() -> None:
-    moved = np.array([1], dtype=np.int32)
-    assert not Future(4, 4, moved, 3e-6, noise=1e-6).leak
-    assert Future(4, 4, moved, 3e-3, noise=1e-6).leak
+    assert not Probe("future", 4, 4, 1, 3e-6, noise=1e-6).leak
+    assert Probe("future", 4, 4, 1, 3e-3, noise=1e-6).leak
 
 
 def test_positions_scored_twice_are_paired_in_their_order() -> None:
     positions = [0, 1, 2, 1, 2, 3]
     f = compared(numbers(BASE, positions), numbers([1, 2, 3, 4.5, 5, 6], positions), 3)
-    assert (f.compared, f.moved.tolist()) == (5, [1])
+    assert (f.compared, f.moved, f.first) == (5, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,47 @@ def test_what_cannot_be_compared_says_so(other: Group | None, problem: str) -> N
     f = compared(numbers(BASE), other, 4)
     assert problem in f.problem
     assert not f.leak
+
+
+@dataclass(frozen=True)
+class Run:
+    """As much of a run as the probe looks at."""
+
+    group: Group
+    ok: bool = True
+
+    @property
+    def outcome(self) -> Run:
+        return self
+
+    @property
+    def world(self) -> SimpleNamespace:
+        return SimpleNamespace(validation=shards.tokens(400, 1024, 3), vocabulary=1024)
+
+
+LONG = [float(i) for i in range(400)]
+
+
+def probed(changed_by: float, again: Run) -> list[Probe]:
+    """Two cuts, at which all scores move by some nats, and one more run on the same tokens."""
+
+    def run(job: object, validation: np.ndarray | None = None) -> Run:
+        return again if validation is None else Run(numbers([x + changed_by for x in LONG]))
+
+    return future(None, Run(numbers(LONG)), lambda r: r.group, run=run)  # type: ignore[arg-type]
+
+
+def test_scores_that_move_are_a_leak_if_an_equal_run_stays() -> None:
+    found = probed(0.5, Run(numbers(LONG)))
+    assert [p.leak for p in found] == [True, True]
+    assert [(p.noise, p.most) for p in found] == [(0.0, 0.5)] * 2
+
+
+def test_scores_that_move_in_every_run_are_none() -> None:
+    assert [p.leak for p in probed(0.5, Run(numbers([x + 0.4 for x in LONG])))] == [False, False]
+
+
+def test_without_an_equal_run_nothing_is_a_leak() -> None:
+    found = probed(0.5, Run(numbers(LONG), ok=False))
+    assert [p.leak for p in found] == [False, False]
+    assert all("equal runs" in p.problem for p in found)

@@ -1,0 +1,67 @@
+"""What the rules make of a run: book and probes together convict, neither does alone, and nothing here says ok."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rules import c1_strict_causal as c1
+from rules import c3_score_before_update as c3
+from rules import ttt1_no_pre_eval_training as ttt1
+from rules.editions import LATEST
+from rules.evidence import Evidence, Package
+from rules.finding import Finding, Status
+from rules.place import Location
+from rules.trace import Early, How, Printed, Probe, Trace
+
+FIRST = Early(How.TRAINED, 90, 100, 1, 90, Location("train_gpt.py", 50), Location("train_gpt.py", 40))
+INSIDE = replace(FIRST, during=True)
+COUNTED = replace(FIRST, how=How.COUNTED)
+STAYED = Probe("future", 61, 60)
+MOVED = Probe("future", 61, 60, 59, 0.25, 1, 60)
+NOISY = replace(MOVED, noise=0.2)
+SILENT = Probe("future", 61, 0, problem="the changed run did not come to this number")
+CHECKS = {"TTT1": ttt1.order_in_run, "C3": c3.order_in_run, "C1": c1.scores_in_run}
+
+
+def said(early: tuple[Early, ...], *probes: Probe) -> dict[str, list[Finding]]:
+    number = Printed("final val_bpb:1.2", 1.2, "bits per byte", 100, Location("train_gpt.py", 40))
+    run = Trace("train_gpt.py", "bubblewrap", "exit code 0", printed=(number,), headline=0, early=early, probes=probes)
+    e = Evidence(Package("x"), trace=run)
+    found = {rule: list(check(e, LATEST)) for rule, check in CHECKS.items()}
+    return {rule: fs for rule, fs in found.items() if fs}
+
+
+@pytest.mark.parametrize(("early", "rule"), [(FIRST, "TTT1"), (INSIDE, "C3"), (COUNTED, "C3")])
+def test_tokens_used_first_and_scores_that_knew_of_them(early: Early, rule: str) -> None:
+    [(name, [finding])] = said((early,), STAYED, MOVED).items()
+    assert (name, finding.status) == (rule, Status.VIOLATION)
+    assert [at.line for at in finding.locations] == [50, 40]
+    assert "59 of 60 scores" in finding.message
+    assert "0.25 nats" in finding.message
+
+
+@pytest.mark.parametrize("early", [FIRST, INSIDE, COUNTED])
+def test_tokens_used_first_without_effect_accuse_nobody(early: Early) -> None:
+    assert said((early,), STAYED, STAYED) == {}
+
+
+@pytest.mark.parametrize("probes", [(), (SILENT,), (STAYED, SILENT), (NOISY, SILENT)])
+def test_where_no_probe_could_tell_it_is_likely(probes: tuple[Probe, ...]) -> None:
+    [(name, [finding])] = said((FIRST,), *probes).items()
+    assert (name, finding.status) == ("TTT1", Status.LIKELY)
+
+
+def test_scores_that_knew_of_later_tokens_without_an_update() -> None:
+    [(name, [finding])] = said((), STAYED, MOVED).items()
+    assert (name, finding.status) == ("C1", Status.VIOLATION)
+
+
+@pytest.mark.parametrize("probes", [(), (STAYED, STAYED), (NOISY, NOISY), (SILENT, SILENT)])
+def test_a_clean_small_run_proves_nothing(probes: tuple[Probe, ...]) -> None:
+    assert said((), *probes) == {}
+
+
+def test_no_run_says_nothing() -> None:
+    assert [list(check(Evidence(Package("x")), LATEST)) for check in CHECKS.values()] == [[], [], []]
