@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -44,7 +45,6 @@ class Tracer(TorchDispatchMode):
         self.pending: tuple[str, list[Any]] | None = None
         self.kinds: dict[int, tuple[str, str, Any]] = {}
         self.backwards = 0
-        self.called_back = False  # code of the program runs while gradients are made: hooks, operations of its own
         self.opened: set[str] = set()  # operators of the script's own that are watched inside
 
     @classmethod
@@ -56,17 +56,29 @@ class Tracer(TorchDispatchMode):
     def differentiating(self) -> Iterator[None]:
         """Gradients are made: what is put together there are no scores.
 
-        Where no code of the program can run meanwhile, nobody can write to parameters either: nothing is watched.
+        Only code of the program can write to parameters meanwhile: nothing else is watched (`called_back`).
         """
         self.backwards += 1
         try:
-            if self.called_back or _get_current_dispatch_mode() is not self:
+            if _get_current_dispatch_mode() is not self:
                 yield
             else:
                 with _pop_mode_temporarily():
                     yield
         finally:
             self.backwards -= 1
+
+    def called_back(self, fn: Any) -> Any:
+        """Code of the program that runs while gradients are made (a hook, an operation of its own): it is watched."""
+
+        @functools.wraps(fn)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not self.backwards or _get_current_dispatch_mode() is self:
+                return fn(*args, **kwargs)
+            with self:
+                return fn(*args, **kwargs)
+
+        return call
 
     # -- the door
 
