@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +68,7 @@ class Traced:
     knobs: Knobs
     problem: str = ""
     plan: Plan = Plan()
+    branches: Mapping[int, Sequence[Record]] = field(default_factory=dict)  # their scores, by question
 
     @property
     def stdout(self) -> str:
@@ -82,10 +83,17 @@ def trace(
     job: Job,
     *,
     validation: np.ndarray | None = None,
+    branches: Mapping[str, object] | None = None,
+    frozen: bool = False,
+    reach: bool = False,
     mode: Mode | None = None,
     tell: Callable[[str, bytes], None] | None = None,
 ) -> Traced:
-    """Run the job once. Raises `NoSandbox` where nothing can seal it."""
+    """Run the job once. Raises `NoSandbox` where nothing can seal it.
+
+    `validation` replaces the made-up validation tokens; `branches` asks for branches (inside/branches.py); `frozen`: what is
+    learnt from validation tokens is put back at once; `reach`: which tokens each number knows of is followed, too.
+    """
     with tempfile.TemporaryDirectory(prefix="scorefirst-trace-") as folder:
         root = Path(folder) / "work"
         root.mkdir()
@@ -115,6 +123,9 @@ def trace(
             "ranks": plan.ranks,
             "places": world.places,
             "ledger": job.ledger,
+            "branches": branches,
+            "frozen": frozen,
+            "reach": reach,
         }
         (Path(folder) / "plan.json").write_text(json.dumps(orders))
         reader = Reader()
@@ -130,4 +141,4 @@ def trace(
         )
         command = python_command(str(INSIDE / "boot.py"), str(Path(folder) / "plan.json"), packages=site_packages())
         outcome = run(box, command, mode=mode, tell=tell)
-    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan)
+    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan, reader.branches)

@@ -32,6 +32,7 @@ class Record:
     table     positions whose tokens chose the places written to, name, version
     left      of, value: a number made of these scores left the tensors
     print     text
+    feed      positions of the tokens that go into the network
     """
 
     n: int
@@ -55,6 +56,7 @@ class Reader:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.rest = bytearray()
+        self.branches: dict[int, list[Record]] = {}  # the scores of each branch, by its question
         self.numbers: set[int] = set()
         self.problem = ""
 
@@ -91,6 +93,9 @@ class Reader:
             where = tuple((str(f), int(line), str(name), int(call)) for f, line, name, call in said.pop("where", ()))
             record = Record(int(said.pop("n")), str(said.pop("kind")), where, said, **arrays)
             _check(record)
+            if isinstance(question := record["q"], int):
+                self.branches.setdefault(question, []).append(record)
+                continue
             if record.n in self.numbers:
                 raise BadLedger(f"a second record {record.n}")
             self.numbers.add(record.n)

@@ -9,6 +9,7 @@ import json
 import os
 import select
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -27,6 +28,16 @@ class Book:
         self.steps: dict[tuple[CodeType, int], str] = {}
         self.few: tuple[Any, dict[str, Any], list[float], list[int]] | None = None
         self._mine: dict[CodeType, bool] = {}
+        self.reached: Callable[[int], None] | None = None  # told of each record
+        self.question = -1  # in a branch: which
+        self.until = 0
+        self.kept: list[bytes] = []  # the scores of a branch: all of them are given away, or none
+        self.end: Callable[[], object] = lambda: None
+
+    def branch(self, descriptor: int, question: int, until: int, end: Callable[[], object]) -> None:
+        """From here on the book of a branch: scores alone go to `descriptor`, and after record `until` it ends."""
+        self.descriptor, self.question, self.until, self.end = descriptor, question, until, end
+        self.reached = None
 
     def score_one(self, value: float, place: int, **fields: Any) -> None:
         """A score of one token: those that follow each other on one line become one record."""
@@ -51,18 +62,32 @@ class Book:
         self.flush()
         self.count += 1
         fields["n"], fields["kind"] = self.count, kind
+        if self.question >= 0:
+            fields["q"] = self.question
         if arrays:
             fields["arrays"] = [(name, a.dtype.str, int(a.size)) for name, a in arrays.items()]
         out = [json.dumps(fields, separators=(",", ":")).encode(), b"\n"]
         if arrays:
             out += [np.ascontiguousarray(a).tobytes() for a in arrays.values()]
-        data = memoryview(b"".join(out))
+        if self.question < 0:
+            self.raw(b"".join(out))
+        else:
+            self.kept += out if kind == "score" else ()
+            if self.count >= self.until:
+                self.raw(b"".join(self.kept))
+                self.end()
+        if self.reached is not None:
+            self.reached(self.count)
+        return self.count
+
+    def raw(self, given: bytes) -> None:
+        """Records as they are."""
+        data = memoryview(given)
         while data:
             try:
                 data = data[os.write(self.descriptor, data) :]
             except BlockingIOError:
                 select.select([], [self.descriptor], [])
-        return self.count
 
     def where(self) -> list[tuple[str, int, str, int]]:
         """The submission's frames, innermost first: (file, line, function, number of this call)."""

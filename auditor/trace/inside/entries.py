@@ -143,7 +143,10 @@ def entered(tracer: Tracer, source: Any, out: Any) -> None:
     """A tensor made of something from outside: token ids, or an array that carries positions."""
     places = arrays.places(source)
     if places is not None and isinstance(out, Tensor) and out.numel() == places.size:
-        tracer.shadows.put(out, torch.from_numpy(np.array(places)).reshape(out.shape))
+        found = torch.from_numpy(np.array(places)).reshape(out.shape)
+        tracer.shadows.put(out, found)
+        if tracer.reach is not None:
+            tracer.reach.begin(out, found)
     elif isinstance(out, Tensor):
         tracer.enter(out)
 

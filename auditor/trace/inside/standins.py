@@ -17,6 +17,7 @@ from . import (
     arrays,
     attention,
     book,
+    branches,
     clock,
     compiler,
     cuda,
@@ -25,11 +26,13 @@ from . import (
     entries,
     files,
     floats,
+    frozen,
     groups,
     operators,
     packages,
     positions,
     programs,
+    reach,
     tracer,
 )
 from .triton import modules as triton_modules
@@ -61,7 +64,14 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
         return
     ledger = book.Book(descriptor, os.getcwd())
     finder = positions.Finder(np.fromfile(plan["places"]["validation"], dtype="<u2", offset=1024))
-    t = tracer.Tracer(ledger, finder)
+    t = tracer.Tracer(
+        ledger,
+        finder,
+        reach.Reach() if plan.get("reach") else None,
+        frozen.Frozen() if plan.get("frozen") else None,
+    )
+    if plan.get("branches"):
+        ledger.reached = branches.Branches(plan["branches"], ledger, t.shadows, finder).reached
     entries.printed(ledger)
     entries.opened(t)
     entries.called_back(t)

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatc
 
 from .book import Book
 from .floats import Number
+from .frozen import Frozen
 from .moves import (
     IGNORED,
     LOOKUPS,
@@ -29,15 +30,18 @@ from .moves import (
     one_for_each,
 )
 from .positions import Finder
+from .reach import Reach
 from .shadows import Shadows, flat, known
 
 MANY = 0  # in place of the numbers of scores that are written down together
 
 
 class Tracer(TorchDispatchMode):
-    def __init__(self, book: Book, finder: Finder) -> None:
+    def __init__(
+        self, book: Book, finder: Finder, reach: Reach | None = None, frozen: Frozen | None = None
+    ) -> None:
         super().__init__()
-        self.book, self.finder = book, finder
+        self.book, self.finder, self.reach, self.frozen = book, finder, reach, frozen
         self.shadows = Shadows()
         self.bags: dict[int, tuple[Any, frozenset[int]]] = {}
         self.parameters: dict[int, Any] = {}
@@ -94,9 +98,19 @@ class Tracer(TorchDispatchMode):
         tensors = flat(args)
         for t in tensors:
             self._parameter(t)
-        if what == "mutation" and self.pending is None:
-            self._overwritten(name, args)
+        if name == "embedding":
+            self.fed(args[1])
+        held: Sequence[Any] = ()
+        if what == "mutation":
+            targets = flat(args[:1])
+            self._overwritten(name, targets)
+            if self.frozen is not None:
+                held = self.frozen.before(targets)
         out = func(*args, **kwargs)
+        if held and self.frozen is not None:
+            self.frozen.after(held)
+        if self.reach is not None and not self.backwards:
+            self.reach.follow(what, name, func, args, kwargs, out)
         if not self.backwards and func._schema.name not in self.opened:
             self._after(what, name, func, args, kwargs, tensors, out)
         return out
@@ -117,7 +131,7 @@ class Tracer(TorchDispatchMode):
             if t.layout is not torch.strided:
                 return True
             key = t.untyped_storage()._cdata
-            if key in self.shadows.of or key in self.bags:
+            if key in self.shadows.of or key in self.bags or (self.reach is not None and key in self.reach.of.of):
                 return True
             if kind is torch.nn.Parameter and key not in self.parameters:
                 self.parameters[key] = _weak(t)
@@ -131,9 +145,15 @@ class Tracer(TorchDispatchMode):
 
     # -- before: what an operation overwrites
 
-    def _overwritten(self, name: str, args: Any) -> None:
-        if any(t.untyped_storage()._cdata in self.parameters for t in flat(args[:1])):
-            self.pending = (name, self.book.where())
+    def _overwritten(self, name: str, targets: Sequence[Tensor]) -> None:
+        for t in targets:
+            key = t.untyped_storage()._cdata
+            if key not in self.parameters:
+                if not (t.requires_grad and t.is_leaf):  # what is learnt need not be a parameter of a module
+                    continue
+                self.parameters[key] = _weak(t)
+            if self.pending is None:
+                self.pending = (name, self.book.where())
 
     # -- kernels, which work on whole tensors at once
 
@@ -172,6 +192,8 @@ class Tracer(TorchDispatchMode):
         by = {id(t): s for t, s in zip(tensors, shadows, strict=True)}
         if name in LOOKUPS:
             places = indexed(name, func, args, out, by)
+            if self.reach is not None and args[0].is_floating_point() and (r := self.reach.get(args[0])) is not None:
+                self._knew(func(r, *args[1:]), places, 1)
         elif name in MOVES:
             places = moved(name, func, args, kwargs, by)
         elif name in REDUCTIONS:
@@ -199,10 +221,12 @@ class Tracer(TorchDispatchMode):
         losses, reduction = out[0], args[3]
         ignored = args[4] if len(args) > 4 else -100
         places = torch.where(target == ignored, -1, places)
+        safe = torch.where(target == ignored, 0, target)
+        if self.reach is not None and logits.dim() == 2 and (r := self.reach.get(logits)) is not None:
+            self._knew(r.gather(1, safe.unsqueeze(-1)).squeeze(-1), places, 1)
         if reduction == 0:
             self.shadows.put(losses, places.reshape(losses.shape))
             return
-        safe = torch.where(target == ignored, 0, target)
         each = -logits.detach().gather(logits.dim() - 1, safe.unsqueeze(-1)).squeeze(-1)
         self._bag(
             losses, frozenset({self._score(each, places, logits.requires_grad, "sum" if reduction == 2 else "mean")})
@@ -338,6 +362,8 @@ class Tracer(TorchDispatchMode):
 
     def _score(self, values: Tensor, places: Tensor, grad: bool, how: str) -> int:
         self.flush()
+        if self.reach is not None:
+            self._knew(self.reach.get(values), places, 0)
         keep = places.reshape(-1) >= 0
         whole = bool(keep.all())
         v = values.reshape(-1) if values.shape == places.shape else values.expand(places.shape).reshape(-1)
@@ -370,6 +396,23 @@ class Tracer(TorchDispatchMode):
         self.flush()
         self.book.score_one(value, place, how=how, grad=False, version=self.version)
 
+    def fed(self, ids: Tensor) -> None:
+        """Tokens go into the network: what is to be scored next begins here."""
+        places = self.shadows.get(ids) if not self.backwards else None
+        if known(places):
+            assert places is not None
+            found = places.reshape(-1).unique().numpy().astype(np.int32)
+            self.book.write("feed", {"positions": found[found >= 0]}, where=self.book.where())
+
+    def _knew(self, reach: Tensor | None, places: Tensor | None, own: int) -> None:
+        """Write down where what is about one token each knows of later ones, or (`own` 1) of that token already."""
+        if reach is None or places is None or reach.shape != places.shape:
+            return
+        far = (places >= 0) & (reach + own > places)
+        if bool(far.any()):
+            arrays = {"positions": places[far].numpy().astype("<i4"), "values": reach[far].double().numpy()}
+            self.book.write("knew", arrays, own=own, where=self.book.where())
+
     def flush(self) -> None:
         """An update is written down when something is scored or trained on after it."""
         if self.pending is not None:
@@ -386,6 +429,8 @@ class Tracer(TorchDispatchMode):
         bags -= {MANY}
         if bags:
             self.flush()
+            if self.frozen is not None:
+                self.frozen.hold(self.parameters)
             self.book.write("train", of=sorted(bags), where=self.book.where())
 
     def _bags(self, tensors: list[Tensor]) -> frozenset[int]:
@@ -439,7 +484,10 @@ class Tracer(TorchDispatchMode):
         ids = t.detach().reshape(-1).to(torch.int64).numpy()
         found = self.finder.find(ids)
         if (found >= 0).any():
-            self.shadows.put(t, torch.from_numpy(found).reshape(t.shape))
+            places = torch.from_numpy(found).reshape(t.shape)
+            self.shadows.put(t, places)
+            if self.reach is not None:
+                self.reach.begin(t, places)
 
 
 def _weak(t: Tensor) -> Any:
