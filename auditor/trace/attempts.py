@@ -1,6 +1,7 @@
 """What to try when a small run fails: at most two more, each with something undone or added that the failure points to.
 
-A run that ends by a limit was not small enough: its built-in sizes are made small, in a copy of the text. One that breaks
+A run that ends by a limit was not small enough: its built-in sizes are made small, in a copy of the text, and it is told to
+do less; then it is the first of eight ranks, which has an eighth of the work of one that is alone. One that breaks
 may have been made too small (layers too narrow for what they are cut into), may have been given settings that it does not
 take, or may want to be one of eight ranks. What was changed is part of the run's record.
 """
@@ -51,7 +52,8 @@ def numbers(run: Traced) -> list[str]:
 def wanted(plan: Plan, run: Traced) -> Iterator[Plan]:
     """What to try after a run, the likeliest first."""
     if run.outcome.limit:
-        yield replace(plan, constants=True)
+        yield replace(plan, constants=True, hurried=True)
+        yield replace(plan, constants=True, hurried=True, ranks=RANKS)
         return
     if run.outcome.ok and (numbers(run) or "nan" not in run.stdout.lower()):
         return

@@ -28,6 +28,7 @@ class Plan:
     claimed: bool = True  # the claimed run's settings; without them, the program's own defaults
     ranks: int = 1  # how many there seem to be
     constants: bool = False  # sizes that are built in are made small, too
+    hurried: bool = False  # less is done than is wanted: fewer steps and tokens, no warm-up, a clock that goes fast
 
     def words(self) -> str:
         """What is not as in the first attempt, "" for nothing."""
@@ -40,6 +41,8 @@ class Plan:
             said.append(f"the first of {self.ranks} ranks")
         if self.constants:
             said.append("built-in sizes made small in a copy of the text")
+        if self.hurried:
+            said.append("fewer steps and tokens, no warm-up, a clock that goes on where a program waits for it")
         return ", ".join(said)
 
 
@@ -91,9 +94,9 @@ def trace(
         root.mkdir()
         plan = job.plan
         settings = job.claimed if plan.claimed else {k: v for k, v in job.claimed.items() if k == "VOCAB_SIZE"}
-        small = knobs(job.text, settings, plan.widths)
-        words, options = arguments(job.text, job.arguments if plan.claimed else ())
-        world = build(root, job.text, job.claimed, job.seed, validation)
+        small = knobs(job.text, settings, plan.widths, plan.hurried)
+        words, options = arguments(job.text, job.arguments if plan.claimed else (), plan.hurried)
+        world = build(root, job.text, job.claimed, job.seed, validation, plan.hurried)
         files = dict(job.files)
         if plan.constants:
             text, changed = constants.smaller(job.text)
@@ -113,6 +116,7 @@ def trace(
             "arguments": list(words),
             "environment": {**environment, **ranks},
             "ranks": plan.ranks,
+            "hurried": plan.hurried,
             "places": world.places,
             "ledger": job.ledger,
         }

@@ -1,6 +1,7 @@
 """What is tried again after a failed run, how sizes are found and made small, and the names of failures."""
 
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +9,7 @@ from auditor.trace.attempts import attempt, wanted
 from auditor.trace.constants import smaller
 from auditor.trace.execute import Job, Plan, Traced
 from auditor.trace.failures import NEWER, NO_NUMBER, failure
-from auditor.trace.knobs import Knobs, arguments, defaults, knobs
+from auditor.trace.knobs import QUIET, Knobs, arguments, defaults, knobs
 from auditor.trace.ledger import Record
 from auditor.trace.sandbox import Limit, Mode, Outcome
 from auditor.trace.world import World
@@ -56,7 +57,7 @@ def test_the_first_run_stands_where_nothing_does_better() -> None:
         (run(stderr="ValueError: this needs WORLD_SIZE=8, got 1\n"), Plan(ranks=8)),
         (run(stderr="ValueError: invalid literal for int() with base 10: 'full'\n"), Plan(claimed=False)),
         (run(stdout="val_bpb:nan"), Plan(widths=False)),
-        (run(stdout="val_bpb:1.5", limit=Limit.WALL), Plan(constants=True)),
+        (run(stdout="val_bpb:1.5", limit=Limit.WALL), Plan(constants=True, hurried=True)),
         (run(stderr="ModuleNotFoundError: No module named 'mlx'\n"), None),
         (run(stdout="val_bpb:1.2345"), None),
     ],
@@ -154,3 +155,21 @@ def test_options_of_the_command_line() -> None:
 )
 def test_failures_have_plain_names(failed: Traced, name: str) -> None:
     assert failure(failed) == name
+
+
+def test_a_run_that_is_never_small_enough_does_less_and_then_an_eighth_of_it() -> None:
+    plans: list[Plan] = []
+
+    def once(job: Job) -> Traced:
+        plans.append(job.plan)
+        return run(limit=Limit.WALL, plan=job.plan)
+
+    attempt(Job("a.py", {}, ""), once)
+    less = Plan(constants=True, hurried=True)
+    assert plans == [Plan(), less, replace(less, ranks=8)]
+    text = 'import os\nos.environ.get("ITERATIONS", "20"); os.environ.get("WARMUP_STEPS", "20"); os.environ.get("TTT_EPOCHS", "3")'
+    assert {n: v for n, v in knobs(text, {}, hurried=True).environment.items() if n not in QUIET} == {
+        "ITERATIONS": "2",
+        "WARMUP_STEPS": "0",
+        "TTT_EPOCHS": "1",
+    }

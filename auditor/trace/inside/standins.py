@@ -51,7 +51,7 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     kept = files.Files(plan["places"], away.reading)
     elsewhere.install(away)
     files.install(kept)
-    clock.install(clock.Clock())
+    clock.install(clock.Clock(hurried=os.getcwd() if plan.get("hurried") else ""))
     if not plan["ledger"]:
         triton_modules.install()
         threads(lambda: (devices.OnCpu(),))
