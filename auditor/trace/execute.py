@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from auditor.trace import constants, inside
-from auditor.trace.knobs import Knobs, arguments, knobs
+from auditor.trace.knobs import BATCHES, Knobs, arguments, knobs
 from auditor.trace.ledger import Reader, Record
 from auditor.trace.sandbox import Box, Channel, Limits, Mode, Mount, Outcome, python_command, run, site_packages
 from auditor.trace.world import World, build
 
 INSIDE = Path(inside.__file__).parent
 GB = 1 << 30
+ROOM = 4  # times the usual size of a batch
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Plan:
     claimed: bool = True  # the claimed run's settings; without them, the program's own defaults
     ranks: int = 1  # how many there seem to be
     constants: bool = False  # sizes that are built in are made small, too
+    roomy: bool = False  # several sequences for each share of a step, for programs that cut them up
     hurried: bool = False  # less is done than is wanted: fewer steps and tokens, no warm-up, a clock that goes fast
 
     def words(self) -> str:
@@ -41,6 +43,8 @@ class Plan:
             said.append(f"the first of {self.ranks} ranks")
         if self.constants:
             said.append("built-in sizes made small in a copy of the text")
+        if self.roomy:
+            said.append("larger batches")
         if self.hurried:
             said.append("fewer steps and tokens, no warm-up, a clock that goes on where a program waits for it")
         return ", ".join(said)
@@ -94,7 +98,7 @@ def trace(
         root.mkdir()
         plan = job.plan
         settings = job.claimed if plan.claimed else {k: v for k, v in job.claimed.items() if k == "VOCAB_SIZE"}
-        small = knobs(job.text, settings, plan.widths, plan.hurried)
+        small = knobs(job.text, settings, plan.widths, plan.hurried, ROOM * BATCHES if plan.roomy else BATCHES)
         words, options = arguments(job.text, job.arguments if plan.claimed else (), plan.hurried)
         world = build(root, job.text, job.claimed, job.seed, validation, plan.hurried)
         files = dict(job.files)

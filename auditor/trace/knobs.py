@@ -91,15 +91,19 @@ HURRIED: tuple[Rule, ...] = (
 )  # fmt: skip
 VALIDATIONS = re.compile(r"(?:NUM_|MAX_)?(?:VAL|EVAL)_(?:MAX_)?(?:TOKENS|BYTES)(?:_LIMIT|_MAX)?\Z")
 WIDTHS = re.compile(r"(?:MODEL_DIM|D_MODEL|N_EMBD|EMBED_DIM|HIDDEN_DIM|HIDDEN_SIZE|DIM)\Z")
+EMBEDDINGS = re.compile(r"(?:.*_)?EMBED(?:DING)?_DIM\Z")  # of the layers' width, unless it has one of its own
 ROTARY = re.compile(r"(?:PARTIAL_)?ROPE_DIMS?\Z|ROTARY_DIMS?\Z")
+SCHEDULES = re.compile(r".*SEQ(?:_?LENS?|UENCE)?_SCHEDULE\Z|.*SEQ_?LENS\Z")
 HEADS = re.compile(r"(?:NUM_HEADS|N_HEADS?|HEADS)\Z")
 QUIET = {"WANDB_MODE": "disabled", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def knobs(text: str, claimed: Mapping[str, str], widths: bool = True, hurried: bool = False) -> Knobs:
+def knobs(
+    text: str, claimed: Mapping[str, str], widths: bool = True, hurried: bool = False, batches: int = BATCHES
+) -> Knobs:
     """The small run's environment for a program's text. `claimed`: what the claimed run had, by variable.
 
-    `widths`: whether layers are made narrow, too. `hurried`: whether less is done than is wanted.
+    `widths`: whether layers are made narrow, too. `hurried`: whether less is done than is wanted. `batches`: tokens of a step.
     """
     found = dict(defaults(text))
     spelt = {name: spelled(value, found.get(name, ""), wants(text, name)) for name, value in claimed.items()}
@@ -107,22 +111,25 @@ def knobs(text: str, claimed: Mapping[str, str], widths: bool = True, hurried: b
     now = {name: claimed.get(name, value) for name, value in found.items()}
     environment = {n: v for n, v in claimed.items() if n not in QUIET}
     reduced: dict[str, str] = {}
-    for name, to in smaller(text, now, widths, hurried).items():
+    for name, to in (*smaller(text, now, widths, hurried, batches).items(), *schedules(text, claimed)):
         environment[name] = to
         reduced[name] = now[name]
     return Knobs({**environment, **QUIET}, reduced)
 
 
-def smaller(text: str, now: Mapping[str, str], widths: bool = True, hurried: bool = False) -> dict[str, str]:
+def smaller(
+    text: str, now: Mapping[str, str], widths: bool = True, hurried: bool = False, batches: int = BATCHES
+) -> dict[str, str]:
     """The settings that make a program small, by name. `now`: what they are without that."""
     heads = next((int(n) for name, v in now.items() if HEADS.match(name) and (n := number(v))), 8)
     turned = next((int(n) for name, v in now.items() if ROTARY.match(name) and (n := number(v))), 0)
     rules = (*HURRIED, *RULES) if hurried else RULES
+    wide = {was for name, v in now.items() if WIDTHS.match(name) and (was := number(v))}
     out: dict[str, str] = {}
     for name, value in now.items():
         was = number(value)
         to: float | None = None
-        if WIDTHS.match(name):
+        if WIDTHS.match(name) or (was in wide and EMBEDDINGS.match(name)):
             to = width(was, heads, turned) if widths else None
         elif VALIDATIONS.match(name):
             to = at_most(validation_tokens(text, hurried) // 1024 * 1024)(was)
@@ -130,9 +137,21 @@ def smaller(text: str, now: Mapping[str, str], widths: bool = True, hurried: boo
             to = next((rule(was) for pattern, rule in rules if pattern.match(name)), None)
             if to == 2 * VALIDATION and any(VALIDATIONS.match(n) for n in now):
                 to = VALIDATION  # a whole number of batches
+            to = batches if to == BATCHES and "BATCH" in name else to
         if to is not None and to != was:
             out[name] = str(int(to))
     return out
+
+
+def schedules(text: str, claimed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Lists of lengths that sequences have one after the other, such as "0:512,0.5:1024"."""
+    for name, _ in defaults(text):
+        if SCHEDULES.match(name):
+            written = re.search(rf"""[\"']{re.escape(name)}[\"']\s*,\s*([\"'])(.*?)\1""", text)
+            was = claimed.get(name) or (written[2] if written else "")
+            to = re.sub(r"(?<![\d.])\d{3,}(?![\d.])", lambda m: str(min(SEQUENCE, int(m[0]))), was)
+            if to != was:
+                yield name, to
 
 
 def width(was: float | None, heads: int, turned: int) -> float | None:
