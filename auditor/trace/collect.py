@@ -72,7 +72,7 @@ def read_trace(
     tell("running it small, sealed off")
     work, base = attempt(work)
     if words := base.plan.words():
-        tell(f"it needed another attempt: {words}")
+        tell(f"not as shipped: {words}")
     label = claimed_line(configuration(e, entry))
     found = Reading(base, entry, label)
     if found.headline is None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from auditor.trace.knobs import BATCHES, Knobs, arguments, knobs
 from auditor.trace.ledger import Reader, Record
 from auditor.trace.sandbox import Box, Channel, Limits, Mode, Mount, Outcome, python_command, run, site_packages
 from auditor.trace.world import World, build
+from auditor.unpack.parse import downgrade, parse
 
 INSIDE = Path(inside.__file__).parent
 GB = 1 << 30
@@ -32,6 +34,8 @@ class Plan:
     roomy: bool = False  # several sequences for each share of a step, for programs that cut them up
     hurried: bool = False  # less is done than is wanted: fewer steps and tokens, no warm-up, a clock that goes fast
 
+    older: bool = False  # the text is in a newer spelling than this Python reads, and was respelled for the run
+
     def words(self) -> str:
         """What is not as in the first attempt, "" for nothing."""
         said = []
@@ -47,6 +51,8 @@ class Plan:
             said.append("larger batches")
         if self.hurried:
             said.append("fewer steps and tokens, no warm-up, a clock that goes on where a program waits for it")
+        if self.older:
+            said.append("text respelled for an older Python")
         return ", ".join(said)
 
 
@@ -85,6 +91,16 @@ class Traced:
         return self.outcome.stderr.decode("utf-8", "replace")
 
 
+def spelled(*texts: str) -> dict[str, str]:
+    """Texts that this Python is too old for, in an older spelling, by the SHA-256 of what they are."""
+    out = {}
+    for text in dict.fromkeys(texts):
+        text = text.removeprefix("\ufeff")
+        if text and parse(text).rewritten:
+            out[hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()] = downgrade(text)
+    return out
+
+
 def trace(
     job: Job,
     *,
@@ -115,12 +131,14 @@ def trace(
             path.write_bytes(data)
         environment = {**small.environment, **world.environment}
         ranks = {"WORLD_SIZE": str(plan.ranks), "LOCAL_WORLD_SIZE": str(plan.ranks), "RANK": "0", "LOCAL_RANK": "0"}
+        older = spelled(job.text, *(d.decode("utf-8", "replace") for n, d in files.items() if n.endswith(".py")))
         orders = {
             "entry": job.entry,
             "arguments": list(words),
             "environment": {**environment, **ranks},
             "ranks": plan.ranks,
             "hurried": plan.hurried,
+            "older": older,
             "places": world.places,
             "ledger": job.ledger,
         }
@@ -138,4 +156,4 @@ def trace(
         )
         command = python_command(str(INSIDE / "boot.py"), str(Path(folder) / "plan.json"), packages=site_packages())
         outcome = run(box, command, mode=mode, tell=tell)
-    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan)
+    return Traced(outcome, tuple(reader.records), world, small, reader.problem, replace(plan, older=bool(older)))

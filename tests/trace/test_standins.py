@@ -1,5 +1,6 @@
 """What scripts expect of a GPU machine, and packages that they may do without."""
 
+import sys
 import textwrap
 
 import pytest
@@ -151,3 +152,13 @@ def test_switches_of_attention_and_a_copy_of_the_data() -> None:
     )
     assert run.outcome.ok, run.stderr
     assert run.stdout.splitlines() == ["False False", "(1, 2, 8, 4)", "(1, 2, 8, 4)", "True"]
+
+
+def test_text_in_a_newer_spelling_runs_from_a_wrapper_and_from_a_file() -> None:
+    newer = 'def f():\n    d = {"a": 1}\n    print(f"{d["a"]} {__name__}")\nf()\nif __name__ == "inner":\n    1 / 0\n'
+    wrapper = f'import helper\nexec({newer!r})\nspace = {{"__name__": "inner"}}\nexec(compile({newer!r}, "a.py", "exec"), space)\n'
+    files = {"train.py": wrapper.encode(), "helper.py": newer.encode()}
+    run = trace(Job("train.py", files, newer, wall_s=60.0))
+    assert run.stdout.splitlines() == ["1 helper", "1 __main__", "1 inner"]
+    assert "line 6" in run.stderr, "lines stay where they were"
+    assert run.plan.older == (sys.version_info < (3, 12))

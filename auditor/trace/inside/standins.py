@@ -30,6 +30,7 @@ from . import (
     packages,
     positions,
     programs,
+    spelling,
     tracer,
 )
 from .triton import modules as triton_modules
@@ -38,6 +39,7 @@ from .triton import modules as triton_modules
 @contextlib.contextmanager
 def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     torch.set_num_threads(plan.get("threads", 1))
+    spelling.install(plan.get("older", {}))
     ranks = int(plan.get("ranks", 1))
     cuda.install(ranks)
     compiler.install()
