@@ -50,7 +50,7 @@ class Plan:
         if self.roomy:
             said.append("larger batches")
         if self.hurried:
-            said.append("fewer steps and tokens, no warm-up, a clock that goes on where a program waits for it")
+            said.append("fewer steps, tokens and words, no warm-up, a clock that goes on where a program waits for it")
         if self.older:
             said.append("text respelled for an older Python")
         return ", ".join(said)

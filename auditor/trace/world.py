@@ -13,6 +13,8 @@ from auditor.trace.data import shards, vocabulary
 from auditor.trace.knobs import SEQUENCE, validation_tokens
 
 TRAIN = 60_000  # tokens
+HURRIED = 1024  # tokens of the vocabulary, for programs that read how many there are
+SIZE = re.compile(r"environ(?:\.get)?\s*[(\[]\s*[\"']VOCAB_SIZE[\"']|getenv\(\s*[\"']VOCAB_SIZE[\"']")
 SMALLEST = vocabulary.FIRST_WORD  # one of bytes alone
 
 
@@ -35,11 +37,15 @@ def build(
     validation: np.ndarray | None = None,
     hurried: bool = False,
 ) -> World:
-    """Lay the data out below `root`. `validation` replaces the made-up validation tokens, as probes do."""
-    if validation is None:
-        count = validation_tokens(text, hurried) + SEQUENCE
-        validation = shards.tokens(count, vocabulary_size(text, claimed), seed * 2 + 2)
+    """Lay the data out below `root`. `validation` replaces the made-up validation tokens, as probes do.
+
+    `hurried`: fewer tokens, of a smaller vocabulary.
+    """
     size = vocabulary_size(text, claimed)
+    if hurried and SIZE.search(text):
+        size = min(size, HURRIED)
+    if validation is None:
+        validation = shards.tokens(validation_tokens(text, hurried) + SEQUENCE, size, seed * 2 + 2)
     data = root / "data" / "datasets" / f"fineweb10B_sp{size}"
     tokenizers = root / "data" / "tokenizers"
     data.mkdir(parents=True, exist_ok=True)
