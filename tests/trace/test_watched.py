@@ -92,3 +92,19 @@ def test_scores_are_followed_through_what_is_done_to_them() -> None:
     assert scores[0].positions.tolist() == list(range(1, 257))
     a, b = run.stdout.split()[1:]
     assert abs(float(a) - float(b)) < 1e-5
+
+
+def test_tokens_that_a_file_is_read_into_are_known() -> None:
+    run = ran(
+        """
+        tokens = torch.empty(len(ids), dtype=torch.uint16)
+        with open(path, "rb", buffering=0) as f:
+            f.seek(1024)
+            f.readinto(tokens.numpy())
+        x, y = tokens[:-1].to(torch.int64), tokens[1:].to(torch.int64)
+        with torch.no_grad():
+            print(f"val_loss: {loss().item():.6f}")
+        """
+    )
+    scored = [r.positions for r in run.records if r.kind == "score" and r.positions is not None]
+    assert [p.tolist() for p in scored] == [list(range(1, 257))]

@@ -31,6 +31,7 @@ from .moves import (
 from .positions import Finder
 from .shadows import Shadows, flat, known
 
+WHOLE = (torch.uint16, torch.int16, torch.int32, torch.int64)
 MANY = 0  # in place of the numbers of scores that are written down together
 
 
@@ -44,6 +45,7 @@ class Tracer(TorchDispatchMode):
         self.version = 0
         self.pending: tuple[str, list[Any]] | None = None
         self.kinds: dict[int, tuple[str, str, Any]] = {}
+        self.awaited: dict[int, tuple[Any, int]] = {}
         self.backwards = 0
         self.opened: set[str] = set()  # operators of the script's own that are watched inside
 
@@ -429,6 +431,24 @@ class Tracer(TorchDispatchMode):
             return -1
         old = places[key]
         return int(old) if old.numel() == 1 else -1
+
+    def lent(self, t: Tensor) -> None:
+        """The memory of whole numbers is handed out as an array: a file may be read into it."""
+        if t.dtype in WHOLE and t.numel() > 64 and t.untyped_storage()._cdata not in self.shadows.of:
+            if len(self.awaited) >= 16:
+                del self.awaited[next(iter(self.awaited))]
+            self.awaited[t.untyped_storage()._cdata] = (_weak(t), 4)
+
+    def arrived(self, args: Any) -> None:
+        """Look at memory that was handed out, when it is used again: validation tokens may stand there now."""
+        for t in flat(args):
+            storage = t.untyped_storage()
+            ref, tries = self.awaited.pop(storage._cdata, (None, 0))
+            if ref is None or ref.expired():
+                continue
+            self.enter(torch.empty(0, dtype=t.dtype).set_(storage))  # type: ignore[call-overload]
+            if tries > 1 and storage._cdata not in self.shadows.of:
+                self.awaited[storage._cdata] = (ref, tries - 1)
 
     def enter(self, t: Tensor) -> None:
         """A tensor came in from outside: find the validation tokens in it."""
