@@ -6,7 +6,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from auditor.trace.data import vocabulary
 from auditor.trace.execute import Job, Traced, trace
+from auditor.trace.explain import BITS, NATS, explain
 
 START = """
 import numpy as np, torch, torch.nn.functional as F
@@ -108,3 +110,25 @@ def test_tokens_that_a_file_is_read_into_are_known() -> None:
     )
     scored = [r.positions for r in run.records if r.kind == "score" and r.positions is not None]
     assert [p.tolist() for p in scored] == [list(range(1, 257))]
+
+
+def test_a_mixture_made_of_plain_numbers() -> None:
+    run = ran(
+        """
+        import math
+        def mixed():
+            total = 0.0
+            p = torch.softmax(layer(embed(x)), -1).gather(1, y.unsqueeze(1)).squeeze(1)
+            q = p.tolist()
+            for j in range(0, 64):
+                m = 0.9 * float(p[j] if j % 2 else q[j]) + 0.1 / 1024
+                total += -math.log(max(m, 1e-30))
+            return total / 64, total / 64 / math.log(2.0)
+        with torch.no_grad():
+            print("val_loss: {:.8f} bits: {:.8f}".format(*mixed()))
+        """
+    )
+    numbers = [n for n in explain(run.records, vocabulary.bytes_at(run.world.validation, 1024)) if n.group]
+    assert [n.what for n in numbers] == [NATS, BITS]
+    assert numbers[0].group is not None
+    assert numbers[0].group.positions.tolist() == list(range(1, 65))

@@ -69,7 +69,7 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     entries.called_back(t)
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
     arrays.install(t.outside, ledger.mine)
-    floats.install(t.one)
+    floats.install(t.one, ledger.call)
     triton_modules.install(t)
     operators.install(lambda: (entries.Doors(t), t), t.opened)
     threads(lambda: (entries.Doors(t),))

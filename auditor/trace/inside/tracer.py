@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode, _pop_mode_temporarily
 
 from .book import Book
-from .floats import Number
+from .floats import Left, Number
 from .moves import (
     IGNORED,
     LOOKUPS,
@@ -245,7 +245,9 @@ class Tracer(TorchDispatchMode):
     def _left(self, t: Tensor, places: Tensor | None, bags: frozenset[int], value: Any) -> None:
         """A number leaves the tensors."""
         if places is not None and known(places) and t.is_floating_point():
-            self.one(float(value), int(places.reshape(-1)[0]), "item")
+            place = int(places.reshape(-1)[0])
+            self.one(float(value), place, "item")
+            Left.place, Left.call = place, self.book.within
         elif bags - {MANY}:
             self.book.write("left", of=sorted(bags - {MANY}), value=float(value), where=self.book.where())
 
