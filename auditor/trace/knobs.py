@@ -156,10 +156,13 @@ def schedules(text: str, claimed: Mapping[str, str]) -> Iterator[tuple[str, str]
 
 
 def width(was: float | None, heads: int, turned: int) -> float | None:
-    """A small width: wide enough for the part of each head that is turned, a multiple of three if it was one."""
+    """A small width: wide enough for the part of each head that is turned, a multiple of three if it was one.
+
+    What is cut in three and has few heads is as wide as three of the others: each third has whole heads.
+    """
     head = max(HEAD, -(-turned // 8) * 8)
     if was is not None and was % 3 == 0:
-        head = next((h for h in range(head, head + 24, 8) if h * heads % 3 == 0), head)
+        head = 3 * HEAD if heads <= 4 else next((h for h in range(head, head + 24, 8) if h * heads % 3 == 0), head)
     return head * heads if was is None or was > head * heads else None
 
 

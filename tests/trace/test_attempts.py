@@ -8,7 +8,7 @@ import pytest
 from auditor.trace.attempts import attempt, wanted
 from auditor.trace.constants import smaller
 from auditor.trace.execute import Job, Plan, Traced
-from auditor.trace.failures import NEWER, NO_NUMBER, failure
+from auditor.trace.failures import BROKEN, NETWORK, NEWER, NO_NUMBER, failure
 from auditor.trace.knobs import QUIET, Knobs, arguments, defaults, knobs
 from auditor.trace.ledger import Record
 from auditor.trace.sandbox import Limit, Mode, Outcome
@@ -176,3 +176,8 @@ def test_a_run_that_is_never_small_enough_does_less_and_then_an_eighth_of_it() -
         "WARMUP_STEPS": "0",
         "TTT_EPOCHS": "1",
     }
+
+
+def test_names_of_what_cannot_be_helped() -> None:
+    assert failure(run(stderr="NameError: name 'EMA' is not defined\n")).startswith(BROKEN)
+    assert failure(run(stderr="ConnectionError: Couldn't reach 'a/b' on the Hub: Max retries exceeded\n")) == NETWORK

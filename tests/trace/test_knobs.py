@@ -148,3 +148,7 @@ def test_room_for_several_sequences_in_each_share_of_a_step() -> None:
     text = 'a, b = os.environ.get("TRAIN_BATCH_TOKENS", 524288), os.environ.get("VAL_BATCH_SIZE", 524288)'
     assert knobs(text, {}, batches=4096).environment["TRAIN_BATCH_TOKENS"] == "4096"
     assert knobs(text, {}, batches=4096).environment["VAL_BATCH_SIZE"] == knobs(text, {}).environment["VAL_BATCH_SIZE"]
+
+
+def test_few_heads_that_are_cut_in_three_stay_whole() -> None:
+    assert knobs(TEXT, {"NUM_HEADS": "4", "MODEL_DIM": "528"}).environment["MODEL_DIM"] == str(3 * 16 * 4)
