@@ -148,6 +148,7 @@ class Reading:
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),
             timeline=timeline(run.records, self.group),
+            manner=run.plan.words(),
         )
 
     def early(self) -> list[Early]:

@@ -118,7 +118,7 @@ def test_widths_keep_what_they_are_divided_into() -> None:
         "env = os.environ.get; "
         'd = int(env("MODEL_DIM", 528)); h = int(env("NUM_HEADS", 4)); r = int(env("ROPE_DIMS", 24))'
     )
-    assert knobs(text, {}).environment["MODEL_DIM"] == "96"
+    assert knobs(text, {}).environment["MODEL_DIM"] == "192"
 
 
 def test_options_of_the_command_line() -> None:
