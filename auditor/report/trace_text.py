@@ -43,6 +43,8 @@ def lines(
     yield Text(
         f"  {t.entry}: run small in the sandbox ({t.sealed}) on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s"
     )
+    if t.manner:
+        yield Text(f"  how: {plain(t.manner)}")
     if t.failure:
         yield Text(f"  did not come to its end: {plain(t.failure)}", "yellow")
     numbers = [n for n in t.printed if n.what]

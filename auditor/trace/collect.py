@@ -72,7 +72,7 @@ def read_trace(
     tell("running it small, sealed off")
     work, base = attempt(work)
     if words := base.plan.words():
-        tell(f"it needed another attempt: {words}")
+        tell(f"not as shipped: {words}")
     label = claimed_line(configuration(e, entry))
     found = Reading(base, entry, label)
     if found.headline is None:
@@ -148,6 +148,7 @@ class Reading:
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),
             timeline=timeline(run.records, self.group),
+            manner=run.plan.words(),
         )
 
     def early(self) -> list[Early]:

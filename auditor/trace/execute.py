@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from auditor.trace import constants, inside
-from auditor.trace.knobs import Knobs, arguments, knobs
+from auditor.trace.knobs import BATCHES, Knobs, arguments, knobs
 from auditor.trace.ledger import Reader, Record
 from auditor.trace.sandbox import Box, Channel, Limits, Mode, Mount, Outcome, python_command, run, site_packages
 from auditor.trace.world import World, build
+from auditor.unpack.parse import downgrade, parse
 
 INSIDE = Path(inside.__file__).parent
 GB = 1 << 30
+ROOM = 4  # times the usual size of a batch
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,10 @@ class Plan:
     claimed: bool = True  # the claimed run's settings; without them, the program's own defaults
     ranks: int = 1  # how many there seem to be
     constants: bool = False  # sizes that are built in are made small, too
+    roomy: bool = False  # several sequences for each share of a step, for programs that cut them up
+    hurried: bool = False  # less is done than is wanted: fewer steps and tokens, no warm-up, a clock that goes fast
+
+    older: bool = False  # the text is in a newer spelling than this Python reads, and was respelled for the run
 
     def words(self) -> str:
         """What is not as in the first attempt, "" for nothing."""
@@ -40,6 +47,12 @@ class Plan:
             said.append(f"the first of {self.ranks} ranks")
         if self.constants:
             said.append("built-in sizes made small in a copy of the text")
+        if self.roomy:
+            said.append("larger batches")
+        if self.hurried:
+            said.append("fewer steps, tokens and words, no warm-up, a clock that goes on where a program waits for it")
+        if self.older:
+            said.append("text respelled for an older Python")
         return ", ".join(said)
 
 
@@ -79,6 +92,16 @@ class Traced:
         return self.outcome.stderr.decode("utf-8", "replace")
 
 
+def spelled(*texts: str) -> dict[str, str]:
+    """Texts that this Python is too old for, in an older spelling, by the SHA-256 of what they are."""
+    out = {}
+    for text in dict.fromkeys(texts):
+        text = text.removeprefix("\ufeff")
+        if text and parse(text).rewritten:
+            out[hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()] = downgrade(text)
+    return out
+
+
 def trace(
     job: Job,
     *,
@@ -99,9 +122,9 @@ def trace(
         root.mkdir()
         plan = job.plan
         settings = job.claimed if plan.claimed else {k: v for k, v in job.claimed.items() if k == "VOCAB_SIZE"}
-        small = knobs(job.text, settings, plan.widths)
-        words, options = arguments(job.text, job.arguments if plan.claimed else ())
-        world = build(root, job.text, job.claimed, job.seed, validation)
+        small = knobs(job.text, settings, plan.widths, plan.hurried, ROOM * BATCHES if plan.roomy else BATCHES)
+        words, options = arguments(job.text, job.arguments if plan.claimed else (), plan.hurried)
+        world = build(root, job.text, job.claimed, job.seed, validation, plan.hurried)
         files = dict(job.files)
         if plan.constants:
             text, changed = constants.smaller(job.text)
@@ -116,11 +139,14 @@ def trace(
             path.write_bytes(data)
         environment = {**small.environment, **world.environment}
         ranks = {"WORLD_SIZE": str(plan.ranks), "LOCAL_WORLD_SIZE": str(plan.ranks), "RANK": "0", "LOCAL_RANK": "0"}
+        older = spelled(job.text, *(d.decode("utf-8", "replace") for n, d in files.items() if n.endswith(".py")))
         orders = {
             "entry": job.entry,
             "arguments": list(words),
             "environment": {**environment, **ranks},
             "ranks": plan.ranks,
+            "hurried": plan.hurried,
+            "older": older,
             "places": world.places,
             "ledger": job.ledger,
             "branches": branches,
@@ -141,4 +167,5 @@ def trace(
         )
         command = python_command(str(INSIDE / "boot.py"), str(Path(folder) / "plan.json"), packages=site_packages())
         outcome = run(box, command, mode=mode, tell=tell)
+    plan = replace(plan, older=bool(older))
     return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan, reader.branches)

@@ -25,6 +25,7 @@ class Book:
         self.count = 0
         self.frames = 0
         self.step = ""  # columns of the expression in the innermost frame that `where` gave last
+        self.within = -1  # and the number of that frame's call
         self.steps: dict[tuple[CodeType, int], str] = {}
         self.few: tuple[Any, dict[str, Any], list[float], list[int]] | None = None
         self._mine: dict[CodeType, bool] = {}
@@ -96,10 +97,12 @@ class Book:
         while frame is not None:
             code = frame.f_code
             if self.mine(code):
+                call = self.call(frame)
                 if not out:
+                    self.within = call
                     self.step = self.steps.get((code, frame.f_lasti)) or self._step(code, frame.f_lasti)
                 name = code.co_filename.removeprefix(self.folder).lstrip("/")
-                out.append((name, frame.f_lineno, code.co_name, self._call(frame)))
+                out.append((name, frame.f_lineno, code.co_name, call))
             frame = frame.f_back
         return out
 
@@ -121,7 +124,7 @@ class Book:
         """Whether code is the program's: not the library's, not ours. Code of no file is `<string>` and the like."""
         return name.startswith((self.folder, "<")) and not name.startswith(("<frozen", "<__array"))
 
-    def _call(self, frame: FrameType) -> int:
+    def call(self, frame: FrameType) -> int:
         """A number for one call of a function: kept on the frame itself, so it ends with it."""
         mark = frame.f_trace
         if not isinstance(mark, _Mark):

@@ -79,6 +79,9 @@ class Doors(OnCpu):
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if self.tracer.awaited:
+            with _disable_current_modes():
+                self.tracer.arrived(args)
         if func in ADDS and len(args) > 1:
             floats.scored(args[1])
         if func in PURE and not (kwargs and "out" in kwargs) and not self.tracer.touched(args, kwargs):
@@ -95,6 +98,8 @@ class Doors(OnCpu):
         if func in LEAVES:
             with _disable_current_modes():
                 places = self._out(args[0])
+                if func is not Tensor.tolist:
+                    self.tracer.lent(args[0])
             out = super().__torch_function__(func, types, args, kwargs)
             if places is None:
                 return out

@@ -33,6 +33,7 @@ from . import (
     positions,
     programs,
     reach,
+    spelling,
     tracer,
 )
 from .triton import modules as triton_modules
@@ -41,6 +42,7 @@ from .triton import modules as triton_modules
 @contextlib.contextmanager
 def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     torch.set_num_threads(plan.get("threads", 1))
+    spelling.install(plan.get("older", {}))
     ranks = int(plan.get("ranks", 1))
     cuda.install(ranks)
     compiler.install()
@@ -54,7 +56,7 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     kept = files.Files(plan["places"], away.reading)
     elsewhere.install(away)
     files.install(kept)
-    clock.install(clock.Clock())
+    clock.install(clock.Clock(hurried=os.getcwd() if plan.get("hurried") else ""))
     if not plan["ledger"]:
         triton_modules.install()
         threads(lambda: (devices.OnCpu(),))
@@ -77,7 +79,7 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     entries.called_back(t)
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
     arrays.install(t.outside, ledger.mine)
-    floats.install(t.one)
+    floats.install(t.one, ledger.call)
     triton_modules.install(t)
     operators.install(lambda: (entries.Doors(t), t), t.opened)
     threads(lambda: (entries.Doors(t),))

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode, _pop_mode_temporarily
 
 from .book import Book
-from .floats import Number
+from .floats import Left, Number
 from .frozen import Frozen
 from .moves import (
     IGNORED,
@@ -33,6 +33,7 @@ from .positions import Finder
 from .reach import Reach
 from .shadows import Shadows, flat, known
 
+WHOLE = (torch.uint16, torch.int16, torch.int32, torch.int64)
 MANY = 0  # in place of the numbers of scores that are written down together
 
 
@@ -48,6 +49,7 @@ class Tracer(TorchDispatchMode):
         self.version = 0
         self.pending: tuple[str, list[Any]] | None = None
         self.kinds: dict[int, tuple[str, str, Any]] = {}
+        self.awaited: dict[int, tuple[Any, int]] = {}
         self.backwards = 0
         self.opened: set[str] = set()  # operators of the script's own that are watched inside
 
@@ -267,7 +269,9 @@ class Tracer(TorchDispatchMode):
     def _left(self, t: Tensor, places: Tensor | None, bags: frozenset[int], value: Any) -> None:
         """A number leaves the tensors."""
         if places is not None and known(places) and t.is_floating_point():
-            self.one(float(value), int(places.reshape(-1)[0]), "item")
+            place = int(places.reshape(-1)[0])
+            self.one(float(value), place, "item")
+            Left.place, Left.call = place, self.book.within
         elif bags - {MANY}:
             self.book.write("left", of=sorted(bags - {MANY}), value=float(value), where=self.book.where())
 
@@ -474,6 +478,24 @@ class Tracer(TorchDispatchMode):
             return -1
         old = places[key]
         return int(old) if old.numel() == 1 else -1
+
+    def lent(self, t: Tensor) -> None:
+        """The memory of whole numbers is handed out as an array: a file may be read into it."""
+        if t.dtype in WHOLE and t.numel() > 64 and t.untyped_storage()._cdata not in self.shadows.of:
+            if len(self.awaited) >= 16:
+                del self.awaited[next(iter(self.awaited))]
+            self.awaited[t.untyped_storage()._cdata] = (_weak(t), 4)
+
+    def arrived(self, args: Any) -> None:
+        """Look at memory that was handed out, when it is used again: validation tokens may stand there now."""
+        for t in flat(args):
+            storage = t.untyped_storage()
+            ref, tries = self.awaited.pop(storage._cdata, (None, 0))
+            if ref is None or ref.expired():
+                continue
+            self.enter(torch.empty(0, dtype=t.dtype).set_(storage))  # type: ignore[call-overload]
+            if tries > 1 and storage._cdata not in self.shadows.of:
+                self.awaited[storage._cdata] = (ref, tries - 1)
 
     def enter(self, t: Tensor) -> None:
         """A tensor came in from outside: find the validation tokens in it."""
