@@ -121,7 +121,7 @@ class Trace:
 
     `printed` are the numbers it printed, in order; `headline` is the index of the one that stands for the claim,
     -1 if none was explained. `again` counts positions that stand in it more than once. `timeline` is the book in
-    at most 2,000 stretches.
+    at most 2,000 stretches. `device` is "cuda" where a real GPU did the work.
     """
 
     entry: str
@@ -137,6 +137,7 @@ class Trace:
     again: int = 0
     probes: tuple[Probe, ...] = ()
     timeline: tuple[Stretch, ...] = ()
+    device: str = "cpu"
 
     @property
     def explained(self) -> bool:

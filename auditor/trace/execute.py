@@ -18,6 +18,7 @@ from auditor.trace.world import World, build
 
 INSIDE = Path(inside.__file__).parent
 GB = 1 << 30
+MEMORY = {"cpu": 6 * GB, "cuda": 16 * GB}  # the libraries of a GPU take some for themselves
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Job:
     wall_s: float = 60.0
     ledger: bool = True
     plan: Plan = Plan()
+    device: str = "cpu"  # or "cuda": a real GPU of this machine
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Traced:
     knobs: Knobs
     problem: str = ""
     plan: Plan = Plan()
+    device: str = "cpu"
 
     @property
     def stdout(self) -> str:
@@ -113,6 +116,7 @@ def trace(
             "arguments": list(words),
             "environment": {**environment, **ranks},
             "ranks": plan.ranks,
+            "device": job.device,
             "places": world.places,
             "ledger": job.ledger,
         }
@@ -126,8 +130,9 @@ def trace(
             read_only=(Mount(INSIDE), Mount(Path(folder) / "plan.json")),
             work=root,
             channels=(Channel("ledger", take=take),),
-            limits=Limits(wall_s=job.wall_s, cpu_s=job.wall_s * 2, memory_bytes=6 * GB),
+            limits=Limits(wall_s=job.wall_s, cpu_s=job.wall_s * 2, memory_bytes=MEMORY[job.device]),
+            devices=("cuda",) if job.device == "cuda" else (),
         )
         command = python_command(str(INSIDE / "boot.py"), str(Path(folder) / "plan.json"), packages=site_packages())
         outcome = run(box, command, mode=mode, tell=tell)
-    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan)
+    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan, job.device)

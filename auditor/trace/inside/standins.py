@@ -25,6 +25,7 @@ from . import (
     entries,
     files,
     floats,
+    gpu,
     groups,
     operators,
     packages,
@@ -39,10 +40,11 @@ from .triton import modules as triton_modules
 def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     torch.set_num_threads(plan.get("threads", 1))
     ranks = int(plan.get("ranks", 1))
-    cuda.install(ranks)
+    devices.OnCpu.real = real = plan.get("device") == "cuda"
+    (gpu if real else cuda).install(ranks)
     compiler.install()
     groups.install(ranks)
-    attention.install()
+    attention.install(real)
     packages.install()
     programs.install()
     absent.install()
