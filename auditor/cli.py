@@ -161,6 +161,9 @@ def trace(
     folder: Folder = None,
     wall: Annotated[float, typer.Option("--wall", help="The most that one run may take, in seconds.")] = 120.0,
     device: Devices = Device.CPU,
+    ranks: Annotated[
+        int, typer.Option("--ranks", help="Run it as so many processes that exchange what they have.", min=1, max=8)
+    ] = 1,
     no_probes: Annotated[bool, typer.Option("--no-probes", help="Run once; do not compare with other runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     page: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline here.")] = None,
@@ -185,6 +188,8 @@ def trace(
     from auditor.trace.ready import missing
 
     between = interval(positions)
+    if ranks > 1 and device is Device.CUDA:
+        raise UsageError("--ranks with --device cuda is not possible: each rank would need a GPU of its own")
     if why := missing(device.value):
         raise UsageError(why)
     from auditor.report import trace_html
@@ -193,7 +198,9 @@ def trace(
 
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=None, folder=folder)
     with waiting("tracing") as tell:
-        traces = list(trace_target(target, wall_s=wall, probing=not no_probes, device=device.value, tell=tell))
+        traces = list(
+            trace_target(target, wall_s=wall, probing=not no_probes, device=device.value, ranks=ranks, tell=tell)
+        )
     if page:
         write(page, trace_html.page(traces, between))
     if drawing:

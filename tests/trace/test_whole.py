@@ -96,7 +96,7 @@ def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
 
 
-def traced(text: str, *, probing: bool = True, device: str = "cpu") -> Trace:
+def traced(text: str, *, probing: bool = True, device: str = "cpu", ranks: int = 1) -> Trace:
     if reason := missing(device):
         pytest.skip(reason)
     s = submission({"train_gpt.py": text, "README.md": "# Run\\n"})
@@ -108,6 +108,7 @@ def traced(text: str, *, probing: bool = True, device: str = "cpu") -> Trace:
         wall_s=120,
         probing=probing,
         device=device,
+        ranks=ranks,
     )
     assert t is not None
     return t

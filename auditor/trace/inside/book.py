@@ -9,6 +9,7 @@ import json
 import os
 import select
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -27,6 +28,7 @@ class Book:
         self.steps: dict[tuple[CodeType, int], str] = {}
         self.few: tuple[Any, dict[str, Any], list[float], list[int]] | None = None
         self._mine: dict[CodeType, bool] = {}
+        self.stamp: Callable[[], dict[str, Any]] = dict  # what else a record says: of several ranks, its time
 
     def score_one(self, value: float, place: int, **fields: Any) -> None:
         """A score of one token: those that follow each other on one line become one record."""
@@ -50,6 +52,7 @@ class Book:
             fields.setdefault("step", self.step)
         self.flush()
         self.count += 1
+        fields |= self.stamp()
         fields["n"], fields["kind"] = self.count, kind
         if arrays:
             fields["arrays"] = [(name, a.dtype.str, int(a.size)) for name, a in arrays.items()]

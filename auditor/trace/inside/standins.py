@@ -18,6 +18,7 @@ from . import (
     attention,
     book,
     clock,
+    collectives,
     compiler,
     cuda,
     devices,
@@ -31,19 +32,28 @@ from . import (
     packages,
     positions,
     programs,
+    ranks,
     tracer,
 )
 from .triton import modules as triton_modules
 
 
 @contextlib.contextmanager
-def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
+def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
     torch.set_num_threads(plan.get("threads", 1))
-    ranks = int(plan.get("ranks", 1))
+    processes = len(descriptors)
+    exchange = ranks.split(processes) if processes > 1 else None  # from here on, this is one of them
+    me = exchange.rank if exchange else 0
+    gpus = processes if exchange else int(plan.get("ranks", 1))
     devices.OnCpu.real = real = plan.get("device") == "cuda"
-    (gpu if real else cuda).install(ranks)
+    (gpu if real else cuda).install(gpus)
     compiler.install()
-    groups.install(ranks)
+    groups.install(gpus)
+    between = collectives.install(exchange) if exchange else None
+    if exchange:
+        os.environ["RANK"] = os.environ["LOCAL_RANK"] = str(me)
+        for other in {*descriptors} - {descriptors[me]}:
+            os.close(other)
     attention.install(real)
     packages.install()
     programs.install()
@@ -53,7 +63,10 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     kept = files.Files(plan["places"], away.reading)
     elsewhere.install(away)
     files.install(kept)
-    clock.install(clock.Clock())
+    watch = clock.Clock()
+    clock.install(watch)
+    if exchange:
+        exchange.clock = watch
     if not plan["ledger"]:
         triton_modules.install()
         threads(lambda: (devices.OnCpu(),))
@@ -61,9 +74,11 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
         with devices.OnCpu():
             yield
         return
-    ledger = book.Book(descriptor, os.getcwd())
+    ledger = book.Book(descriptors[me], os.getcwd())
     finder = positions.Finder(np.fromfile(plan["places"]["validation"], dtype="<u2", offset=1024))
     t = tracer.Tracer(ledger, finder)
+    if exchange and between:
+        ledger.stamp, between.shadows, exchange.before = exchange.stamp, t.shadows, t.settle
     entries.printed(ledger)
     entries.opened(t)
     entries.called_back(t)

@@ -489,6 +489,11 @@ class Tracer(TorchDispatchMode):
             self.version += 1
             self.book.write("update", name=name, version=self.version, where=where)
 
+    def settle(self) -> None:
+        """Nothing waits to be written down."""
+        self.flush()
+        self.book.flush()
+
     def backward(self, t: Tensor) -> None:
         bags = self._bags([t])
         places = self.shadows.get(t)
