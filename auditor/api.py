@@ -36,12 +36,13 @@ def audit(
     keep_evidence: bool = False,
     repo: Repo | None = None,
     run: bool = False,
+    device: str = "cpu",
     tell: Tell = silent,
 ) -> Iterator[Audit]:
     """One audit for each record folder that the target names.
 
     `law` is "latest", a date, or "own" for the edition in force when the submission was made. With `run` the
-    submission's program is run small in the sandbox, which needs torch.
+    submission's program is run small in the sandbox, which needs torch; `device` "cuda" lets it use a GPU.
     Raises AuditorError (with an exit code) when the target cannot be resolved; nothing else.
     """
     if law != "own":
@@ -49,7 +50,14 @@ def audit(
     tell("finding the files")
     for submission in resolve(target, repo=repo):
         yield audit_submission(
-            submission, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence, run=run, tell=tell
+            submission,
+            law=law,
+            only=only,
+            waivers=waivers,
+            keep_evidence=keep_evidence,
+            run=run,
+            device=device,
+            tell=tell,
         )
 
 
@@ -61,11 +69,12 @@ def audit_submission(
     waivers: tuple[Waiver, ...] = (),
     keep_evidence: bool = False,
     run: bool = False,
+    device: str = "cpu",
     tell: Tell = silent,
 ) -> Audit:
     """Gather the evidence of one resolved submission and judge it; `tell` hears what is being done."""
     name = submission.package.folder.rstrip("/").rsplit("/", 1)[-1]
-    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"), run=run)
+    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"), run=run, device=device)
     tell(f"{name}: asking the rules")
     return judge_evidence(evidence, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
 

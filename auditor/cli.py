@@ -44,6 +44,11 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
+class Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class FailOn(StrEnum):
     FATAL = "fatal"
     ELIGIBILITY = "eligibility"
@@ -71,6 +76,7 @@ WaiverFile = Annotated[
     Path | None, typer.Option("--waivers", help="A maintainer's waiver file (TOML).", metavar="FILE")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what passed and what could not be decided, too.")]
+Devices = Annotated[Device, typer.Option("--device", help="What a run computes on: stand-ins, or this machine's GPU.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")]
 
 
@@ -95,6 +101,7 @@ def audit(
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Also run it, small and sealed off (needs torch), or only read it.")
     ] = False,
+    device: Devices = Device.CPU,
     keep_evidence: Annotated[
         bool, typer.Option("--keep-evidence", help="Put the evidence into the JSON, so that it can be judged again.")
     ] = False,
@@ -124,11 +131,20 @@ def audit(
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=base, folder=folder)
     keep = keep_evidence or format is Format.HTML
     rules_asked, let_pass = rule_names(only), load_waivers(waivers)
-    if run and (why := missing()):
+    if run and (why := missing(device.value)):
         raise UsageError(why)
     with waiting("auditing") as tell:
         audits = list(
-            api.audit(target, law=edition, only=rules_asked, waivers=let_pass, keep_evidence=keep, run=run, tell=tell)
+            api.audit(
+                target,
+                law=edition,
+                only=rules_asked,
+                waivers=let_pass,
+                keep_evidence=keep,
+                run=run,
+                device=device.value,
+                tell=tell,
+            )
         )
     report(audits, format, output, verbose=verbose, dispute_url=dispute_url, keep_evidence=keep_evidence)
     raise typer.Exit(exit_code(audits, fail_on.value, always_zero=exit_zero or format is Format.SARIF))
@@ -144,6 +160,10 @@ def trace(
     ref: Ref = None,
     folder: Folder = None,
     wall: Annotated[float, typer.Option("--wall", help="The most that one run may take, in seconds.")] = 120.0,
+    device: Devices = Device.CPU,
+    ranks: Annotated[
+        int, typer.Option("--ranks", help="Run it as so many processes that exchange what they have.", min=1, max=8)
+    ] = 1,
     no_probes: Annotated[bool, typer.Option("--no-probes", help="Run once; do not compare with other runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     page: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline here.")] = None,
@@ -168,7 +188,9 @@ def trace(
     from auditor.trace.ready import missing
 
     between = interval(positions)
-    if why := missing():
+    if ranks > 1 and device is Device.CUDA:
+        raise UsageError("--ranks with --device cuda is not possible: each rank would need a GPU of its own")
+    if why := missing(device.value):
         raise UsageError(why)
     from auditor.report import trace_html
     from auditor.report.trace_text import trace_json, trace_text
@@ -176,7 +198,9 @@ def trace(
 
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=None, folder=folder)
     with waiting("tracing") as tell:
-        traces = list(trace_target(target, wall_s=wall, probing=not no_probes, tell=tell))
+        traces = list(
+            trace_target(target, wall_s=wall, probing=not no_probes, device=device.value, ranks=ranks, tell=tell)
+        )
     if page:
         write(page, trace_html.page(traces, between))
     if drawing:

@@ -36,7 +36,7 @@ def silent(doing: str) -> None:
     """Nobody listens."""
 
 
-def gather(submission: Submission, tell: Tell = silent, *, run: bool = False) -> Evidence:
+def gather(submission: Submission, tell: Tell = silent, *, run: bool = False, device: str = "cpu") -> Evidence:
     """All evidence about a submission; with `run` its program is run, too. `tell` hears of each stage as it begins."""
     gaps: list[Gap] = list(submission.gaps)
     done = ["package"]
@@ -73,7 +73,7 @@ def gather(submission: Submission, tell: Tell = silent, *, run: bool = False) ->
         from auditor.trace.collect import read_trace
 
         nothing: Trace | None = None
-        trace = stage("trace", lambda: read_trace(evidence, submission, tell), nothing)
+        trace = stage("trace", lambda: read_trace(evidence, submission, tell, device=device), nothing)
         evidence = replace(evidence, trace=trace)
         unseen = why_undecided(trace)
         if unseen and "trace" in done:

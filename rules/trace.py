@@ -122,6 +122,7 @@ class Trace:
     `printed` are the numbers it printed, in order; `headline` is the index of the one that stands for the claim,
     -1 if none was explained. `again` counts positions that stand in it more than once. `timeline` is the book in
     at most 2,000 stretches. `manner` says in words what was not as in a first, plain attempt: "" for nothing.
+    `device` is "cuda" where a real GPU did the work, `ranks` the number of processes.
     """
 
     entry: str
@@ -138,6 +139,8 @@ class Trace:
     probes: tuple[Probe, ...] = ()
     timeline: tuple[Stretch, ...] = ()
     manner: str = ""
+    device: str = "cpu"
+    ranks: int = 1
 
     @property
     def explained(self) -> bool:

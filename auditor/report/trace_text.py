@@ -41,7 +41,7 @@ def lines(
         yield Text("  no program that can be run")
         return
     yield Text(
-        f"  {t.entry}: run small in the sandbox ({t.sealed}) on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s"
+        f"  {t.entry}: run small in the sandbox ({t.sealed}){' with a GPU' if t.device == 'cuda' else ''}{f' as {t.ranks} ranks' if t.ranks > 1 else ''} on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s"
     )
     if t.manner:
         yield Text(f"  how: {plain(t.manner)}")

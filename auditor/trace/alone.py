@@ -14,7 +14,7 @@ from rules.trace import Trace
 
 
 def trace_target(
-    target: Target, *, wall_s: float, probing: bool, tell: Callable[[str], None]
+    target: Target, *, wall_s: float, probing: bool, device: str = "cpu", ranks: int = 1, tell: Callable[[str], None]
 ) -> Iterator[tuple[str, Trace | None]]:
     """(folder, trace) of each; None for a folder without a program that can be run."""
     for submission in resolve(target):
@@ -23,4 +23,4 @@ def trace_target(
         scripts, mentions, _ = read_scripts(submission)
         claims, _ = read_claims(submission)
         evidence = Evidence(replace(submission.package, scripts=scripts, mentions=mentions), claims)
-        yield folder, read_trace(evidence, submission, tell, wall_s=wall_s, probing=probing)
+        yield folder, read_trace(evidence, submission, tell, wall_s=wall_s, probing=probing, device=device, ranks=ranks)

@@ -30,7 +30,7 @@ MOST_FILE = 16_000_000  # bytes of one file that a run is given
 Tell = Callable[[str], None]
 
 
-def job(e: Evidence, submission: Submission, entry: Script, wall_s: float) -> Job:
+def job(e: Evidence, submission: Submission, entry: Script, wall_s: float, device: str = "cpu", ranks: int = 1) -> Job:
     """What to run for a folder: its own files, under the claimed run's settings."""
     config = configuration(e, entry)
     folder = posixpath.dirname(entry.path)
@@ -49,6 +49,8 @@ def job(e: Evidence, submission: Submission, entry: Script, wall_s: float) -> Jo
         claimed=claimed(config, entry.text),
         arguments=config.arguments,
         wall_s=wall_s,
+        device=device,
+        ranks=ranks,
     )
 
 
@@ -62,13 +64,20 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
 
 
 def read_trace(
-    e: Evidence, submission: Submission, tell: Tell, *, wall_s: float = 120.0, probing: bool = True
+    e: Evidence,
+    submission: Submission,
+    tell: Tell,
+    *,
+    wall_s: float = 120.0,
+    probing: bool = True,
+    device: str = "cpu",
+    ranks: int = 1,
 ) -> Trace | None:
     """Run and probe; None when the folder holds no script that can be run."""
     entry = e.package.entry
     if entry is None or not entry.text or entry.syntax_error:
         return None
-    work = job(e, submission, entry, wall_s)
+    work = job(e, submission, entry, wall_s, device, ranks)
     tell("running it small, sealed off")
     work, base = attempt(work)
     if words := base.plan.words():
@@ -137,6 +146,8 @@ class Reading:
         return Trace(
             entry=self.entry.path,
             sealed=run.outcome.mode.value,
+            device=run.device,
+            ranks=run.ranks,
             ended=run.outcome.words(),
             failure=run.problem or ("" if run.outcome.ok and self.numbers else failure(run)),
             seconds=run.outcome.wall_s,

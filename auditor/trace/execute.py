@@ -13,7 +13,8 @@ import numpy as np
 
 from auditor.trace import constants, inside
 from auditor.trace.knobs import BATCHES, Knobs, arguments, knobs
-from auditor.trace.ledger import Reader, Record
+from auditor.trace.ledger import BadLedger, Reader, Record
+from auditor.trace.ranks import merged
 from auditor.trace.sandbox import Box, Channel, Limits, Mode, Mount, Outcome, python_command, run, site_packages
 from auditor.trace.world import World, build
 from auditor.unpack.parse import downgrade, parse
@@ -21,6 +22,7 @@ from auditor.unpack.parse import downgrade, parse
 INSIDE = Path(inside.__file__).parent
 GB = 1 << 30
 ROOM = 4  # times the usual size of a batch
+MEMORY = {"cpu": 6 * GB, "cuda": 16 * GB}  # the libraries of a GPU take some for themselves
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Job:
     wall_s: float = 60.0
     ledger: bool = True
     plan: Plan = Plan()
+    device: str = "cpu"  # or "cuda": a real GPU of this machine
+    ranks: int = 1  # that there really are, each a process; the plan's ranks only seem to be there
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class Traced:
     problem: str = ""
     plan: Plan = Plan()
     branches: Mapping[int, Sequence[Record]] = field(default_factory=dict)  # their scores, by question
+    device: str = "cpu"
+    ranks: int = 1
 
     @property
     def stdout(self) -> str:
@@ -138,8 +144,9 @@ def trace(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         environment = {**small.environment, **world.environment}
-        ranks = {"WORLD_SIZE": str(plan.ranks), "LOCAL_WORLD_SIZE": str(plan.ranks), "RANK": "0", "LOCAL_RANK": "0"}
         older = spelled(job.text, *(d.decode("utf-8", "replace") for n, d in files.items() if n.endswith(".py")))
+        size = str(job.ranks if job.ranks > 1 else plan.ranks)
+        ranks = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "RANK": "0", "LOCAL_RANK": "0"}
         orders = {
             "entry": job.entry,
             "arguments": list(words),
@@ -147,25 +154,31 @@ def trace(
             "ranks": plan.ranks,
             "hurried": plan.hurried,
             "older": older,
+            "processes": job.ranks,
+            "device": job.device,
             "places": world.places,
             "ledger": job.ledger,
             "branches": branches,
             "frozen": frozen,
-            "reach": reach,
+            "reach": reach and job.device == "cpu",
         }
         (Path(folder) / "plan.json").write_text(json.dumps(orders))
-        reader = Reader()
-
-        def take(piece: bytes) -> None:
-            reader.take(piece)
-
+        readers = [Reader() for _ in range(job.ranks)]
         box = Box(
             read_only=(Mount(INSIDE), Mount(Path(folder) / "plan.json")),
             work=root,
-            channels=(Channel("ledger", take=take),),
-            limits=Limits(wall_s=job.wall_s, cpu_s=job.wall_s * 2, memory_bytes=6 * GB),
+            channels=tuple(Channel(f"ledger{rank or ''}", take=r.take) for rank, r in enumerate(readers)),
+            limits=Limits(
+                wall_s=job.wall_s, cpu_s=job.wall_s * 2 * job.ranks, memory_bytes=MEMORY[job.device] * job.ranks
+            ),
+            devices=("cuda",) if job.device == "cuda" else (),
         )
         command = python_command(str(INSIDE / "boot.py"), str(Path(folder) / "plan.json"), packages=site_packages())
         outcome = run(box, command, mode=mode, tell=tell)
     plan = replace(plan, older=bool(older))
-    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan, reader.branches)
+    problem = next((r.problem for r in readers if r.problem), "")
+    try:
+        records = merged([r.records for r in readers])
+    except BadLedger as e:
+        records, problem = (), str(e)
+    return Traced(outcome, records, world, small, problem, plan, readers[0].branches, job.device, job.ranks)

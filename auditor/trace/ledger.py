@@ -33,6 +33,8 @@ class Record:
     left      of, value: a number made of these scores left the tensors
     print     text
     feed      positions of the tokens that go into the network
+
+    With several ranks each record has its `rank`, and their books are one (ranks.py).
     """
 
     n: int
@@ -44,6 +46,10 @@ class Record:
 
     def __getitem__(self, key: str) -> Any:
         return self.fields.get(key)
+
+    @property
+    def rank(self) -> int:
+        return int(self.fields.get("rank", 0))
 
     @property
     def line(self) -> int:
@@ -80,6 +86,7 @@ class Reader:
             said = json.loads(self.rest[:end])
             if not isinstance(said, dict):
                 raise BadLedger("no record")
+            said.pop("rank", None)  # whose book this is, is not for the book to say
             sizes = [(str(n), _kind(n, k), _count(c)) for n, k, c in said.pop("arrays", ())]
             need = sum(k.itemsize * c for _, k, c in sizes)
             if len(self.rest) < end + 1 + need:

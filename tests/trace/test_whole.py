@@ -96,13 +96,19 @@ def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
 
 
-def traced(text: str, *, probing: bool = True) -> Trace:
-    if reason := missing():
+def traced(text: str, *, probing: bool = True, device: str = "cpu", ranks: int = 1) -> Trace:
+    if reason := missing(device):
         pytest.skip(reason)
     s = submission({"train_gpt.py": text, "README.md": "# Run\\n"})
     scripts, _, _ = read_scripts(s)
     t = read_trace(
-        Evidence(replace(s.package, scripts=scripts), Claims()), s, lambda _: None, wall_s=120, probing=probing
+        Evidence(replace(s.package, scripts=scripts), Claims()),
+        s,
+        lambda _: None,
+        wall_s=120,
+        probing=probing,
+        device=device,
+        ranks=ranks,
     )
     assert t is not None
     return t
@@ -113,9 +119,11 @@ def line(text: str, part: str) -> int:
     return max(i for i, x in enumerate(text.split("\n"), 1) if part in x)
 
 
-def test_a_program_that_scores_first_is_explained_and_clean() -> None:
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_program_that_scores_first_is_explained_and_clean(device: str) -> None:
     text = program(SCORE, ADAPT)
-    t = traced(text)
+    t = traced(text, device=device)
+    assert t.device == device
     assert t.failure == ""
     head = t.printed[t.headline]
     assert head.what == "bits per byte"
@@ -144,9 +152,10 @@ def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -
     assert len(set(lines)) == 6
 
 
-def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks() -> None:
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks(device: str) -> None:
     text = program(ADAPT, SCORE)
-    t = traced(text)
+    t = traced(text, device=device)
     assert t.failure == ""
     assert t.printed[t.headline].what == "bits per byte"
     [e] = t.early

@@ -34,6 +34,7 @@ class Book:
         self.until = 0
         self.kept: list[bytes] = []  # the scores of a branch: all of them are given away, or none
         self.end: Callable[[], object] = lambda: None
+        self.stamp: Callable[[], dict[str, Any]] = dict  # what else a record says: of several ranks, its time
 
     def branch(self, descriptor: int, question: int, until: int, end: Callable[[], object]) -> None:
         """From here on the book of a branch: scores alone go to `descriptor`, and after record `until` it ends."""
@@ -62,6 +63,7 @@ class Book:
             fields.setdefault("step", self.step)
         self.flush()
         self.count += 1
+        fields |= self.stamp()
         fields["n"], fields["kind"] = self.count, kind
         if self.question >= 0:
             fields["q"] = self.question

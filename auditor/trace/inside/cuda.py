@@ -204,13 +204,17 @@ def install(gpus: int = 1) -> None:
     torch.autocast = Autocast
     torch.amp.autocast = Autocast
     torch.amp.autocast_mode.autocast = Autocast
+    infer()
+    torch.version.cuda = "12.8"
+    _attention()
+    _device_arguments()
+
+
+def infer() -> None:
     torch.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.autograd.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.autograd.grad_mode.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.is_inference_mode_enabled = lambda: InferenceMode.on > 0
-    torch.version.cuda = "12.8"
-    _attention()
-    _device_arguments()
 
 
 def _attention() -> None:

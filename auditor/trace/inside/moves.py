@@ -91,7 +91,7 @@ def moved(name: str, func: Any, args: Any, kwargs: Any, by: Mapping[int, Tensor 
     def shade(x: Any) -> Any:
         if isinstance(x, Tensor):
             s = by.get(id(x))
-            return s if s is not None else torch.full(x.shape, -1, dtype=torch.int64)
+            return s if s is not None else torch.full(x.shape, -1, dtype=torch.int64, device=x.device)
         if isinstance(x, (list, tuple)):
             return [shade(y) for y in x]
         return x

@@ -31,7 +31,7 @@ from .moves import (
 )
 from .positions import Finder
 from .reach import Reach
-from .shadows import Shadows, flat, known
+from .shadows import Shadows, beside, flat, known
 
 WHOLE = (torch.uint16, torch.int16, torch.int32, torch.int64)
 MANY = 0  # in place of the numbers of scores that are written down together
@@ -165,6 +165,14 @@ class Tracer(TorchDispatchMode):
             return False
         return bool(self._bags(list(tensors))) or any(t.untyped_storage()._cdata in self.shadows.of for t in tensors)
 
+    def lent(self, tensor: Tensor, copy: Tensor) -> None:
+        """A kernel works on a copy of what it was given, or has done so: what is known of the first holds for the other."""
+        places, bags = self.shadows.get(tensor), self._bags([tensor])
+        if places is not None:
+            self.shadows.put(copy, places)
+        if bags:
+            self._bag(copy, bags)
+
     def wrote(self, tensor: Tensor) -> None:
         if tensor.untyped_storage()._cdata in self.parameters and self.pending is None:
             self.pending = ("kernel", self.book.where())
@@ -175,7 +183,7 @@ class Tracer(TorchDispatchMode):
         if what == "mutation":
             self._mutated(name, args, kwargs, tensors)
             return
-        shadows = [self.shadows.get(t) for t in tensors] if self.shadows.of else []
+        shadows = [beside(self.shadows.get(t), out) for t in tensors] if self.shadows.of else []
         bags = self._bags(tensors)
         if not bags and not any(s is not None for s in shadows):
             return
@@ -284,7 +292,7 @@ class Tracer(TorchDispatchMode):
             return
         own = self.shadows.get(target)
         others = list(tensors[1:])
-        shadows = [self.shadows.get(t) for t in others] if self.shadows.of else []
+        shadows = [beside(self.shadows.get(t), target) for t in others] if self.shadows.of else []
         bags = self._bags(others)
         if bags and target.numel() <= 64:
             self._bag(target, bags | self._bags([target]))
@@ -352,14 +360,14 @@ class Tracer(TorchDispatchMode):
         sets = name in ("index_put_", "_index_put_impl_") and not (len(args) > 3 and args[3])
         if sets and (own is not None or moved):
             values = self.shadows.get(args[2])
-            ground = own if own is not None else torch.full(target.shape, -1, dtype=torch.int64)
+            ground = own if own is not None else torch.full(target.shape, -1, dtype=torch.int64, device=target.device)
             ground = ground.clone().index_put_(args[1], values if values is not None else torch.tensor(-1))
             self.shadows.put(target, ground)
         mine = [s for s in places if known(s)]
         if mine and target.numel() > 1:
             every = torch.cat([s.reshape(-1) for s in mine if s is not None])
             self.version += 1
-            self.book.write("table", {"positions": every[every >= 0].unique().numpy().astype(np.int32)}, name=name,
+            self.book.write("table", {"positions": every[every >= 0].unique().cpu().numpy().astype(np.int32)}, name=name,
                             version=self.version, size=target.numel(), where=self.book.where())  # fmt: skip
 
     # -- what is written down
@@ -376,7 +384,7 @@ class Tracer(TorchDispatchMode):
             v, p = v[keep], p[keep]
         return self.book.write(
             "score",
-            {"positions": p.numpy().astype(np.int32), "values": v.double().numpy()},
+            {"positions": p.cpu().numpy().astype(np.int32), "values": v.double().cpu().numpy()},
             how=how,
             grad=grad and torch.is_grad_enabled(),
             version=self.version,
@@ -405,7 +413,7 @@ class Tracer(TorchDispatchMode):
         places = self.shadows.get(ids) if not self.backwards else None
         if known(places):
             assert places is not None
-            found = places.reshape(-1).unique().numpy().astype(np.int32)
+            found = places.reshape(-1).unique().cpu().numpy().astype(np.int32)
             self.book.write("feed", {"positions": found[found >= 0]}, where=self.book.where())
 
     def _knew(self, reach: Tensor | None, places: Tensor | None, own: int) -> None:
@@ -424,6 +432,11 @@ class Tracer(TorchDispatchMode):
             self.pending = None
             self.version += 1
             self.book.write("update", name=name, version=self.version, where=where)
+
+    def settle(self) -> None:
+        """Nothing waits to be written down."""
+        self.flush()
+        self.book.flush()
 
     def backward(self, t: Tensor) -> None:
         bags = self._bags([t])
@@ -503,7 +516,7 @@ class Tracer(TorchDispatchMode):
             return
         if t.untyped_storage()._cdata in self.shadows.of:
             return
-        ids = t.detach().reshape(-1).to(torch.int64).numpy()
+        ids = t.detach().reshape(-1).to("cpu", torch.int64).numpy()
         found = self.finder.find(ids)
         if (found >= 0).any():
             places = torch.from_numpy(found).reshape(t.shape)

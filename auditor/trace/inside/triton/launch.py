@@ -39,6 +39,9 @@ class Watch:
         """Whether what a kernel does with these tensors, element by element, is of interest."""
         return True
 
+    def lent(self, tensor: torch.Tensor, copy: torch.Tensor) -> None:
+        """What is known of a tensor holds for its copy: before a kernel works on the copy, and the other way round after."""
+
     def wrote(self, tensor: torch.Tensor) -> None:
         """A kernel writes to this memory."""
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import launch
+from . import copies, launch
 from .values import (
     OF_TORCH,
     Block,
@@ -96,7 +96,7 @@ def pointer(t: Any) -> Pointer:
         return pointer_to(pointer(base).flat.view(t.dtype.carrier), t.dtype, base.storage_offset())
     data = t.data
     size = data.untyped_storage().nbytes() // max(1, data.element_size())
-    return pointer_to(data.as_strided((size,), (1,), 0), OF_TORCH[data.dtype], t.storage_offset())
+    return pointer_to(copies.here(data.as_strided((size,), (1,), 0)), OF_TORCH[data.dtype], t.storage_offset())
 
 
 def pointer_to(flat: Tensor, element: Dtype, offset: Any) -> Pointer:
