@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from auditor.claims.collect import read_claims
 from auditor.scripts import read_scripts
 from auditor.submission import Target, resolve
-from auditor.trace.collect import read_trace
+from auditor.trace.collect import NONE, read_trace
 from rules.evidence import Evidence
 from rules.trace import Trace
 
 
 def trace_target(
-    target: Target, *, wall_s: float, probing: bool, tell: Callable[[str], None]
+    target: Target, *, wall_s: float, probing: bool, tell: Callable[[str], None], given: Mapping[str, str] = NONE
 ) -> Iterator[tuple[str, Trace | None]]:
     """(folder, trace) of each; None for a folder without a program that can be run."""
     for submission in resolve(target):
@@ -23,4 +23,4 @@ def trace_target(
         scripts, mentions, _ = read_scripts(submission)
         claims, _ = read_claims(submission)
         evidence = Evidence(replace(submission.package, scripts=scripts, mentions=mentions), claims)
-        yield folder, read_trace(evidence, submission, tell, wall_s=wall_s, probing=probing)
+        yield folder, read_trace(evidence, submission, tell, wall_s=wall_s, probing=probing, given=given)

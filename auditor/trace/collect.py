@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,10 +17,12 @@ from auditor.trace.data import vocabulary
 from auditor.trace.execute import Job, Traced
 from auditor.trace.explain import BPB, Explained, explain
 from auditor.trace.failures import failure
+from auditor.trace.gates import gates
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
 from auditor.trace.probes import future
+from auditor.trace.ran import ran, unrun
 from auditor.trace.timeline import timeline
 from rules.evidence import Evidence, Script
 from rules.place import Location
@@ -27,11 +30,12 @@ from rules.trace import Early, How, Printed, Probe, Reduced, Trace
 
 MOST_FILE = 16_000_000  # bytes of one file that a run is given
 
+NONE: Mapping[str, str] = MappingProxyType({})
 Tell = Callable[[str], None]
 
 
-def job(e: Evidence, submission: Submission, entry: Script, wall_s: float) -> Job:
-    """What to run for a folder: its own files, under the claimed run's settings."""
+def job(e: Evidence, submission: Submission, entry: Script, wall_s: float, given: Mapping[str, str] = NONE) -> Job:
+    """What to run for a folder: its own files, under the claimed run's settings and those that are `given`."""
     config = configuration(e, entry)
     folder = posixpath.dirname(entry.path)
     files = {}
@@ -49,6 +53,7 @@ def job(e: Evidence, submission: Submission, entry: Script, wall_s: float) -> Jo
         claimed=claimed(config, entry.text),
         arguments=config.arguments,
         wall_s=wall_s,
+        given=given,
     )
 
 
@@ -62,19 +67,26 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
 
 
 def read_trace(
-    e: Evidence, submission: Submission, tell: Tell, *, wall_s: float = 120.0, probing: bool = True
+    e: Evidence,
+    submission: Submission,
+    tell: Tell,
+    *,
+    wall_s: float = 120.0,
+    probing: bool = True,
+    given: Mapping[str, str] = NONE,
 ) -> Trace | None:
-    """Run and probe; None when the folder holds no script that can be run."""
+    """Run and probe; None when the folder holds no script that can be run. `given`: settings chosen by the user."""
     entry = e.package.entry
     if entry is None or not entry.text or entry.syntax_error:
         return None
-    work = job(e, submission, entry, wall_s)
+    work = job(e, submission, entry, wall_s, given)
     tell("running it small, sealed off")
     work, base = attempt(work)
     if words := base.plan.words():
         tell(f"it needed another attempt: {words}")
     label = claimed_line(configuration(e, entry))
-    found = Reading(base, entry, label)
+    beside = {s.path: s.text for s in e.package.scripts if s.role == "module" and s.path != entry.path}
+    found = Reading(base, entry, label, beside)
     if found.headline is None:
         return found.written()
     probes: list[Probe] = []
@@ -98,10 +110,10 @@ def headline(numbers: Sequence[Explained], label: str) -> Explained | None:
 
 
 class Reading:
-    """One run, read. `label`: the line of the log that the claim rests on."""
+    """One run, read. `label`: the line of the log that the claim rests on. `beside`: the texts of the files beside the entry."""
 
-    def __init__(self, run: Traced, entry: Script, label: str = "") -> None:
-        self.run, self.entry = run, entry
+    def __init__(self, run: Traced, entry: Script, label: str = "", beside: Mapping[str, str] = NONE) -> None:
+        self.run, self.entry, self.beside = run, entry, beside
         self.lines = entry.text.split("\n")
         sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
         self.numbers = explain(run.records, sizes)
@@ -123,6 +135,7 @@ class Reading:
 
     def written(self, probes: Sequence[Probe] = ()) -> Trace:
         run = self.run
+        seen = ran(run.records, {self.entry.path: self.entry.text, **self.beside})
         numbers = tuple(
             Printed(
                 x.text[:240],
@@ -148,6 +161,10 @@ class Reading:
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),
             timeline=timeline(run.records, self.group),
+            watched=tuple(r.path for r in seen),
+            unrun=tuple(span for r in seen for span in unrun(r)),
+            gates=gates(seen, self.group, run.knobs.environment, lambda file, line: self.place((file, line, "", 0))),
+            given=tuple(f"{name}={value}" for name, value in run.given.items()),
         )
 
     def early(self) -> list[Early]:

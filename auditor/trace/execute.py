@@ -55,6 +55,8 @@ class Job:
     seed: int = 0
     wall_s: float = 60.0
     ledger: bool = True
+    lines: bool = True  # which statements ran is written down, too
+    given: Mapping[str, str] = field(default_factory=dict)  # settings that the user chose, before all others
     plan: Plan = Plan()
 
 
@@ -68,6 +70,7 @@ class Traced:
     knobs: Knobs
     problem: str = ""
     plan: Plan = Plan()
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stdout(self) -> str:
@@ -101,12 +104,13 @@ def trace(
                 files[job.entry] = text.encode()
                 options |= changed
         was, now = ({name: pair[i] for name, pair in options.items()} for i in (0, 1))
-        small = Knobs(small.environment, {**small.reduced, **was}, now)
+        reduced = {name: value for name, value in small.reduced.items() if name not in job.given}
+        small = Knobs({**small.environment, **job.given}, {**reduced, **was}, now)
         for name, data in files.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        environment = {**small.environment, **world.environment}
+        environment = {**small.environment, **world.environment, **job.given}
         ranks = {"WORLD_SIZE": str(plan.ranks), "LOCAL_WORLD_SIZE": str(plan.ranks), "RANK": "0", "LOCAL_RANK": "0"}
         orders = {
             "entry": job.entry,
@@ -115,6 +119,7 @@ def trace(
             "ranks": plan.ranks,
             "places": world.places,
             "ledger": job.ledger,
+            "lines": job.lines,
         }
         (Path(folder) / "plan.json").write_text(json.dumps(orders))
         reader = Reader()
@@ -130,4 +135,4 @@ def trace(
         )
         command = python_command(str(INSIDE / "boot.py"), str(Path(folder) / "plan.json"), packages=site_packages())
         outcome = run(box, command, mode=mode, tell=tell)
-    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan)
+    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan, job.given)

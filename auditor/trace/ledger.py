@@ -32,6 +32,8 @@ class Record:
     table     positions whose tokens chose the places written to, name, version
     left      of, value: a number made of these scores left the tensors
     print     text
+    text      file, digest (of the text that was compiled), marks: (line, column) of where it could be seen to run
+    ran       text (its number), marks: those that were passed for the first time
     """
 
     n: int
@@ -109,6 +111,12 @@ def _check(r: Record) -> None:
         raise BadLedger(f"a {r.kind} of nothing")
     if r.kind == "print" and not isinstance(r["text"], str):
         raise BadLedger("a print without text")
+    if r.kind in ("text", "ran"):
+        marks = r["marks"]
+        if type(r["text"]) is not int or not isinstance(marks, list) or len(marks) % 2:
+            raise BadLedger(f"a {r.kind} without marks")
+        if not all(type(n) is int for n in marks) or (r.kind == "text" and not isinstance(r["file"], str)):
+            raise BadLedger(f"a {r.kind} of something else")
 
 
 def _kind(name: object, kind: object) -> np.dtype[Any]:

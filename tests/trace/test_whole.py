@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("sentencepiece")
 
 from auditor.scripts import read_scripts
-from auditor.trace.collect import read_trace
+from auditor.trace.collect import NONE, read_trace
 from auditor.trace.ready import missing
 from rules.evidence import Claims, Evidence
 from rules.samples.scripts import HEAD
@@ -96,13 +97,18 @@ def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
 
 
-def traced(text: str, *, probing: bool = True) -> Trace:
+def traced(text: str, *, probing: bool = True, given: Mapping[str, str] = NONE) -> Trace:
     if reason := missing():
         pytest.skip(reason)
     s = submission({"train_gpt.py": text, "README.md": "# Run\\n"})
     scripts, _, _ = read_scripts(s)
     t = read_trace(
-        Evidence(replace(s.package, scripts=scripts), Claims()), s, lambda _: None, wall_s=120, probing=probing
+        Evidence(replace(s.package, scripts=scripts), Claims()),
+        s,
+        lambda _: None,
+        wall_s=120,
+        probing=probing,
+        given=given,
     )
     assert t is not None
     return t

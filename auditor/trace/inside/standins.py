@@ -26,6 +26,7 @@ from . import (
     files,
     floats,
     groups,
+    lines,
     operators,
     packages,
     positions,
@@ -62,7 +63,10 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     ledger = book.Book(descriptor, os.getcwd())
     finder = positions.Finder(np.fromfile(plan["places"]["validation"], dtype="<u2", offset=1024))
     t = tracer.Tracer(ledger, finder)
-    entries.printed(ledger)
+    ran = lines.Lines(ledger)
+    if plan["lines"]:
+        lines.install(ran)
+    entries.printed(ledger, ran.write)
     entries.opened(t)
     entries.called_back(t)
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
@@ -76,6 +80,7 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
             yield
         finally:
             ledger.flush()
+            ran.write()
 
 
 def threads(modes: Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]) -> None:
