@@ -47,7 +47,9 @@ class Answer:
         return np.abs(self.values - self.question.record.values)
 
 
-def plan(questions: Sequence[Question], other: np.ndarray, seconds: dict[str, float], workers: int) -> dict[str, object]:
+def plan(
+    questions: Sequence[Question], other: np.ndarray, seconds: dict[str, float], workers: int
+) -> dict[str, object]:
     """The order to the run. `other`: the stream that stands behind a cut."""
     return {
         "asked": [a.written(q) for q, a in enumerate(questions)],

@@ -70,6 +70,8 @@ class Job:
     seed: int = 0
     wall_s: float = 60.0
     ledger: bool = True
+    lines: bool = True  # which statements ran is written down, too
+    given: Mapping[str, str] = field(default_factory=dict)  # settings that the user chose, before all others
     plan: Plan = Plan()
     device: str = "cpu"  # or "cuda": a real GPU of this machine
     ranks: int = 1  # that there really are, each a process; the plan's ranks only seem to be there
@@ -88,6 +90,7 @@ class Traced:
     branches: Mapping[int, Sequence[Record]] = field(default_factory=dict)  # their scores, by question
     device: str = "cpu"
     ranks: int = 1
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stdout(self) -> str:
@@ -138,12 +141,13 @@ def trace(
                 files[job.entry] = text.encode()
                 options |= changed
         was, now = ({name: pair[i] for name, pair in options.items()} for i in (0, 1))
-        small = Knobs(small.environment, {**small.reduced, **was}, now)
+        reduced = {name: value for name, value in small.reduced.items() if name not in job.given}
+        small = Knobs({**small.environment, **job.given}, {**reduced, **was}, now)
         for name, data in files.items():
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        environment = {**small.environment, **world.environment}
+        environment = {**small.environment, **world.environment, **job.given}
         older = spelled(job.text, *(d.decode("utf-8", "replace") for n, d in files.items() if n.endswith(".py")))
         size = str(job.ranks if job.ranks > 1 else plan.ranks)
         ranks = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "RANK": "0", "LOCAL_RANK": "0"}
@@ -161,6 +165,7 @@ def trace(
             "branches": branches,
             "frozen": frozen,
             "reach": reach and job.device == "cpu",
+            "lines": job.lines,
         }
         (Path(folder) / "plan.json").write_text(json.dumps(orders))
         readers = [Reader() for _ in range(job.ranks)]
@@ -181,4 +186,5 @@ def trace(
         records = merged([r.records for r in readers])
     except BadLedger as e:
         records, problem = (), str(e)
-    return Traced(outcome, records, world, small, problem, plan, readers[0].branches, job.device, job.ranks)
+    said = readers[0].branches
+    return Traced(outcome, records, world, small, problem, plan, said, job.device, job.ranks, job.given)

@@ -33,6 +33,8 @@ class Record:
     left      of, value: a number made of these scores left the tensors
     print     text
     feed      positions of the tokens that go into the network
+    text      file, digest (of the text that was compiled), marks: (line, column) of where it could be seen to run
+    ran       text (its number), marks: those that were passed for the first time
 
     With several ranks each record has its `rank`, and their books are one (ranks.py).
     """
@@ -121,6 +123,12 @@ def _check(r: Record) -> None:
         raise BadLedger(f"a {r.kind} of nothing")
     if r.kind == "print" and not isinstance(r["text"], str):
         raise BadLedger("a print without text")
+    if r.kind in ("text", "ran"):
+        marks = r["marks"]
+        if type(r["text"]) is not int or not isinstance(marks, list) or len(marks) % 2:
+            raise BadLedger(f"a {r.kind} without marks")
+        if not all(type(n) is int for n in marks) or (r.kind == "text" and not isinstance(r["file"], str)):
+            raise BadLedger(f"a {r.kind} of something else")
 
 
 def _kind(name: object, kind: object) -> np.dtype[Any]:

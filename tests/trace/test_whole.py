@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("sentencepiece")
 
 from auditor.scripts import read_scripts
-from auditor.trace.collect import read_trace
+from auditor.trace.collect import NONE, Ways, read_trace
 from auditor.trace.ready import missing
 from rules.evidence import Claims, Evidence
 from rules.samples.scripts import HEAD
@@ -96,7 +97,9 @@ def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
 
 
-def traced(text: str, *, probing: bool = True, device: str = "cpu", ranks: int = 1) -> Trace:
+def traced(
+    text: str, *, probing: bool = True, device: str = "cpu", ranks: int = 1, given: Mapping[str, str] = NONE
+) -> Trace:
     if reason := missing(device):
         pytest.skip(reason)
     s = submission({"train_gpt.py": text, "README.md": "# Run\\n"})
@@ -105,10 +108,7 @@ def traced(text: str, *, probing: bool = True, device: str = "cpu", ranks: int =
         Evidence(replace(s.package, scripts=scripts), Claims()),
         s,
         lambda _: None,
-        wall_s=120,
-        probing=probing,
-        device=device,
-        ranks=ranks,
+        Ways(wall_s=120, probing=probing, device=device, ranks=ranks, given=given),
     )
     assert t is not None
     return t

@@ -35,8 +35,7 @@ def main() -> None:
     main_module.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = main_module
     with standins.running(plan, ledgers):
-        code = compile(source, entry, "exec", dont_inherit=True)
-        exec(code, main_module.__dict__)
+        exec(compile(source, entry, "exec", dont_inherit=True), main_module.__dict__)
 
 
 def load(here: str) -> Any:

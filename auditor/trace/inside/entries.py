@@ -163,14 +163,15 @@ def _numbers(values: Any, places: Any) -> Any:
     return floats.number(values, places) if places >= 0 else values
 
 
-def printed(book: Book) -> None:
-    """Write down each line that is printed, in its place among the other records."""
+def printed(book: Book, also: Callable[[], None]) -> None:
+    """Write down each line that is printed, in its place among the other records, and what there is to be said `also`."""
     stream = sys.stdout
     real = stream.write
 
     def write(text: str) -> int:
         if text.strip():
             book.write("print", text=text[:4000])
+            also()
         return real(text)
 
     stream.write = write  # type: ignore[method-assign]

@@ -30,6 +30,7 @@ from . import (
     frozen,
     gpu,
     groups,
+    lines,
     operators,
     packages,
     positions,
@@ -91,7 +92,10 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
         ledger.stamp, between.shadows, exchange.before = exchange.stamp, t.shadows, t.settle
     if plan.get("branches"):
         ledger.reached = branches.Branches(plan["branches"], ledger, t.shadows, finder).reached
-    entries.printed(ledger)
+    ran = lines.Lines(ledger)
+    if plan["lines"]:
+        lines.install(ran)
+    entries.printed(ledger, ran.write)
     entries.opened(t)
     entries.called_back(t)
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
@@ -105,6 +109,7 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
             yield
         finally:
             ledger.flush()
+            ran.write()
 
 
 def threads(modes: Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]) -> None:

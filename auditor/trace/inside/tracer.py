@@ -38,9 +38,7 @@ MANY = 0  # in place of the numbers of scores that are written down together
 
 
 class Tracer(TorchDispatchMode):
-    def __init__(
-        self, book: Book, finder: Finder, reach: Reach | None = None, frozen: Frozen | None = None
-    ) -> None:
+    def __init__(self, book: Book, finder: Finder, reach: Reach | None = None, frozen: Frozen | None = None) -> None:
         super().__init__()
         self.book, self.finder, self.reach, self.frozen = book, finder, reach, frozen
         self.shadows = Shadows()
