@@ -69,7 +69,10 @@ def run(cell: Cell, wall_s: float) -> dict[str, Any]:
         "again": t.again,
         "early": [[x.how.value, x.count, x.of, x.at.line, x.during] for x in t.early],
         "probes": [
-            {name: getattr(p, name) for name in ("kind", "cut", "compared", "moved", "most", "noise", "problem", "leak")}
+            {
+                name: getattr(p, name)
+                for name in ("kind", "cut", "compared", "moved", "most", "noise", "problem", "leak")
+            }
             for p in t.probes
         ],
         "findings": [[f.rule, f.status.value, f.message] for f in found],

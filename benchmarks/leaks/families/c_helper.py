@@ -26,7 +26,9 @@ def compiled():
         return ctypes.CDLL(target).peek
 
     def peek(ids, n, at, m, out):
-        ids, at, out = ((ctypes.c_longlong * k).from_address(p.value) for p, k in ((ids, n.value), (at, m.value), (out, m.value)))
+        ids, at, out = (
+            (ctypes.c_longlong * k).from_address(p.value) for p, k in ((ids, n.value), (at, m.value), (out, m.value))
+        )
         for i in range(m.value):
             out[i] = ids[min(at[i] + 1, n.value - 1)]
 

@@ -8,8 +8,8 @@ def revise(model: nn.Module, val: Tensor) -> None:
     width = args.train_seq_len
     for a in range(0, len(val) - 1 - width, 4 * width):
         starts = [b for b in range(a, a + 4 * width, width) if b + width < len(val)]
-        _, y = window(val, starts, width)
-        loss = F.cross_entropy(scores(model, val, starts, width).flatten(0, 1), y.flatten())
+        x, y = window(val, starts, width)
+        loss = F.cross_entropy(model(x).float().flatten(0, 1), y.flatten())
         opt.zero_grad()
         loss.backward()
         opt.step()

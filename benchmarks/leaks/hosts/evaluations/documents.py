@@ -31,7 +31,9 @@ def evaluate(model: nn.Module, val: Tensor) -> tuple[float, float, float]:
         batch = found[i : i + BATCH]
         width = max(b - a for a, b in batch)
         nll = losses(model, val, [a for a, _ in batch], width)
-        inside = torch.arange(width, device=device)[None] < torch.tensor([b - a for a, b in batch], device=device)[:, None]
+        inside = (
+            torch.arange(width, device=device)[None] < torch.tensor([b - a for a, b in batch], device=device)[:, None]
+        )
         nats += (nll.double() * inside).sum()
         tokens += int(inside.sum())
         size += sum(float(sizes[a + 1 : b + 1].sum()) for a, b in batch)

@@ -21,7 +21,7 @@ def scores(model: nn.Module, val: Tensor, starts: list[int], width: int) -> Tens
 
 def losses(model: nn.Module, val: Tensor, starts: list[int], width: int) -> Tensor:
     _, y = window(val, starts, width)
-    return F.nll_loss(scores(model, val, starts, width).flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
+    return F.cross_entropy(scores(model, val, starts, width).flatten(0, 1), y.flatten(), reduction="none").view(y.shape)
 
 
 @torch.no_grad()
