@@ -143,12 +143,13 @@ class Tracer(TorchDispatchMode):
     def _before(self, what: str, name: str, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
         if what != "mutation":
             return None
-        targets = flat(args[:1])
-        if any(t.untyped_storage()._cdata in self.parameters for t in targets):
-            if self.pending is None:
-                self.pending = (name, self.book.where())
-            return None
+        if self.pending is None and any(self._weight(t) for t in flat(args[:1])):
+            self.pending = (name, self.book.where())
         return None
+
+    def _weight(self, t: Tensor) -> bool:
+        """Whether a tensor is a parameter, or one that gradients are made for, which optimizers take as well."""
+        return t.untyped_storage()._cdata in self.parameters or (t.requires_grad and t.is_leaf)
 
     # -- kernels, which work on whole tensors at once
 
