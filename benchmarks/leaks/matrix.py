@@ -144,12 +144,13 @@ def main() -> None:
     )
     by = tracer()
     known = kept(options.out)
-    open_ = [c for c in wanted if key(c, by) not in known]
+    keys = {c: key(c, by) for c in wanted}
+    open_ = [c for c in wanted if keys[c] not in known]
     with options.out.open("a") as out, ProcessPoolExecutor(options.jobs) as pool:
         doing = {pool.submit(run, c, options.wall): c for c in open_}
         for n, done in enumerate(as_completed(doing), 1):
             cell = doing[done]
-            said = dict(zip(("host", "family", "seed"), cell, strict=True)) | {"key": key(cell, by)}
+            said = dict(zip(("host", "family", "seed"), cell, strict=True)) | {"key": keys[cell]}
             try:
                 said |= done.result()
             except Exception:
@@ -158,7 +159,7 @@ def main() -> None:
             out.write(json.dumps(said) + "\n")
             out.flush()
             print(f"{n}/{len(open_)} {'/'.join(map(str, cell))} {said.get('all_s', '')} s", file=sys.stderr, flush=True)
-    print(table([known[key(c, by)] for c in wanted]))
+    print(table([known[keys[c]] for c in wanted]))
 
 
 if __name__ == "__main__":
