@@ -43,20 +43,6 @@ def test_a_weight_that_is_written_to_by_hand_is_an_update() -> None:
     assert kinds(run)[-3:] == ["score", "update", "score"]
 
 
-def test_a_plain_tensor_that_an_optimizer_steps_is_an_update() -> None:
-    run = ran(
-        """
-        tilt = torch.zeros(1024, requires_grad=True)
-        opt = torch.optim.SGD([tilt], lr=0.1)
-        F.cross_entropy(layer(embed(x)).detach() + tilt, y).backward()
-        opt.step()
-        with torch.no_grad():
-            loss()
-        """
-    )
-    assert kinds(run)[-4:] == ["score", "train", "update", "score"]
-
-
 def test_a_hook_may_write_to_parameters_while_gradients_are_made() -> None:
     run = ran(
         """

@@ -132,12 +132,8 @@ class Tracer(TorchDispatchMode):
     # -- before: what an operation overwrites
 
     def _overwritten(self, name: str, args: Any) -> None:
-        if any(self._weight(t) for t in flat(args[:1])):
+        if any(t.untyped_storage()._cdata in self.parameters for t in flat(args[:1])):
             self.pending = (name, self.book.where())
-
-    def _weight(self, t: Tensor) -> bool:
-        """Whether a tensor is a parameter, or one that gradients are made for, which optimizers take as well."""
-        return t.untyped_storage()._cdata in self.parameters or (t.requires_grad and t.is_leaf)
 
     # -- kernels, which work on whole tensors at once
 

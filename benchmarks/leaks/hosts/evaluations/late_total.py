@@ -15,10 +15,10 @@ def losses(model: nn.Module, val: Tensor, starts: list[int], width: int) -> Tens
 
 
 def chunks(last: int, width: int) -> list[tuple[list[int], int]]:
-    """(starts of windows, tokens in the last one) of stretches that are scored together."""
-    out = []
-    for first in range(0, last, CHUNK):
-        starts = list(range(first, min(first + CHUNK, last), width))
+    """(starts of windows, tokens in the last one) of stretches that are scored together: whole windows, but for the last."""
+    out, step = [], max(1, CHUNK // width) * width
+    for first in range(0, last, step):
+        starts = list(range(first, min(first + step, last), width))
         out.append((starts, min(width, last - starts[-1])))
     return out
 
