@@ -12,7 +12,11 @@ from __future__ import annotations
 from pathlib import Path
 
 HERE = Path(__file__).parent
-MODELS = {"carried_state": "recurrent"}  # others are attention
+MODELS = {
+    "carried_state": "recurrent",
+    "long_convolution": "convolution",
+    "masked_attention": "masked",
+}  # others are attention
 
 
 def names() -> list[str]:
