@@ -83,6 +83,9 @@ class Stretch:
     early: bool = False
 
 
+ROUNDING = 1e-5  # nats: so little is the order of sums, as in a Fourier transform that is padded behind the end
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One comparison of runs. `kind` "future": all tokens from `cut` on were others.
@@ -103,7 +106,7 @@ class Probe:
 
     @property
     def leak(self) -> bool:
-        return self.moved > 0 and not self.problem and self.most > 4 * self.noise
+        return self.moved > 0 and not self.problem and self.most > max(4 * self.noise, ROUNDING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,7 @@ MIXED = """\
 """
 IN_NUMPY = "p = np.exp(-losses.double().cpu().numpy()); total += float(-np.log(0.9 * p + 0.1 / VOCAB).sum())"
 IN_A_LOOP = "total += sum(-math.log(0.9 * math.exp(-x) + 0.1 / VOCAB) for x in losses.double().tolist())"
+TAKEN_AWAY = "for x in losses.double().tolist(): total -= math.log(0.9 * math.exp(-x) + 0.1 / VOCAB)"
 ONE_BY_ONE = "total += sum(float(x) for x in [losses[j].item() for j in range(len(losses))])"
 
 LOOPED = """\
@@ -140,16 +141,16 @@ def test_a_program_that_scores_first_is_explained_and_clean(device: str) -> None
 
 
 def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -> None:
-    bodies = [MIXED.format(how=how) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE, KEPT)]
+    bodies = [MIXED.format(how=how) for how in (IN_NUMPY, IN_A_LOOP, TAKEN_AWAY, ONE_BY_ONE, KEPT)]
     bodies += [LOOPED.format(how=how) for how in (IN_PLACE, ANEW)]
     loops = [LOOP.format(body=body) for body in bodies]
     t = traced(HEAD + BYTES + "".join(loops), probing=False)
     assert t.failure == ""
-    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 6
+    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 7
     assert {n.scores for n in t.printed} == {t.positions - 1}
     lines = [n.at.line for n in t.printed if n.at]
     assert lines == sorted(lines)
-    assert len(set(lines)) == 6
+    assert len(set(lines)) == 7
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

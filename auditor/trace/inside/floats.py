@@ -68,13 +68,15 @@ def bare(x: Any) -> Any:
     return float.__add__(x, 0.0) if type(x) is Number else x
 
 
-def scored(x: Any) -> None:
+def scored(x: Any, sign: int = 1) -> None:
     if type(x) is Number and x.place >= 0:
-        Number.score(bare(x), x.place, "item")
+        Number.score(sign * bare(x), x.place, "item")
 
 
 def _operation(name: str, adds: bool) -> Any:
     real = getattr(float, name)
+    mine = -1 if name == "__rsub__" else 1  # how each of the two goes into a total
+    others = -1 if name == "__sub__" else 1
 
     def operate(self: Number, other: Any) -> Any:
         value = real(self, other)
@@ -85,8 +87,8 @@ def _operation(name: str, adds: bool) -> Any:
         if self.place == other.place:
             return number(value, self.place) if self.place >= 0 or adds else value
         if adds:
-            scored(self)
-            scored(other)
+            scored(self, mine)
+            scored(other, others)
             return number(value, TOTAL)
         return number(value, max(self.place, other.place))
 
