@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.trace.groups import Group
 from auditor.trace.ledger import Record
 
 CUT, TOKEN = "cut", "token"
@@ -36,15 +35,10 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a branch made of the question's record; the gap is in nats, shape (N,), NaN where nothing can be compared."""
+    """What a branch made of the question's record: its values, shape (N,)."""
 
     question: Question
     values: np.ndarray
-
-    @property
-    def gap(self) -> np.ndarray:
-        assert self.question.record.values is not None
-        return np.abs(self.values - self.question.record.values)
 
 
 def plan(
@@ -66,8 +60,13 @@ def answers(questions: Sequence[Question], said: dict[int, Sequence[Record]] | o
     for q, a in enumerate(questions):
         for r in branches.get(q, ()):
             same = r.n == a.record.n and r.where[:1] and r.where[0][:3] == a.record.where[0][:3]
-            if same and r.values is not None and np.array_equal(r.positions, a.record.positions):
+            if same and r.values is not None and alike(r, a.record):
                 yield Answer(a, r.values)
+
+
+def alike(a: Record, b: Record) -> bool:
+    """Whether two records score the same positions in the same order."""
+    return a.positions is not None and b.positions is not None and np.array_equal(a.positions, b.positions)
 
 
 def beginning(feeds: Sequence[Record], record: Record) -> int:
@@ -77,22 +76,3 @@ def beginning(feeds: Sequence[Record], record: Record) -> int:
         if f.n < record.n and f.positions is not None and np.isin(record.positions, f.positions).any():
             return max(1, f.n - 1)
     return max(1, record.n - 1)
-
-
-def cuts(records: Sequence[Record], group: Group, rng: np.random.Generator) -> list[Question]:
-    """A cut at every scored position and at the end of every record, in an order that covers the run evenly at any point."""
-    feeds = [r for r in records if r.kind == "feed"]
-    ends: list[Question] = []
-    inner: list[list[Question]] = []
-    for r in group.records:
-        if r.positions is None or not len(r.positions):
-            continue
-        after = beginning(feeds, r)
-        at = np.unique(r.positions)
-        ends.append(Question(CUT, r, after, int(at[-1]) + 1))
-        inner.append([Question(CUT, r, after, int(p)) for p in rng.permutation(at[1:])])
-    rng.shuffle(inner)  # type: ignore[arg-type]
-    out = [ends[i] for i in rng.permutation(len(ends))]
-    for k in range(max((len(x) for x in inner), default=0)):
-        out += [x[k] for x in inner if k < len(x)]
-    return out

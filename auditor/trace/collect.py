@@ -12,24 +12,26 @@ import numpy as np
 from auditor.source.config import Configuration, configuration
 from auditor.source.witness import agreement
 from auditor.submission.base import Submission, Unreadable
-from auditor.trace import order
+from auditor.trace import foresight, order
 from auditor.trace.attempts import attempt
 from auditor.trace.data import vocabulary
-from auditor.trace.execute import Job, Traced
+from auditor.trace.execute import Job, Traced, trace
 from auditor.trace.explain import BPB, Explained, explain
 from auditor.trace.failures import failure
 from auditor.trace.gates import gates
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
-from auditor.trace.probes import future
+from auditor.trace.probes import future, switched_off
 from auditor.trace.ran import ran, unrun
+from auditor.trace.sums import small, sums
 from auditor.trace.timeline import timeline
 from rules.evidence import Evidence, Script
 from rules.place import Location
-from rules.trace import Early, How, Printed, Probe, Reduced, Trace
+from rules.trace import Early, How, Printed, Probe, Reduced, Sum, Trace
 
 MOST_FILE = 16_000_000  # bytes of one file that a run is given
+SUSPECTS = 2  # cuts that the dataflow proposes
 
 Tell = Callable[[str], None]
 
@@ -96,13 +98,31 @@ def read_trace(e: Evidence, submission: Submission, tell: Tell, ways: Ways = WAY
     label = claimed_line(configuration(e, entry))
     beside = {s.path: s.text for s in e.package.scripts if s.role == "module" and s.path != entry.path}
     found = Reading(base, entry, label, beside)
-    if found.headline is None:
+    if found.group is None:
         return found.written()
-    probes: list[Probe] = []
-    if ways.probing:
-        tell("running it again on other tokens")
-        probes = future(work, base, lambda r: Reading(r, entry, label).group)
-    return found.written(probes)
+    if not ways.probing:
+        return found.written()
+
+    tell("running it again on other tokens")
+    probes = future(work, base, found.group, more=foresight.cuts(base.records, found.group, SUSPECTS))
+    tell("running it again without adaptation")
+    probes += switched_off(work, base, found.group)
+    tell("putting every token of a small vocabulary in one place")
+    return found.written(probes, added_up(work, found, lambda run: Reading(run, entry, label).headline))
+
+
+def added_up(work: Job, found: Reading, headline: Callable[[Traced], Explained | None]) -> list[Sum]:
+    """What the scores at some positions add up to, with a small vocabulary where the program can be given one."""
+    if work.device != "cpu" or work.ranks > 1:
+        return []
+    job = small(work)
+    if job is not work:
+        few = trace(job)
+        other = headline(few) if few.outcome.ok else None
+        if other is not None and other.what == BPB:
+            return sums(job, few, other)
+    assert found.headline is not None
+    return sums(work, found.run, found.headline)
 
 
 def claimed_line(config: Configuration) -> str:
@@ -142,7 +162,7 @@ class Reading:
             return Location(self.entry.path, line, text, len(self.entry.layers))
         return Location(file, line)
 
-    def written(self, probes: Sequence[Probe] = ()) -> Trace:
+    def written(self, probes: Sequence[Probe] = (), added: Sequence[Sum] = ()) -> Trace:
         run = self.run
         seen = ran(run.records, {self.entry.path: self.entry.text, **self.beside})
         numbers = tuple(
@@ -171,6 +191,8 @@ class Reading:
             early=tuple(self.early()),
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),
+            foresight=tuple(foresight.foresight(run.records, self.group, self.place) if self.group else ()),
+            sums=tuple(added),
             timeline=timeline(run.records, self.group),
             manner=run.plan.words(),
             watched=tuple(r.path for r in seen),

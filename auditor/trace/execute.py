@@ -117,7 +117,7 @@ def trace(
     validation: np.ndarray | None = None,
     branches: Mapping[str, object] | None = None,
     frozen: bool = False,
-    reach: bool = False,
+    reach: bool = True,
     mode: Mode | None = None,
     tell: Callable[[str, bytes], None] | None = None,
 ) -> Traced:

@@ -36,6 +36,23 @@ class Group:
         )
 
 
+def again(base: Sequence[Record], group: Group, records: Sequence[Record]) -> Group | None:
+    """The group of another run of the same program that was taken where `group` was in the `base` run."""
+
+    def there(g: Group) -> bool:
+        return (g.within[:3], g.line[:3], g.records[0]["step"]) == (
+            group.within[:3],
+            group.line[:3],
+            group.records[0]["step"],
+        )
+
+    numbers = [r.n for r in group.records]
+    same = [g for g in groups(base) if there(g)]
+    k = next((k for k, g in enumerate(same) if [r.n for r in g.records] == numbers), -1)
+    other = [g for g in groups(records) if there(g)]
+    return other[k] if 0 <= k < len(other) and len(same) == len(other) else None
+
+
 def groups(records: Sequence[Record]) -> Iterator[Group]:
     """Every way to put the scores of one place together by a call that encloses them, innermost first.
 

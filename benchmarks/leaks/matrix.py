@@ -22,7 +22,7 @@ import auditor.trace
 import rules
 from auditor.scripts import read_scripts
 from auditor.submission.base import Submission
-from auditor.trace.collect import read_trace
+from auditor.trace.collect import Ways, read_trace
 from benchmarks.leaks import hosts, plant
 from benchmarks.leaks.table import table
 from rules.evidence import Evidence, FileFact, Package, Track
@@ -54,7 +54,7 @@ def run(cell: Cell, wall_s: float) -> dict[str, Any]:
     s = submission(program(cell))
     scripts, _, _ = read_scripts(s)
     e = Evidence(replace(s.package, scripts=scripts))
-    t = read_trace(e, s, lambda _: None, wall_s=wall_s)
+    t = read_trace(e, s, lambda _: None, Ways(wall_s=wall_s))
     if t is None:
         raise ValueError("no program that can be run")
     found = judge(replace(e, trace=t, stages=("package", "scripts", *(["trace"] if t.explained else []))), only=ASKED)

@@ -99,7 +99,7 @@ class Doors(OnCpu):
             with _disable_current_modes():
                 places = self._out(args[0])
                 if func is not Tensor.tolist:
-                    self.tracer.lent(args[0])
+                    self.tracer.handed_out(args[0])
             out = super().__torch_function__(func, types, args, kwargs)
             if places is None:
                 return out

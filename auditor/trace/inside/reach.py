@@ -337,7 +337,7 @@ def _written(name: str, args: Any, get: Get, out: Tensor) -> Tensor:
         full = index.reshape(shape).expand(
             [index.numel() if d == dim % r.dim() else r.shape[d] for d in range(r.dim())]
         )
-        value = value.expand(full.shape) if value.dim() else value.expand(full.shape)
+        value = value.expand(full.shape)
         if key is not None:
             value = torch.maximum(value, key.reshape(shape))
         return r.scatter_reduce(dim, full, value.contiguous(), "amax")

@@ -490,7 +490,7 @@ class Tracer(TorchDispatchMode):
         old = places[key]
         return int(old) if old.numel() == 1 else -1
 
-    def lent(self, t: Tensor) -> None:
+    def handed_out(self, t: Tensor) -> None:
         """The memory of whole numbers is handed out as an array: a file may be read into it."""
         if t.dtype in WHOLE and t.numel() > 64 and t.untyped_storage()._cdata not in self.shadows.of:
             if len(self.awaited) >= 16:
