@@ -164,6 +164,10 @@ def trace(
     ranks: Annotated[
         int, typer.Option("--ranks", help="Run it as so many processes that exchange what they have.", min=1, max=8)
     ] = 1,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A variable of the program's environment; may be repeated.", metavar="NAME=VALUE"),
+    ] = None,
     no_probes: Annotated[bool, typer.Option("--no-probes", help="Run once; do not compare with other runs.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     page: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline here.")] = None,
@@ -184,10 +188,12 @@ def trace(
     * `scorefirst trace --repo parameter-golf --pr 745 --wall 300`
 
     * `scorefirst trace records/track_10min_16mb/2026-03-24_mine --html trace.html --positions 500-900`
+
+    * `scorefirst trace records/track_10min_16mb/2026-03-24_mine --set TTT_ENABLED=1`
     """
     from auditor.trace.ready import missing
 
-    between = interval(positions)
+    between, given = interval(positions), settings(set_)
     if ranks > 1 and device is Device.CUDA:
         raise UsageError("--ranks with --device cuda is not possible: each rank would need a GPU of its own")
     if why := missing(device.value):
@@ -195,12 +201,12 @@ def trace(
     from auditor.report import trace_html
     from auditor.report.trace_text import trace_json, trace_text
     from auditor.trace.alone import trace_target
+    from auditor.trace.collect import Ways
 
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=None, folder=folder)
     with waiting("tracing") as tell:
-        traces = list(
-            trace_target(target, wall_s=wall, probing=not no_probes, device=device.value, ranks=ranks, tell=tell)
-        )
+        ways = Ways(wall_s=wall, probing=not no_probes, device=device.value, ranks=ranks, given=given)
+        traces = list(trace_target(target, ways, tell))
     if page:
         write(page, trace_html.page(traces, between))
     if drawing:
@@ -494,6 +500,17 @@ def interval(text: str | None) -> tuple[int, int] | None:
     if not (low.isdecimal() and high.isdecimal() and int(low) <= int(high) < 1 << 40):
         raise UsageError(f"--positions wants two numbers, the smaller one first, as in 500-900, not {text}")
     return int(low), int(high)
+
+
+def settings(given: list[str] | None) -> dict[str, str]:
+    """`NAME=VALUE`, each."""
+    out = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier() or name.startswith("SCOREFIRST_") or "\0" in value:
+            raise UsageError(f"--set wants the name of a variable and its value, as in TTT_ENABLED=1, not {text}")
+        out[name] = value
+    return out
 
 
 def write(path: Path, text: str) -> None:

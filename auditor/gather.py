@@ -70,10 +70,10 @@ def gather(submission: Submission, tell: Tell = silent, *, run: bool = False, de
     evidence = replace(evidence, program=program)
     unseen = NOT_RUN
     if run:
-        from auditor.trace.collect import read_trace
+        from auditor.trace.collect import Ways, read_trace
 
         nothing: Trace | None = None
-        trace = stage("trace", lambda: read_trace(evidence, submission, tell, device=device), nothing)
+        trace = stage("trace", lambda: read_trace(evidence, submission, tell, Ways(device=device)), nothing)
         evidence = replace(evidence, trace=trace)
         unseen = why_undecided(trace)
         if unseen and "trace" in done:

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from rules.editions import LATEST, Edition
 from rules.evidence import Evidence
-from rules.finding import Finding, Status
+from rules.finding import Fact, Finding, Status
 from rules.registry import all_rules
 from rules.rule import Rule
+from rules.trace import Trace
 
 
 def judge(evidence: Evidence, edition: Edition = LATEST, only: frozenset[str] = frozenset()) -> tuple[Finding, ...]:
@@ -45,6 +46,8 @@ def ask(rule: Rule, evidence: Evidence, edition: Edition = LATEST) -> Iterator[F
                     finding = replace(finding, status=Status.LIKELY)
                 if stages == ("source",) and evidence.program is not None and evidence.program.assumed:
                     finding = _assumed(finding)
+                if "source" in stages and "trace" not in stages and evidence.trace is not None:
+                    finding = _not_run(finding, evidence.trace)
                 yield finding
         except Exception as e:
             answers += 1
@@ -61,6 +64,18 @@ def _assumed(f: Finding) -> Finding:
         return f
     why = "; no command or log shows the settings, but the documented ones do not explain the claimed number"
     return replace(f, status=Status.LIKELY if f.status is Status.VIOLATION else f.status, message=f.message + why)
+
+
+def _not_run(f: Finding, t: Trace) -> Finding:
+    """What was read in code that the small run left out stays as it is, and says so."""
+    if not f.status.is_alarm:
+        return f
+    at = next((p for p in f.locations if t.executed(p) is False), None)
+    if at is None:
+        return f
+    gate = next((g for g in t.gates if g.at.file == at.file and g.first <= (at.line or 0) <= g.last), None)
+    how = f"; it would take {gate.switch}" if gate else ""
+    return replace(f, evidence=(*f.evidence, Fact("run", f"the small run did not come to this line{how}", at)))
 
 
 def verdict(findings: tuple[Finding, ...]) -> Status:

@@ -83,6 +83,9 @@ class Stretch:
     early: bool = False
 
 
+ROUNDING = 1e-5  # nats: so little is the order of sums, as in a Fourier transform that is padded behind the end
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """One comparison of runs. `kind` "future": all tokens from `cut` on were others.
@@ -103,7 +106,7 @@ class Probe:
 
     @property
     def leak(self) -> bool:
-        return self.moved > 0 and not self.problem and self.most > 4 * self.noise
+        return self.moved > 0 and not self.problem and self.most > max(4 * self.noise, ROUNDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +119,33 @@ class Reduced:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """A condition that kept a piece of the evaluation, lines `first` to `last`, from running in the small run.
+
+    `kind` is what it asks for: "size", "count", "time", "rank" or "setting". `what` says what the piece would do, read from its
+    text. `switch` says what would open it; `settings` are those of the environment among that, as NAME=VALUE.
+    """
+
+    at: Location
+    condition: str
+    kind: str
+    what: str
+    switch: str
+    settings: tuple[str, ...] = ()
+    first: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """A run. `ended` is how, in words; `failure` names the class of a failure, "" if it came to its end.
 
     `printed` are the numbers it printed, in order; `headline` is the index of the one that stands for the claim,
     -1 if none was explained. `again` counts positions that stand in it more than once. `timeline` is the book in
-    at most 2,000 stretches. `device` is "cuda" where a real GPU did the work, `ranks` the number of processes.
+    at most 2,000 stretches. `manner` says in words what was not as in a first, plain attempt: "" for nothing.
+    `device` is "cuda" where a real GPU did the work, `ranks` the number of processes. `unrun` are the lines that
+    did not run, "file:first-last", of the files in `watched`; `gates` the conditions that kept parts of the evaluation from
+    running. `given` are settings that the user chose for the run.
     """
 
     entry: str
@@ -137,8 +161,24 @@ class Trace:
     again: int = 0
     probes: tuple[Probe, ...] = ()
     timeline: tuple[Stretch, ...] = ()
+    manner: str = ""
     device: str = "cpu"
     ranks: int = 1
+    watched: tuple[str, ...] = ()
+    unrun: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    given: tuple[str, ...] = ()
+
+    def executed(self, at: Location) -> bool | None:
+        """Whether a line ran; None where nobody can tell."""
+        if at.line is None or at.file not in self.watched:
+            return None
+        for span in self.unrun:
+            file, _, lines = span.rpartition(":")
+            first, _, last = lines.partition("-")
+            if file == at.file and int(first) <= at.line <= int(last):
+                return False
+        return True
 
     @property
     def explained(self) -> bool:

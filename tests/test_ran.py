@@ -8,12 +8,13 @@ import pytest
 
 from rules import c1_strict_causal as c1
 from rules import c3_score_before_update as c3
+from rules import judge
 from rules import ttt1_no_pre_eval_training as ttt1
 from rules.editions import LATEST
 from rules.evidence import Evidence, Package
-from rules.finding import Finding, Status
+from rules.finding import Finding, Severity, Status
 from rules.place import Location
-from rules.trace import Early, How, Printed, Probe, Trace
+from rules.trace import Early, Gate, How, Printed, Probe, Trace
 
 FIRST = Early(How.TRAINED, 90, 100, 1, 90, Location("train_gpt.py", 50), Location("train_gpt.py", 40))
 INSIDE = replace(FIRST, during=True)
@@ -65,3 +66,29 @@ def test_a_clean_small_run_proves_nothing(probes: tuple[Probe, ...]) -> None:
 
 def test_no_run_says_nothing() -> None:
     assert [list(check(Evidence(Package("x")), LATEST)) for check in CHECKS.values()] == [[], [], []]
+
+
+SOURCE = Finding("C3-x", Status.LIKELY, Severity.FATAL, "read in the code", (Location("train_gpt.py", 50),))
+
+
+@pytest.mark.parametrize(("line", "facts"), [(50, 1), (40, 0)])
+def test_a_finding_in_code_that_did_not_run_says_so_and_stays(line: int, facts: int) -> None:
+    gate = Gate(Location("train_gpt.py", 48), "n > 9", "size", "trains", "at least 10 in n", (), 49, 51)
+    run = Trace(
+        "train_gpt.py",
+        "bubblewrap",
+        "exit code 0",
+        watched=("train_gpt.py",),
+        unrun=("train_gpt.py:49-51",),
+        gates=(gate,),
+    )
+    found = judge._not_run(replace(SOURCE, locations=(Location("train_gpt.py", line),)), run)
+    assert (found.status, found.message) == (SOURCE.status, SOURCE.message)
+    assert [f.value for f in found.evidence] == [
+        "the small run did not come to this line; it would take at least 10 in n"
+    ] * facts
+
+
+def test_a_file_that_nobody_watched_says_nothing() -> None:
+    run = Trace("train_gpt.py", "bubblewrap", "exit code 0", watched=(), unrun=())
+    assert judge._not_run(SOURCE, run) == SOURCE

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from auditor.report.text import plain
 from auditor.report.timelines import characters
-from rules.trace import Early, Printed, Probe, Trace
+from rules.trace import Early, Gate, Printed, Probe, Trace
 
 MOST = 8  # printed numbers shown, unless verbose
 
@@ -43,6 +43,8 @@ def lines(
     yield Text(
         f"  {t.entry}: run small in the sandbox ({t.sealed}){' with a GPU' if t.device == 'cuda' else ''}{f' as {t.ranks} ranks' if t.ranks > 1 else ''} on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s"
     )
+    if t.manner:
+        yield Text(f"  how: {plain(t.manner)}")
     if t.failure:
         yield Text(f"  did not come to its end: {plain(t.failure)}", "yellow")
     numbers = [n for n in t.printed if n.what]
@@ -59,6 +61,7 @@ def lines(
             yield Text(f"  not a sum of scores: {n.value} in “{plain(n.text)[:80]}”", "dim")
     if drawn:
         yield from characters(t, positions)
+    yield from missed(t, verbose)
     if not t.explained:
         yield Text("  no printed number is made of the scores in the book", "yellow")
         return
@@ -72,6 +75,25 @@ def lines(
     if verbose:
         for r in t.reduced:
             yield Text(f"  smaller: {r.name} {r.was or '(no default)'} -> {r.now}", "dim")
+
+
+def missed(t: Trace, verbose: bool) -> Iterator[Text]:
+    """What of the evaluation the small run left out, and what would bring it in."""
+    for given in t.given:
+        yield Text(f"  set for this run: {plain(given)}")
+    shown = t.gates if verbose else t.gates[:MOST]
+    for g in shown:
+        yield Text(f"  {gate(g)}", "yellow")
+    if len(shown) < len(t.gates):
+        yield Text(f"  {len(t.gates) - len(shown)} more that did not run: -v shows them", "dim")
+
+
+def gate(g: Gate) -> str:
+    how = f"; --set {' --set '.join(map(plain, g.settings))}" if g.settings and g.kind == "setting" else ""
+    return (
+        f"did not run: lines {g.first} to {g.last} ({g.what}) "
+        f"behind “{plain(g.condition)[:100]}” at {g.at}; it would take {plain(g.switch)}{how}"
+    )
 
 
 def number(n: Printed) -> str:

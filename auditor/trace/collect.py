@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,10 +18,12 @@ from auditor.trace.data import vocabulary
 from auditor.trace.execute import Job, Traced
 from auditor.trace.explain import BPB, Explained, explain
 from auditor.trace.failures import failure
+from auditor.trace.gates import gates
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
 from auditor.trace.probes import future
+from auditor.trace.ran import ran, unrun
 from auditor.trace.timeline import timeline
 from rules.evidence import Evidence, Script
 from rules.place import Location
@@ -30,8 +34,23 @@ MOST_FILE = 16_000_000  # bytes of one file that a run is given
 Tell = Callable[[str], None]
 
 
-def job(e: Evidence, submission: Submission, entry: Script, wall_s: float, device: str = "cpu", ranks: int = 1) -> Job:
-    """What to run for a folder: its own files, under the claimed run's settings."""
+@dataclass(frozen=True)
+class Ways:
+    """How to run: each run within `wall_s` seconds, on "cpu" or "cuda", as so many `ranks`; `given`: settings the user chose."""
+
+    wall_s: float = 120.0
+    probing: bool = True
+    device: str = "cpu"
+    ranks: int = 1
+    given: Mapping[str, str] = field(default_factory=dict)
+
+
+WAYS = Ways()
+NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def job(e: Evidence, submission: Submission, entry: Script, ways: Ways) -> Job:
+    """What to run for a folder: its own files, under the claimed run's settings and those that the user chose."""
     config = configuration(e, entry)
     folder = posixpath.dirname(entry.path)
     files = {}
@@ -48,9 +67,10 @@ def job(e: Evidence, submission: Submission, entry: Script, wall_s: float, devic
         text=entry.text,
         claimed=claimed(config, entry.text),
         arguments=config.arguments,
-        wall_s=wall_s,
-        device=device,
-        ranks=ranks,
+        wall_s=ways.wall_s,
+        device=ways.device,
+        ranks=ways.ranks,
+        given=ways.given,
     )
 
 
@@ -63,31 +83,23 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
     return out
 
 
-def read_trace(
-    e: Evidence,
-    submission: Submission,
-    tell: Tell,
-    *,
-    wall_s: float = 120.0,
-    probing: bool = True,
-    device: str = "cpu",
-    ranks: int = 1,
-) -> Trace | None:
+def read_trace(e: Evidence, submission: Submission, tell: Tell, ways: Ways = WAYS) -> Trace | None:
     """Run and probe; None when the folder holds no script that can be run."""
     entry = e.package.entry
     if entry is None or not entry.text or entry.syntax_error:
         return None
-    work = job(e, submission, entry, wall_s, device, ranks)
+    work = job(e, submission, entry, ways)
     tell("running it small, sealed off")
     work, base = attempt(work)
     if words := base.plan.words():
-        tell(f"it needed another attempt: {words}")
+        tell(f"not as shipped: {words}")
     label = claimed_line(configuration(e, entry))
-    found = Reading(base, entry, label)
+    beside = {s.path: s.text for s in e.package.scripts if s.role == "module" and s.path != entry.path}
+    found = Reading(base, entry, label, beside)
     if found.headline is None:
         return found.written()
     probes: list[Probe] = []
-    if probing:
+    if ways.probing:
         tell("running it again on other tokens")
         probes = future(work, base, lambda r: Reading(r, entry, label).group)
     return found.written(probes)
@@ -107,10 +119,10 @@ def headline(numbers: Sequence[Explained], label: str) -> Explained | None:
 
 
 class Reading:
-    """One run, read. `label`: the line of the log that the claim rests on."""
+    """One run, read. `label`: the line of the log that the claim rests on. `beside`: the texts of the files beside the entry."""
 
-    def __init__(self, run: Traced, entry: Script, label: str = "") -> None:
-        self.run, self.entry = run, entry
+    def __init__(self, run: Traced, entry: Script, label: str = "", beside: Mapping[str, str] = NONE) -> None:
+        self.run, self.entry, self.beside = run, entry, beside
         self.lines = entry.text.split("\n")
         sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
         self.numbers = explain(run.records, sizes)
@@ -132,6 +144,7 @@ class Reading:
 
     def written(self, probes: Sequence[Probe] = ()) -> Trace:
         run = self.run
+        seen = ran(run.records, {self.entry.path: self.entry.text, **self.beside})
         numbers = tuple(
             Printed(
                 x.text[:240],
@@ -159,6 +172,11 @@ class Reading:
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),
             timeline=timeline(run.records, self.group),
+            manner=run.plan.words(),
+            watched=tuple(r.path for r in seen),
+            unrun=tuple(span for r in seen for span in unrun(r)),
+            gates=gates(seen, self.group, run.knobs.environment, lambda file, line: self.place((file, line, "", 0))),
+            given=tuple(f"{name}={value}" for name, value in run.given.items()),
         )
 
     def early(self) -> list[Early]:

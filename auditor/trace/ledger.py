@@ -32,6 +32,9 @@ class Record:
     table     positions whose tokens chose the places written to, name, version
     left      of, value: a number made of these scores left the tensors
     print     text
+    feed      positions of the tokens that go into the network
+    text      file, digest (of the text that was compiled), marks: (line, column) of where it could be seen to run
+    ran       text (its number), marks: those that were passed for the first time
 
     With several ranks each record has its `rank`, and their books are one (ranks.py).
     """
@@ -61,6 +64,7 @@ class Reader:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.rest = bytearray()
+        self.branches: dict[int, list[Record]] = {}  # the scores of each branch, by its question
         self.numbers: set[int] = set()
         self.problem = ""
 
@@ -98,6 +102,9 @@ class Reader:
             where = tuple((str(f), int(line), str(name), int(call)) for f, line, name, call in said.pop("where", ()))
             record = Record(int(said.pop("n")), str(said.pop("kind")), where, said, **arrays)
             _check(record)
+            if isinstance(question := record["q"], int):
+                self.branches.setdefault(question, []).append(record)
+                continue
             if record.n in self.numbers:
                 raise BadLedger(f"a second record {record.n}")
             self.numbers.add(record.n)
@@ -116,6 +123,12 @@ def _check(r: Record) -> None:
         raise BadLedger(f"a {r.kind} of nothing")
     if r.kind == "print" and not isinstance(r["text"], str):
         raise BadLedger("a print without text")
+    if r.kind in ("text", "ran"):
+        marks = r["marks"]
+        if type(r["text"]) is not int or not isinstance(marks, list) or len(marks) % 2:
+            raise BadLedger(f"a {r.kind} without marks")
+        if not all(type(n) is int for n in marks) or (r.kind == "text" and not isinstance(r["file"], str)):
+            raise BadLedger(f"a {r.kind} of something else")
 
 
 def _kind(name: object, kind: object) -> np.dtype[Any]:

@@ -163,3 +163,9 @@ def test_the_terminal_shows_it_between_the_numbers_and_the_order() -> None:
     text = trace_text.trace_text([("records/x", AHEAD)], verbose=False, color=False)
     assert "!" in text
     assert text.index("█") < text.index("order: 200 of 4,000 tokens")
+
+
+def test_how_a_run_differs_from_the_program_as_shipped_is_said() -> None:
+    hurried = replace(AHEAD, manner="fewer steps")
+    assert "how: fewer steps" in trace_text.trace_text([("records/x", hurried)], verbose=False, color=False)
+    assert "how:" not in trace_text.trace_text([("records/x", AHEAD)], verbose=False, color=False)

@@ -71,6 +71,11 @@ def test_a_difference_that_equal_runs_show_too_is_no_leak() -> None:
     assert Probe("future", 4, 4, 1, 3e-3, noise=1e-6).leak
 
 
+def test_what_the_order_of_sums_makes_is_no_leak() -> None:
+    assert not Probe("future", 4, 4, 1, 7e-7).leak, "a Fourier transform mixes all its inputs, and rounds"
+    assert Probe("future", 4, 4, 1, 2e-5).leak
+
+
 def test_positions_scored_twice_are_paired_in_their_order() -> None:
     positions = [0, 1, 2, 1, 2, 3]
     f = compared(numbers(BASE, positions), numbers([1, 2, 3, 4.5, 5, 6], positions), 3)

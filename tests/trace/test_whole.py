@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ pytest.importorskip("torch")
 pytest.importorskip("sentencepiece")
 
 from auditor.scripts import read_scripts
-from auditor.trace.collect import read_trace
+from auditor.trace.collect import NONE, Ways, read_trace
 from auditor.trace.ready import missing
 from rules.evidence import Claims, Evidence
 from rules.samples.scripts import HEAD
@@ -77,6 +78,7 @@ MIXED = """\
 """
 IN_NUMPY = "p = np.exp(-losses.double().cpu().numpy()); total += float(-np.log(0.9 * p + 0.1 / VOCAB).sum())"
 IN_A_LOOP = "total += sum(-math.log(0.9 * math.exp(-x) + 0.1 / VOCAB) for x in losses.double().tolist())"
+TAKEN_AWAY = "for x in losses.double().tolist(): total -= math.log(0.9 * math.exp(-x) + 0.1 / VOCAB)"
 ONE_BY_ONE = "total += sum(float(x) for x in [losses[j].item() for j in range(len(losses))])"
 
 LOOPED = """\
@@ -96,7 +98,9 @@ def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
 
 
-def traced(text: str, *, probing: bool = True, device: str = "cpu", ranks: int = 1) -> Trace:
+def traced(
+    text: str, *, probing: bool = True, device: str = "cpu", ranks: int = 1, given: Mapping[str, str] = NONE
+) -> Trace:
     if reason := missing(device):
         pytest.skip(reason)
     s = submission({"train_gpt.py": text, "README.md": "# Run\\n"})
@@ -105,10 +109,7 @@ def traced(text: str, *, probing: bool = True, device: str = "cpu", ranks: int =
         Evidence(replace(s.package, scripts=scripts), Claims()),
         s,
         lambda _: None,
-        wall_s=120,
-        probing=probing,
-        device=device,
-        ranks=ranks,
+        Ways(wall_s=120, probing=probing, device=device, ranks=ranks, given=given),
     )
     assert t is not None
     return t
@@ -140,16 +141,16 @@ def test_a_program_that_scores_first_is_explained_and_clean(device: str) -> None
 
 
 def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -> None:
-    bodies = [MIXED.format(how=how) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE, KEPT)]
+    bodies = [MIXED.format(how=how) for how in (IN_NUMPY, IN_A_LOOP, TAKEN_AWAY, ONE_BY_ONE, KEPT)]
     bodies += [LOOPED.format(how=how) for how in (IN_PLACE, ANEW)]
     loops = [LOOP.format(body=body) for body in bodies]
     t = traced(HEAD + BYTES + "".join(loops), probing=False)
     assert t.failure == ""
-    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 6
+    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 7
     assert {n.scores for n in t.printed} == {t.positions - 1}
     lines = [n.at.line for n in t.printed if n.at]
     assert lines == sorted(lines)
-    assert len(set(lines)) == 6
+    assert len(set(lines)) == 7
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])

@@ -34,9 +34,8 @@ def main() -> None:
     main_module.__file__ = entry
     main_module.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = main_module
-    code = compile(source, entry, "exec", dont_inherit=True)
     with standins.running(plan, ledgers):
-        exec(code, main_module.__dict__)
+        exec(compile(source, entry, "exec", dont_inherit=True), main_module.__dict__)
 
 
 def load(here: str) -> Any:

@@ -17,6 +17,7 @@ from . import (
     arrays,
     attention,
     book,
+    branches,
     clock,
     collectives,
     compiler,
@@ -26,13 +27,17 @@ from . import (
     entries,
     files,
     floats,
+    frozen,
     gpu,
     groups,
+    lines,
     operators,
     packages,
     positions,
     programs,
     ranks,
+    reach,
+    spelling,
     tracer,
 )
 from .triton import modules as triton_modules
@@ -41,6 +46,7 @@ from .triton import modules as triton_modules
 @contextlib.contextmanager
 def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
     torch.set_num_threads(plan.get("threads", 1))
+    spelling.install(plan.get("older", {}))
     processes = len(descriptors)
     exchange = ranks.split(processes) if processes > 1 else None  # from here on, this is one of them
     me = exchange.rank if exchange else 0
@@ -63,7 +69,7 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
     kept = files.Files(plan["places"], away.reading)
     elsewhere.install(away)
     files.install(kept)
-    watch = clock.Clock()
+    watch = clock.Clock(hurried=os.getcwd() if plan.get("hurried") else "")
     clock.install(watch)
     if exchange:
         exchange.clock = watch
@@ -76,15 +82,25 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
         return
     ledger = book.Book(descriptors[me], os.getcwd())
     finder = positions.Finder(np.fromfile(plan["places"]["validation"], dtype="<u2", offset=1024))
-    t = tracer.Tracer(ledger, finder)
+    t = tracer.Tracer(
+        ledger,
+        finder,
+        reach.Reach() if plan.get("reach") else None,
+        frozen.Frozen() if plan.get("frozen") else None,
+    )
     if exchange and between:
         ledger.stamp, between.shadows, exchange.before = exchange.stamp, t.shadows, t.settle
-    entries.printed(ledger)
+    if plan.get("branches"):
+        ledger.reached = branches.Branches(plan["branches"], ledger, t.shadows, finder).reached
+    ran = lines.Lines(ledger)
+    if plan["lines"]:
+        lines.install(ran)
+    entries.printed(ledger, ran.write)
     entries.opened(t)
     entries.called_back(t)
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
     arrays.install(t.outside, ledger.mine)
-    floats.install(t.one)
+    floats.install(t.one, ledger.call)
     triton_modules.install(t)
     operators.install(lambda: (entries.Doors(t), t), t.opened)
     threads(lambda: (entries.Doors(t),))
@@ -93,6 +109,7 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
             yield
         finally:
             ledger.flush()
+            ran.write()
 
 
 def threads(modes: Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]) -> None:
