@@ -33,7 +33,7 @@ def brought() -> Iterator[None]:
                 launch.watch.wrote(theirs)
                 with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction(), torch.no_grad():
                     theirs.copy_(ours)
-                    launch.watch.lent(ours, theirs)
+                    launch.watch.copied(ours, theirs)
     finally:
         _now.copies = outer
 
@@ -46,6 +46,6 @@ def here(flat: Tensor) -> Tensor:
     if key not in _now.copies:
         with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction(), torch.no_grad():
             ours = flat.cpu()
-            launch.watch.lent(flat, ours)
+            launch.watch.copied(flat, ours)
         _now.copies[key] = flat, ours, ours._version
     return _now.copies[key][1].view(flat.dtype)
