@@ -33,7 +33,8 @@ def attempt(job: Job, run: Callable[[Job], Traced] = trace) -> tuple[Job, Traced
     tried = {job.plan}
     latest, result = best, done
     for _ in range(MORE):
-        plan = next((p for p in wanted(latest.plan, result) if p not in tried), None)
+        plans = [p for p in wanted(latest.plan, result) if job.ranks == 1 or p.ranks == 1]  # real ones need no seeming
+        plan = next((p for p in plans if p not in tried), None)
         if plan is None:
             break
         tried.add(plan)

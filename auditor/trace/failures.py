@@ -44,7 +44,7 @@ def failure(run: Traced) -> str:
         return f"{BROKEN}: {said}"[:LAST_WORDS]
     if kind == "FileNotFoundError":
         return f"needs a file that is not there: {text.partition('] ')[2] or text}"[:LAST_WORDS]
-    if _GPU.search(said):
+    if _GPU.search(said) and run.device != "cuda":
         return f"needs a real GPU: {said}"[:LAST_WORDS]
     return said[:LAST_WORDS]
 

@@ -39,6 +39,18 @@ def test_a_run_that_breaks_is_tried_in_full_width_and_then_with_its_own_defaults
     assert job.plan.words() == "layers in full width, the program's own defaults"
 
 
+def test_where_there_are_ranks_none_need_seem_to_be_there() -> None:
+    plans: list[Plan] = []
+
+    def once(job: Job) -> Traced:
+        plans.append(job.plan)
+        return run(stderr="ValueError: this needs WORLD_SIZE=8, got 2\n")
+
+    attempt(Job("a.py", {}, "", ranks=2), once)
+    assert {p.ranks for p in plans} == {1}
+    assert len(plans) == 3
+
+
 def test_the_first_run_stands_where_nothing_does_better() -> None:
     calls: list[Plan] = []
 
@@ -153,6 +165,10 @@ def test_options_of_the_command_line() -> None:
         ),
         (run(stderr="subprocess.CalledProcessError: Command '['git', 'clone', 'x']' returned"), "needs the network"),
         (run(stderr="torch.AcceleratorError: CUDA error: no"), "needs a real GPU: AcceleratorError: CUDA error: no"),
+        (
+            replace(run(stderr="torch.AcceleratorError: CUDA error: no"), device="cuda"),
+            "AcceleratorError: CUDA error: no",
+        ),
         (run(stderr="ValueError: odd"), "ValueError: odd"),
     ],
 )

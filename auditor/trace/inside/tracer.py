@@ -163,7 +163,7 @@ class Tracer(TorchDispatchMode):
             return False
         return bool(self._bags(list(tensors))) or any(t.untyped_storage()._cdata in self.shadows.of for t in tensors)
 
-    def lent(self, tensor: Tensor, copy: Tensor) -> None:
+    def copied(self, tensor: Tensor, copy: Tensor) -> None:
         """A kernel works on a copy of what it was given, or has done so: what is known of the first holds for the other."""
         places, bags = self.shadows.get(tensor), self._bags([tensor])
         if places is not None:

@@ -33,19 +33,23 @@ def brought() -> Iterator[None]:
                 launch.watch.wrote(theirs)
                 with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction(), torch.no_grad():
                     theirs.copy_(ours)
-                    launch.watch.lent(ours, theirs)
+                    launch.watch.copied(ours, theirs)
     finally:
         _now.copies = outer
 
 
+def abroad(flat: Tensor) -> bool:
+    return flat.device.type != "cpu"
+
+
 def here(flat: Tensor) -> Tensor:
     """All of a storage, where the interpreter can read it."""
-    if flat.device.type == "cpu" or _now.copies is None:
+    if _now.copies is None or not abroad(flat):
         return flat
     key = flat.untyped_storage()._cdata
     if key not in _now.copies:
         with torch._C._DisableTorchDispatch(), torch._C.DisableTorchFunction(), torch.no_grad():
-            ours = flat.cpu()
-            launch.watch.lent(flat, ours)
+            ours = flat.to("cpu", copy=True)
+            launch.watch.copied(flat, ours)
         _now.copies[key] = flat, ours, ours._version
     return _now.copies[key][1].view(flat.dtype)

@@ -39,7 +39,7 @@ class Watch:
         """Whether what a kernel does with these tensors, element by element, is of interest."""
         return True
 
-    def lent(self, tensor: torch.Tensor, copy: torch.Tensor) -> None:
+    def copied(self, tensor: torch.Tensor, copy: torch.Tensor) -> None:
         """What is known of a tensor holds for its copy: before a kernel works on the copy, and the other way round after."""
 
     def wrote(self, tensor: torch.Tensor) -> None:
