@@ -11,7 +11,7 @@ from rich.text import Text
 
 from auditor.report.text import plain
 from auditor.report.timelines import characters
-from rules.trace import Early, Gate, Printed, Probe, Trace
+from rules.trace import Early, Gate, Look, Printed, Probe, Trace
 
 MOST = 8  # printed numbers shown, unless verbose
 
@@ -79,11 +79,17 @@ def missed(t: Trace, verbose: bool) -> Iterator[Text]:
     """What of the evaluation the small run left out, and what would bring it in."""
     for given in t.given:
         yield Text(f"  set for this run: {plain(given)}")
+    for x in t.looks:
+        yield Text(f"  {look(x)}", "red" if x.decides else "yellow")
     shown = t.gates if verbose else t.gates[:MOST]
     for g in shown:
         yield Text(f"  {gate(g)}", "yellow")
     if len(shown) < len(t.gates):
         yield Text(f"  {len(t.gates) - len(shown)} more that did not run: -v shows them", "dim")
+
+
+def look(x: Look) -> str:
+    return f"look: at {x.at} it looks at {plain(x.what)}{f', and what hangs on it {x.decides}' if x.decides else ''}"
 
 
 def gate(g: Gate) -> str:

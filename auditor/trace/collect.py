@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -21,6 +22,7 @@ from auditor.trace.gates import gates
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
+from auditor.trace.looked import looked
 from auditor.trace.probes import future
 from auditor.trace.ran import ran, unrun
 from auditor.trace.timeline import timeline
@@ -113,7 +115,8 @@ class Reading:
     """One run, read. `label`: the line of the log that the claim rests on. `beside`: the texts of the files beside the entry."""
 
     def __init__(self, run: Traced, entry: Script, label: str = "", beside: Mapping[str, str] = NONE) -> None:
-        self.run, self.entry, self.beside = run, entry, beside
+        self.run, self.entry = run, entry
+        self.texts = {**beside, entry.path: entry.text}
         self.lines = entry.text.split("\n")
         sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
         self.numbers = explain(run.records, sizes)
@@ -135,7 +138,7 @@ class Reading:
 
     def written(self, probes: Sequence[Probe] = ()) -> Trace:
         run = self.run
-        seen = ran(run.records, {self.entry.path: self.entry.text, **self.beside})
+        seen = ran(run.records, self.texts)
         numbers = tuple(
             Printed(
                 x.text[:240],
@@ -147,7 +150,7 @@ class Reading:
             )
             for x in self.numbers
         )
-        return Trace(
+        t = Trace(
             entry=self.entry.path,
             sealed=run.outcome.mode.value,
             ended=run.outcome.words(),
@@ -166,6 +169,7 @@ class Reading:
             gates=gates(seen, self.group, run.knobs.environment, lambda file, line: self.place((file, line, "", 0))),
             given=tuple(f"{name}={value}" for name, value in run.given.items()),
         )
+        return replace(t, looks=looked(run.records, [(r, self.texts[r.path]) for r in seen], t.executed, self.place))
 
     def early(self) -> list[Early]:
         if self.group is None:

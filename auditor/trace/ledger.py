@@ -33,6 +33,7 @@ class Record:
     left      of, value: a number made of these scores left the tensors
     print     text
     text      file, digest (of the text that was compiled), marks: (line, column) of where it could be seen to run
+    look      what: the program looked whether it is watched
     ran       text (its number), marks: those that were passed for the first time
     """
 

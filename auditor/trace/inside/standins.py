@@ -27,6 +27,7 @@ from . import (
     floats,
     groups,
     lines,
+    looks,
     operators,
     packages,
     positions,
@@ -66,6 +67,7 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     ran = lines.Lines(ledger)
     if plan["lines"]:
         lines.install(ran)
+    looks.install(ledger)
     entries.printed(ledger, ran.write)
     entries.opened(t)
     entries.called_back(t)
