@@ -173,6 +173,7 @@ class Trace:
     gates: tuple[Gate, ...] = ()
     given: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()  # where it looked whether it is watched
+    cached: str = ""  # when the run was made, if it was not made for this report
 
     def executed(self, at: Location) -> bool | None:
         """Whether a line ran; None where nobody can tell."""

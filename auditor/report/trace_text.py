@@ -43,6 +43,8 @@ def lines(
     yield Text(
         f"  {t.entry}: run small in the sandbox ({t.sealed}) on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s"
     )
+    if t.cached:
+        yield Text(f"  from the cache: this run was made on {t.cached[:16]} UTC; --no-cache runs it again", "dim")
     if t.failure:
         yield Text(f"  did not come to its end: {plain(t.failure)}", "yellow")
     numbers = [n for n in t.printed if n.what]
@@ -95,7 +97,7 @@ def look(x: Look) -> str:
 def gate(g: Gate) -> str:
     how = f"; --set {' --set '.join(map(plain, g.settings))}" if g.settings and g.kind == "setting" else ""
     return (
-        f"did not run: lines {g.first} to {g.last} ({g.what}) "
+        f"did not run: {f'lines {g.first} to {g.last}' if g.last > g.first else f'line {g.first}'} ({g.what}) "
         f"behind “{plain(g.condition)[:100]}” at {g.at}; it would take {plain(g.switch)}{how}"
     )
 

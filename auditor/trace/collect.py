@@ -14,6 +14,7 @@ from auditor.source.witness import agreement
 from auditor.submission.base import Submission, Unreadable
 from auditor.trace import order
 from auditor.trace.attempts import attempt
+from auditor.trace.cache import Cache, key
 from auditor.trace.data import vocabulary
 from auditor.trace.execute import Job, Traced
 from auditor.trace.explain import BPB, Explained, explain
@@ -76,18 +77,36 @@ def read_trace(
     wall_s: float = 120.0,
     probing: bool = True,
     given: Mapping[str, str] = NONE,
+    cache: Cache | None = None,
 ) -> Trace | None:
-    """Run and probe; None when the folder holds no script that can be run. `given`: settings chosen by the user."""
+    """Run and probe, or take the trace from the cache; None when the folder holds no script that can be run.
+
+    `given`: settings chosen by the user.
+    """
     entry = e.package.entry
     if entry is None or not entry.text or entry.syntax_error:
         return None
     work = job(e, submission, entry, wall_s, given)
+    label = claimed_line(configuration(e, entry))
+    beside = {s.path: s.text for s in e.package.scripts if s.role == "module" and s.path != entry.path}
+
+    def make() -> Trace:
+        return run_and_read(work, entry, label, beside, tell, probing)
+
+    if cache is None:
+        return make()
+    name = key(work, label=label, beside=beside, layers=len(entry.layers), probing=probing)
+    return cache.through(name, make)
+
+
+def run_and_read(
+    work: Job, entry: Script, label: str, beside: Mapping[str, str], tell: Tell, probing: bool = True
+) -> Trace:
+    """Run and probe a job."""
     tell("running it small, sealed off")
     work, base = attempt(work)
     if words := base.plan.words():
         tell(f"it needed another attempt: {words}")
-    label = claimed_line(configuration(e, entry))
-    beside = {s.path: s.text for s in e.package.scripts if s.role == "module" and s.path != entry.path}
     found = Reading(base, entry, label, beside)
     if found.headline is None:
         return found.written()
