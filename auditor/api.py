@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from auditor import waivers as waiving
 from auditor.audit import SCHEMA_VERSION, Audit, SubmissionId, Waiver
@@ -20,6 +21,9 @@ from rules.editions import LATEST, Edition, edition
 from rules.evidence import Evidence, Gap, Package
 from rules.finding import Fact, Finding
 from rules.judge import judge, verdict
+
+if TYPE_CHECKING:
+    from auditor.trace.cache import Cache
 
 try:
     TOOL_VERSION = version("scorefirst")
@@ -37,12 +41,14 @@ def audit(
     repo: Repo | None = None,
     run: bool = False,
     device: str = "cpu",
+    cache: Cache | None = None,
     tell: Tell = silent,
 ) -> Iterator[Audit]:
     """One audit for each record folder that the target names.
 
     `law` is "latest", a date, or "own" for the edition in force when the submission was made. With `run` the
-    submission's program is run small in the sandbox, which needs torch; `device` "cuda" lets it use a GPU.
+    submission's program is run small in the sandbox, which needs torch; `device` "cuda" lets it use a GPU, `cache` keeps
+    such runs.
     Raises AuditorError (with an exit code) when the target cannot be resolved; nothing else.
     """
     if law != "own":
@@ -57,6 +63,7 @@ def audit(
             keep_evidence=keep_evidence,
             run=run,
             device=device,
+            cache=cache,
             tell=tell,
         )
 
@@ -70,11 +77,12 @@ def audit_submission(
     keep_evidence: bool = False,
     run: bool = False,
     device: str = "cpu",
+    cache: Cache | None = None,
     tell: Tell = silent,
 ) -> Audit:
     """Gather the evidence of one resolved submission and judge it; `tell` hears what is being done."""
     name = submission.package.folder.rstrip("/").rsplit("/", 1)[-1]
-    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"), run=run, device=device)
+    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"), run=run, device=device, cache=cache)
     tell(f"{name}: asking the rules")
     return judge_evidence(evidence, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -21,6 +21,9 @@ from auditor.exit_codes import exit_code
 from auditor.report.text import plain, shorten
 from auditor.submission.base import AuditorError, NothingToAudit, UsageError
 from auditor.submission.target import Target
+
+if TYPE_CHECKING:
+    from auditor.trace.cache import Cache
 
 app = typer.Typer(
     name="scorefirst",
@@ -80,6 +83,12 @@ Devices = Annotated[Device, typer.Option("--device", help="What a run computes o
 Only = Annotated[list[str] | None, typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")]
 
 
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Run it again even if a trace of the same run is kept.")]
+CacheFolder = Annotated[
+    Path | None, typer.Option("--cache", help="Where traces are kept; by default the user's cache.", metavar="DIR")
+]
+
+
 @app.command()
 def audit(
     path: Annotated[
@@ -102,6 +111,8 @@ def audit(
         bool, typer.Option("--run/--no-run", help="Also run it, small and sealed off (needs torch), or only read it.")
     ] = False,
     device: Devices = Device.CPU,
+    no_cache: NoCache = False,
+    cache: CacheFolder = None,
     keep_evidence: Annotated[
         bool, typer.Option("--keep-evidence", help="Put the evidence into the JSON, so that it can be judged again.")
     ] = False,
@@ -133,6 +144,7 @@ def audit(
     rules_asked, let_pass = rule_names(only), load_waivers(waivers)
     if run and (why := missing(device.value)):
         raise UsageError(why)
+    kept = trace_cache(cache, no_cache) if run else None
     with waiting("auditing") as tell:
         audits = list(
             api.audit(
@@ -143,6 +155,7 @@ def audit(
                 keep_evidence=keep,
                 run=run,
                 device=device.value,
+                cache=kept,
                 tell=tell,
             )
         )
@@ -169,6 +182,8 @@ def trace(
         typer.Option("--set", help="A variable of the program's environment; may be repeated.", metavar="NAME=VALUE"),
     ] = None,
     no_probes: Annotated[bool, typer.Option("--no-probes", help="Run once; do not compare with other runs.")] = False,
+    no_cache: NoCache = False,
+    cache: CacheFolder = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     page: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline here.")] = None,
     drawing: Annotated[Path | None, typer.Option("--svg", help="Write the timeline of the first run here.")] = None,
@@ -201,11 +216,18 @@ def trace(
     from auditor.report import trace_html
     from auditor.report.trace_text import trace_json, trace_text
     from auditor.trace.alone import trace_target
-    from auditor.trace.collect import Ways
+    from auditor.trace.ways import Ways
 
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=None, folder=folder)
     with waiting("tracing") as tell:
-        ways = Ways(wall_s=wall, probing=not no_probes, device=device.value, ranks=ranks, given=given)
+        ways = Ways(
+            wall_s=wall,
+            probing=not no_probes,
+            device=device.value,
+            ranks=ranks,
+            given=given,
+            cache=trace_cache(cache, no_cache),
+        )
         traces = list(trace_target(target, ways, tell))
     if page:
         write(page, trace_html.page(traces, between))
@@ -500,6 +522,15 @@ def interval(text: str | None) -> tuple[int, int] | None:
     if not (low.isdecimal() and high.isdecimal() and int(low) <= int(high) < 1 << 40):
         raise UsageError(f"--positions wants two numbers, the smaller one first, as in 500-900, not {text}")
     return int(low), int(high)
+
+
+def trace_cache(folder: Path | None, off: bool) -> Cache | None:
+    """Where traces are kept; None with `--no-cache`."""
+    from auditor.trace.cache import Cache, default_folder
+
+    if off and folder:
+        raise UsageError("--cache and --no-cache exclude each other")
+    return None if off else Cache(folder or default_folder(), say)
 
 
 def settings(given: list[str] | None) -> dict[str, str]:

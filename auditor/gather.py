@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from auditor.claims.collect import read_claims
 from auditor.frontier import seed_statistics
@@ -17,6 +17,9 @@ from auditor.submission.base import Submission
 from rules.events import Program
 from rules.evidence import Claims, Evidence, Gap, Mention, Script, SeedStatistics
 from rules.trace import Trace
+
+if TYPE_CHECKING:
+    from auditor.trace.cache import Cache
 
 T = TypeVar("T")
 
@@ -36,7 +39,9 @@ def silent(doing: str) -> None:
     """Nobody listens."""
 
 
-def gather(submission: Submission, tell: Tell = silent, *, run: bool = False, device: str = "cpu") -> Evidence:
+def gather(
+    submission: Submission, tell: Tell = silent, *, run: bool = False, device: str = "cpu", cache: Cache | None = None
+) -> Evidence:
     """All evidence about a submission; with `run` its program is run, too. `tell` hears of each stage as it begins."""
     gaps: list[Gap] = list(submission.gaps)
     done = ["package"]
@@ -70,16 +75,20 @@ def gather(submission: Submission, tell: Tell = silent, *, run: bool = False, de
     evidence = replace(evidence, program=program)
     unseen = NOT_RUN
     if run:
-        from auditor.trace.collect import Ways, read_trace
+        from auditor.trace.collect import read_trace
+        from auditor.trace.ways import Ways
 
         nothing: Trace | None = None
-        trace = stage("trace", lambda: read_trace(evidence, submission, tell, Ways(device=device)), nothing)
+        ways = Ways(device=device, cache=cache)
+        trace = stage("trace", lambda: read_trace(evidence, submission, tell, ways), nothing)
         evidence = replace(evidence, trace=trace)
         unseen = why_undecided(trace)
         if unseen and "trace" in done:
             done.remove("trace")
     if unseen:
         gaps.append(Gap("behaviour when run", unseen))
+    if evidence.trace is not None and evidence.trace.cached:
+        gaps.append(Gap("a new run", f"the run was made on {evidence.trace.cached[:16]} UTC and taken from the cache"))
     return replace(evidence, stages=tuple(done), gaps=tuple(gaps))
 
 

@@ -165,6 +165,7 @@ class Sight(StrEnum):
     BOUND = "bound"  # the reported number is a bound, not an exact likelihood
     LOSS_CUT = "loss-cut"  # a loss is capped, left out or replaced by how large it is itself
     EXTENT = "extent"  # how many tokens there are, and which loops leave some out, see `rules/coverage.py`
+    LOOK = "look"  # the program looks whether it is being watched; "decides" says what hangs on it
     DOCS_DEFAULT = "docs-default"  # data preparation with fewer validation documents than the challenge has
 
 

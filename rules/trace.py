@@ -185,6 +185,18 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """A place that ran and looked at `what`: whether the program is being watched, where, and on what.
+
+    `decides` is what the code that hangs on the answer does, as far as its text tells.
+    """
+
+    at: Location
+    what: str
+    decides: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """A run. `ended` is how, in words; `failure` names the class of a failure, "" if it came to its end.
 
@@ -218,6 +230,8 @@ class Trace:
     unrun: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()
     given: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()  # where it looked whether it is watched
+    cached: str = ""  # when the run was made, if it was not made for this report
 
     def executed(self, at: Location) -> bool | None:
         """Whether a line ran; None where nobody can tell."""

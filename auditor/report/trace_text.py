@@ -11,7 +11,7 @@ from rich.text import Text
 
 from auditor.report.text import plain
 from auditor.report.timelines import characters
-from rules.trace import Changed, Early, Foresight, Gate, Printed, Probe, Sum, Trace
+from rules.trace import Changed, Early, Foresight, Gate, Look, Printed, Probe, Sum, Trace
 
 MOST = 8  # printed numbers shown, unless verbose
 
@@ -45,6 +45,8 @@ def lines(
     )
     if t.manner:
         yield Text(f"  how: {plain(t.manner)}")
+    if t.cached:
+        yield Text(f"  from the cache: this run was made on {t.cached[:16]} UTC; --no-cache runs it again", "dim")
     if t.failure:
         yield Text(f"  did not come to its end: {plain(t.failure)}", "yellow")
     numbers = [n for n in t.printed if n.what]
@@ -85,6 +87,8 @@ def missed(t: Trace, verbose: bool) -> Iterator[Text]:
     """What of the evaluation the small run left out, and what would bring it in."""
     for given in t.given:
         yield Text(f"  set for this run: {plain(given)}")
+    for x in t.looks:
+        yield Text(f"  {look(x)}", "red" if x.decides else "yellow")
     shown = t.gates if verbose else t.gates[:MOST]
     for g in shown:
         yield Text(f"  {gate(g)}", "yellow")
@@ -92,10 +96,14 @@ def missed(t: Trace, verbose: bool) -> Iterator[Text]:
         yield Text(f"  {len(t.gates) - len(shown)} more that did not run: -v shows them", "dim")
 
 
+def look(x: Look) -> str:
+    return f"look: at {x.at} it looks at {plain(x.what)}{f', and what hangs on it {x.decides}' if x.decides else ''}"
+
+
 def gate(g: Gate) -> str:
     how = f"; --set {' --set '.join(map(plain, g.settings))}" if g.settings and g.kind == "setting" else ""
     return (
-        f"did not run: lines {g.first} to {g.last} ({g.what}) "
+        f"did not run: {f'lines {g.first} to {g.last}' if g.last > g.first else f'line {g.first}'} ({g.what}) "
         f"behind “{plain(g.condition)[:100]}” at {g.at}; it would take {plain(g.switch)}{how}"
     )
 

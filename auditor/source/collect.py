@@ -12,6 +12,7 @@ from auditor.source.byte_table.check import byte_tables
 from auditor.source.byte_table.entered import placed
 from auditor.source.config import Configuration, configuration
 from auditor.source.follow import follow
+from auditor.source.sights.looks import observed
 from auditor.source.sights.preparation import sweep
 from auditor.source.sights.sidecar import sizes_of_shards
 from auditor.source.suspects import with_suspects
@@ -77,6 +78,7 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
     no_sights: tuple[Observation, ...] = ()
     no_tables: tuple[ByteTable, ...] = ()
     seen = part("scripts beside the entry", lambda: (*sweep(e), *sizes_of_shards(e)), no_sights)
+    seen += part("looks for an observer", lambda: observed(scripts), no_sights)
     tables = part("bytes per token", lambda: placed(byte_tables(entry, tuple(modules)), program, scripts), no_tables)
     printed = claimed_line(program, config)
     rivals = tuple(r for text in config.rivals for r in _printing(program, text) if r not in printed)

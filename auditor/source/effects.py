@@ -23,7 +23,7 @@ _PROBABILITY = re.compile(
     re.I,
 )
 _NAMES = re.compile(r"opt|optim|sgd|adam|muon", re.I)
-_VALIDATION = re.compile(r"(?:^|_)(?:val|valid|validation|eval|evaluation|ttt|test)(?:$|_)", re.I)
+_VALIDATION = re.compile(r"(?:^|_)(?:val|valid|validation|eval|evals|evaluate|evaluation|ttt|test)(?:$|_)", re.I)
 
 
 class Effect(StrEnum):

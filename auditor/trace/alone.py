@@ -8,7 +8,8 @@ from dataclasses import replace
 from auditor.claims.collect import read_claims
 from auditor.scripts import read_scripts
 from auditor.submission import Target, resolve
-from auditor.trace.collect import Ways, read_trace
+from auditor.trace.collect import read_trace
+from auditor.trace.ways import Ways
 from rules.evidence import Evidence
 from rules.trace import Trace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +14,7 @@ from auditor.source.witness import agreement
 from auditor.submission.base import Submission, Unreadable
 from auditor.trace import foresight, order
 from auditor.trace.attempts import attempt
+from auditor.trace.cache import key
 from auditor.trace.data import vocabulary
 from auditor.trace.execute import Job, Traced, trace
 from auditor.trace.explain import BPB, Explained, explain
@@ -22,10 +23,12 @@ from auditor.trace.gates import gates
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
+from auditor.trace.looked import looked
 from auditor.trace.probes import future, switched_off
 from auditor.trace.ran import ran, unrun
 from auditor.trace.sums import small, sums
 from auditor.trace.timeline import timeline
+from auditor.trace.ways import WAYS, Ways
 from rules.evidence import Evidence, Script
 from rules.place import Location
 from rules.trace import Early, How, Printed, Probe, Reduced, Sum, Trace
@@ -36,18 +39,6 @@ SUSPECTS = 2  # cuts that the dataflow proposes
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Ways:
-    """How to run: each run within `wall_s` seconds, on "cpu" or "cuda", as so many `ranks`; `given`: settings the user chose."""
-
-    wall_s: float = 120.0
-    probing: bool = True
-    device: str = "cpu"
-    ranks: int = 1
-    given: Mapping[str, str] = field(default_factory=dict)
-
-
-WAYS = Ways()
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -86,23 +77,36 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
 
 
 def read_trace(e: Evidence, submission: Submission, tell: Tell, ways: Ways = WAYS) -> Trace | None:
-    """Run and probe; None when the folder holds no script that can be run."""
+    """Run and probe, or take the trace from the cache; None when the folder holds no script that can be run."""
     entry = e.package.entry
     if entry is None or not entry.text or entry.syntax_error:
         return None
     work = job(e, submission, entry, ways)
+    label = claimed_line(configuration(e, entry))
+    beside = {s.path: s.text for s in e.package.scripts if s.role == "module" and s.path != entry.path}
+
+    def make() -> Trace:
+        return run_and_read(work, entry, label, beside, tell, ways.probing)
+
+    if ways.cache is None:
+        return make()
+    name = key(work, label=label, beside=beside, layers=len(entry.layers), probing=ways.probing)
+    return ways.cache.through(name, make)
+
+
+def run_and_read(
+    work: Job, entry: Script, label: str, beside: Mapping[str, str], tell: Tell, probing: bool = True
+) -> Trace:
+    """Run and probe a job."""
     tell("running it small, sealed off")
     work, base = attempt(work)
     if words := base.plan.words():
         tell(f"not as shipped: {words}")
-    label = claimed_line(configuration(e, entry))
-    beside = {s.path: s.text for s in e.package.scripts if s.role == "module" and s.path != entry.path}
     found = Reading(base, entry, label, beside)
     if found.group is None:
         return found.written()
-    if not ways.probing:
+    if not probing:
         return found.written()
-
     tell("running it again on other tokens")
     probes = future(work, base, found.group, more=foresight.cuts(base.records, found.group, SUSPECTS))
     tell("running it again without adaptation")
@@ -142,7 +146,8 @@ class Reading:
     """One run, read. `label`: the line of the log that the claim rests on. `beside`: the texts of the files beside the entry."""
 
     def __init__(self, run: Traced, entry: Script, label: str = "", beside: Mapping[str, str] = NONE) -> None:
-        self.run, self.entry, self.beside = run, entry, beside
+        self.run, self.entry = run, entry
+        self.texts = {**beside, entry.path: entry.text}
         self.lines = entry.text.split("\n")
         sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
         self.numbers = explain(run.records, sizes)
@@ -164,7 +169,7 @@ class Reading:
 
     def written(self, probes: Sequence[Probe] = (), added: Sequence[Sum] = ()) -> Trace:
         run = self.run
-        seen = ran(run.records, {self.entry.path: self.entry.text, **self.beside})
+        seen = ran(run.records, self.texts)
         numbers = tuple(
             Printed(
                 x.text[:240],
@@ -176,7 +181,7 @@ class Reading:
             )
             for x in self.numbers
         )
-        return Trace(
+        t = Trace(
             entry=self.entry.path,
             sealed=run.outcome.mode.value,
             device=run.device,
@@ -200,6 +205,7 @@ class Reading:
             gates=gates(seen, self.group, run.knobs.environment, lambda file, line: self.place((file, line, "", 0))),
             given=tuple(f"{name}={value}" for name, value in run.given.items()),
         )
+        return replace(t, looks=looked(run.records, [(r, self.texts[r.path]) for r in seen], t.executed, self.place))
 
     def early(self) -> list[Early]:
         if self.group is None:

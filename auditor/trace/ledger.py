@@ -34,6 +34,7 @@ class Record:
     print     text
     feed      positions of the tokens that go into the network
     text      file, digest (of the text that was compiled), marks: (line, column) of where it could be seen to run
+    look      what: the program looked whether it is watched
     ran       text (its number), marks: those that were passed for the first time
 
     With several ranks each record has its `rank`, and their books are one (ranks.py).

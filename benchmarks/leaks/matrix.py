@@ -22,7 +22,8 @@ import auditor.trace
 import rules
 from auditor.scripts import read_scripts
 from auditor.submission.base import Submission
-from auditor.trace.collect import Ways, read_trace
+from auditor.trace.collect import read_trace
+from auditor.trace.ways import Ways
 from benchmarks.leaks import hosts, plant
 from benchmarks.leaks.table import table
 from rules.evidence import Evidence, FileFact, Package, Track

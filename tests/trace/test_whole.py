@@ -13,8 +13,9 @@ pytest.importorskip("torch")
 pytest.importorskip("sentencepiece")
 
 from auditor.scripts import read_scripts
-from auditor.trace.collect import NONE, Ways, read_trace
+from auditor.trace.collect import NONE, read_trace
 from auditor.trace.ready import missing
+from auditor.trace.ways import Ways
 from rules.evidence import Claims, Evidence
 from rules.samples.scripts import HEAD
 from rules.trace import How, Trace

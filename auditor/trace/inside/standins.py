@@ -31,6 +31,7 @@ from . import (
     gpu,
     groups,
     lines,
+    looks,
     operators,
     packages,
     positions,
@@ -95,6 +96,7 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
     ran = lines.Lines(ledger)
     if plan["lines"]:
         lines.install(ran)
+    looks.install(ledger)
     entries.printed(ledger, ran.write)
     entries.opened(t)
     entries.called_back(t)
