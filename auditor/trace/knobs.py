@@ -130,6 +130,8 @@ def smaller(
     for name, value in now.items():
         was = number(value)
         to: float | None = None
+        if was is None and re.search(r"[:@|;]", value):
+            continue  # a list of several things
         if WIDTHS.match(name) or (was in wide and EMBEDDINGS.match(name)):
             to = width(was, heads, turned) if widths else None
         elif VALIDATIONS.match(name):

@@ -132,3 +132,22 @@ def test_a_mixture_made_of_plain_numbers() -> None:
     assert [n.what for n in numbers] == [NATS, BITS]
     assert numbers[0].group is not None
     assert numbers[0].group.positions.tolist() == list(range(1, 65))
+
+
+def test_a_layer_on_what_is_about_tokens_is_no_score_and_a_mixture_is_about_its_token() -> None:
+    run = ran(
+        """
+        with torch.no_grad():
+            h = embed(x) * (x != 1).unsqueeze(1)
+            for size in (16, 8, 4):
+                h @ torch.randn(16, size)
+            logp = torch.log_softmax(layer(embed(x)), -1).gather(1, y.unsqueeze(1))
+            mixed = torch.cat([logp, logp - 1.0], 1).exp() @ torch.tensor([0.75, 0.25])
+            print(f"val_loss: {-mixed.log().mean().item():.8f}")
+            print(f"val_loss: {(-logp.reshape(1, -1) @ torch.ones(256, 1)).item() / 256:.8f}")
+        """
+    )
+    scored = [r for r in run.records if r.kind == "score"]
+    assert [r["how"] for r in scored] == ["mean", "mm"]
+    numbers = explain(run.records, vocabulary.bytes_at(run.world.validation, 1024))
+    assert [n.what for n in numbers] == [NATS, NATS]

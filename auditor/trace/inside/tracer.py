@@ -26,6 +26,7 @@ from .moves import (
     indexed,
     joined,
     moved,
+    one_along,
     one_for_each,
 )
 from .positions import Finder
@@ -224,6 +225,14 @@ class Tracer(TorchDispatchMode):
         if not known(places):
             return
         assert places is not None
+        if name in ("mm", "bmm", "mv"):
+            one = one_along(places, -1 if source is tensors[0] or source.dim() == 1 else -2)
+            if (
+                one is not None
+            ):  # nothing of several tokens was put together: a mixture, or a layer, which is followed no further
+                if one.numel() == out.numel():
+                    self.shadows.put(out, one.reshape(out.shape))
+                return
         apart = name not in ("cumsum", "_softmax", "_log_softmax")
         if source.numel() == out.numel() and apart:  # nothing was put together
             self.shadows.put(out, places.reshape(out.shape))
