@@ -83,6 +83,7 @@ RULES: tuple[Rule, ...] = (
     _rule(r".*(?:AR_|SELF_?GEN).*(?:TOKENS|SEQ_?LEN|LENGTH)", at_most(SEQUENCE)),
     _rule(r".*(?:CALIB|GPTQ|HESSIAN).*(?:SEQ_?LEN|LENGTH)", at_most(SEQUENCE)),
     _rule(r".*(?:CALIB|GPTQ|HESSIAN).*TOKENS", at_most(BATCHES)),
+    _rule(r".*_SEQS(?:_PER_[A-Z]+)?", at_most(32)),
     _rule(r"(?:SWA|LAWA|EMA|CHECKPOINT|SAVE|TRAIN_LOG|LOG)_(?:EVERY|INTERVAL)", at_most(1)),
 )  # fmt: skip
 HURRIED: tuple[Rule, ...] = (
