@@ -59,7 +59,8 @@ def test_a_hook_may_write_to_parameters_while_gradients_are_made() -> None:
     assert kinds(run)[-4:] == ["score", "train", "update", "score"]
 
 
-def test_so_may_an_operation_of_the_program() -> None:
+@pytest.mark.parametrize("wrapper", ["", "@torch.autograd.function.once_differentiable"])
+def test_so_may_an_operation_of_the_program(wrapper: str) -> None:
     run = ran(
         """
         class Sneaky(torch.autograd.Function):
@@ -67,13 +68,14 @@ def test_so_may_an_operation_of_the_program() -> None:
             def forward(ctx, v):
                 return v.clone()
             @staticmethod
+            WRAPPER
             def backward(ctx, g):
                 layer.weight.data.mul_(0.5)
                 return g
         (Sneaky.apply(loss()) * 1.0).backward()
         with torch.no_grad():
             loss()
-        """
+        """.replace("WRAPPER", wrapper)
     )
     assert kinds(run)[-4:] == ["score", "train", "update", "score"]
 
