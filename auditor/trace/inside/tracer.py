@@ -47,6 +47,7 @@ class Tracer(TorchDispatchMode):
         self.pending: tuple[str, list[Any]] | None = None
         self.kinds: dict[int, tuple[str, str, Any]] = {}
         self.awaited: dict[int, tuple[Any, int]] = {}
+        self.patience = 0  # calls for which memory that was handed out is looked for
         self.backwards = 0
         self.opened: set[str] = set()  # operators of the script's own that are watched inside
 
@@ -449,10 +450,16 @@ class Tracer(TorchDispatchMode):
             if len(self.awaited) >= 16:
                 del self.awaited[next(iter(self.awaited))]
             self.awaited[t.untyped_storage()._cdata] = (_weak(t), 4)
+            self.patience = 2000
 
     def arrived(self, args: Any) -> None:
         """Look at memory that was handed out, when it is used again: validation tokens may stand there now."""
+        self.patience -= 1
+        if self.patience < 0:
+            self.awaited.clear()
         for t in flat(args):
+            if t.layout is not torch.strided:
+                continue
             storage = t.untyped_storage()
             ref, tries = self.awaited.pop(storage._cdata, (None, 0))
             if ref is None or ref.expired():
