@@ -114,21 +114,22 @@ def test_tokens_that_a_file_is_read_into_are_known() -> None:
     assert [p.tolist() for p in scored] == [list(range(1, 257))]
 
 
-def test_a_mixture_made_of_plain_numbers() -> None:
+@pytest.mark.parametrize("left", ["tolist()", "numpy().astype(np.float64)"])
+def test_a_mixture_made_of_plain_numbers(left: str) -> None:
     run = ran(
         """
         import math
         def mixed():
             total = 0.0
             p = torch.softmax(layer(embed(x)), -1).gather(1, y.unsqueeze(1)).squeeze(1)
-            q = p.tolist()
+            q = p.LEFT
             for j in range(0, 64):
                 m = 0.9 * float(p[j] if j % 2 else q[j]) + 0.1 / 1024
                 total += -math.log(max(m, 1e-30))
             return total / 64, total / 64 / math.log(2.0)
         with torch.no_grad():
             print("val_loss: {:.8f} bits: {:.8f}".format(*mixed()))
-        """
+        """.replace("LEFT", left)
     )
     numbers = [n for n in explain(run.records, vocabulary.bytes_at(run.world.validation, 1024)) if n.group]
     assert [n.what for n in numbers] == [NATS, BITS]
