@@ -83,6 +83,7 @@ RULES: tuple[Rule, ...] = (
     _rule(r".*(?:AR_|SELF_?GEN).*(?:TOKENS|SEQ_?LEN|LENGTH)", at_most(SEQUENCE)),
     _rule(r".*(?:CALIB|GPTQ|HESSIAN).*(?:SEQ_?LEN|LENGTH)", at_most(SEQUENCE)),
     _rule(r".*(?:CALIB|GPTQ|HESSIAN).*TOKENS", at_most(BATCHES)),
+    _rule(r".*_SEQS(?:_PER_[A-Z]+)?", at_most(32)),
     _rule(r"(?:SWA|LAWA|EMA|CHECKPOINT|SAVE|TRAIN_LOG|LOG)_(?:EVERY|INTERVAL)", at_most(1)),
 )  # fmt: skip
 HURRIED: tuple[Rule, ...] = (
@@ -130,6 +131,8 @@ def smaller(
     for name, value in now.items():
         was = number(value)
         to: float | None = None
+        if was is None and re.search(r"[:@|;]", value):
+            continue  # a list of several things
         if WIDTHS.match(name) or (was in wide and EMBEDDINGS.match(name)):
             to = width(was, heads, turned) if widths else None
         elif VALIDATIONS.match(name):

@@ -152,3 +152,9 @@ def test_room_for_several_sequences_in_each_share_of_a_step() -> None:
 
 def test_few_heads_that_are_cut_in_three_stay_whole() -> None:
     assert knobs(TEXT, {"NUM_HEADS": "4", "MODEL_DIM": "528"}).environment["MODEL_DIM"] == str(3 * 16 * 4)
+
+
+def test_a_setting_of_several_parts_is_no_count() -> None:
+    text = 'a, b = os.environ.get("TTT_SHORT_STEPS", "256:16,512:24"), os.environ.get("TTT_STEPS", "100")'
+    assert "TTT_SHORT_STEPS" not in knobs(text, {}).environment
+    assert knobs(text, {}, hurried=True).environment["TTT_STEPS"] == "1"

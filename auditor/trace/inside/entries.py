@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -192,7 +193,7 @@ def called_back(tracer: Tracer) -> None:
     watched: dict[Any, Any] = {}
 
     def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        code = getattr(cls.backward, "__code__", None)
+        code = getattr(inspect.unwrap(cls.backward), "__code__", None)
         if cls not in watched and (code is None or tracer.book.theirs(code.co_filename)):
             watched[cls] = cls.backward = staticmethod(tracer.called_back(cls.backward))
         return apply.__get__(None, cls)(*args, **kwargs)

@@ -136,6 +136,12 @@ def elementwise(name: str, tensors: Sequence[Tensor], shadows: Sequence[Tensor |
     return found
 
 
+def one_along(places: Tensor, dim: int) -> Tensor | None:
+    """The one token that all along a dimension is about, -1 for none; None where tokens meet there."""
+    low, high = torch.where(places < 0, NOWHERE, places).amin(dim), places.amax(dim)
+    return high if bool(((low == high) | (high < 0)).all()) else None
+
+
 def one_for_each(places: Tensor, dims: Sequence[int], out: Tensor, whole: Sequence[int]) -> Tensor | None:
     """Of what is put together along `dims`, where all that meets is about one token; None where tokens meet.
 

@@ -27,6 +27,7 @@ from .moves import (
     indexed,
     joined,
     moved,
+    one_along,
     one_for_each,
 )
 from .positions import Finder
@@ -48,6 +49,7 @@ class Tracer(TorchDispatchMode):
         self.pending: tuple[str, list[Any]] | None = None
         self.kinds: dict[int, tuple[str, str, Any]] = {}
         self.awaited: dict[int, tuple[Any, int]] = {}
+        self.patience = 0  # calls for which memory that was handed out is looked for
         self.backwards = 0
         self.opened: set[str] = set()  # operators of the script's own that are watched inside
 
@@ -254,6 +256,14 @@ class Tracer(TorchDispatchMode):
         if not known(places):
             return
         assert places is not None
+        if name in ("mm", "bmm", "mv"):
+            one = one_along(places, -1 if source is tensors[0] or source.dim() == 1 else -2)
+            if (
+                one is not None
+            ):  # nothing of several tokens was put together: a mixture, or a layer, which is followed no further
+                if one.numel() == out.numel():
+                    self.shadows.put(out, one.reshape(out.shape))
+                return
         apart = name not in ("cumsum", "_softmax", "_log_softmax")
         if source.numel() == out.numel() and apart:  # nothing was put together
             self.shadows.put(out, places.reshape(out.shape))
@@ -496,10 +506,16 @@ class Tracer(TorchDispatchMode):
             if len(self.awaited) >= 16:
                 del self.awaited[next(iter(self.awaited))]
             self.awaited[t.untyped_storage()._cdata] = (_weak(t), 4)
+            self.patience = 2000
 
     def arrived(self, args: Any) -> None:
         """Look at memory that was handed out, when it is used again: validation tokens may stand there now."""
+        self.patience -= 1
+        if self.patience < 0:
+            self.awaited.clear()
         for t in flat(args):
+            if t.layout is not torch.strided:
+                continue
             storage = t.untyped_storage()
             ref, tries = self.awaited.pop(storage._cdata, (None, 0))
             if ref is None or ref.expired():
