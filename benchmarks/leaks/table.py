@@ -59,9 +59,22 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
             said = "" if better is None else f"{better:.5f}"
             yield f"| {r['family']} | {r['host']} | {r['seed']} | {said} | {state(r)} | {noticed(r)} |"
         yield ""
-        yield "| leak | caught | seen | cells |\n|---|---:|---:|---:|"
-        for family in sorted({r["family"] for r in leaky}):
-            mine = [r for r in leaky if r["family"] == family]
-            yield f"| {family} | {sum(bool(caught(r)) for r in mine)} | {sum(bool(noticed(r)) for r in mine)} | {len(mine)} |"
+        yield from grid(leaky)
     alarms = sum(bool(caught(r)) for r in honest)
     yield f"\n{sum(bool(caught(r)) for r in leaky)} of {len(leaky)} leaks caught; {alarms} of {len(honest)} honest runs with an alarm"
+
+
+def grid(leaky: Sequence[Row]) -> Iterator[str]:
+    """Families down, hosts across: which rules accuse, and in how many of the seeds if not in all."""
+    names = sorted({r["host"] for r in leaky})
+    yield "| leak | caught | " + " | ".join(names) + " |\n|---|---:|" + "---|" * len(names)
+    for family in sorted({r["family"] for r in leaky}):
+        mine = [r for r in leaky if r["family"] == family]
+        cells = [verdicts([r for r in mine if r["host"] == name]) for name in names]
+        yield f"| {family} | {sum(bool(caught(r)) for r in mine)} of {len(mine)} | {' | '.join(cells)} |"
+
+
+def verdicts(seeds: Sequence[Row]) -> str:
+    found = [{said.partition(" ")[0] for said in caught(r)} for r in seeds]
+    said = ", ".join(sorted(set().union(*found))) if any(found) else ("no" if found else "")
+    return f"{said} ({sum(map(bool, found))} of {len(found)})" if any(found) and not all(found) else said

@@ -59,3 +59,14 @@ def test_only_the_named_cells_are_run_and_unknown_names_are_refused() -> None:
     with pytest.raises(SystemExit, match="unknown: nonsense"):
         matrix.chosen("nonsense", hosts.names())
     assert len({matrix.key(c, "x") for c in wanted}) == 4
+
+
+def test_the_table_says_in_how_many_seeds_a_leak_was_caught() -> None:
+    said = [["C1-strict-causal", "violation", ""], ["C2-normalized", "unverifiable", ""]]
+    rows = [
+        {"host": "blocks", "family": "slot", "seed": n, "bpb": 1.0, "findings": said if n == 1 else []} for n in (1, 2)
+    ]
+    shown = table([*rows, {**rows[0], "host": "sliding"}, {**rows[1], "family": "clean"}])
+    assert "| slot | 2 of 3 | C1 (1 of 2) | C1 |" in shown
+    assert "| slot | blocks | 1 | 0.00000 | C1 violation |" in shown
+    assert "2 of 3 leaks caught; 0 of 1 honest runs with an alarm" in shown
