@@ -71,7 +71,8 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?:TRAIN_)?BATCH_BYTES", exactly(BATCHES)),
     _rule(r"VAL_BATCH_BYTES", exactly(VALIDATION)),
     _rule(r"VAL_BATCH_(?:SIZE|TOKENS)|EVAL_BATCH_TOKENS|VAL_TOKENS_PER_BATCH", exactly(2 * VALIDATION)),
-    _rule(r"(?:.*_)?(?:SEQ_LEN|SEQLEN|SEQUENCE_LENGTH|BLOCK_SIZE|CONTEXT_LEN(?:GTH)?|CTX_LEN|MAX_LEN)", at_most(SEQUENCE)),
+    _rule(r"(?:.*_)?(?:SEQ_LEN|SEQLEN|SEQUENCE_LENGTH|CONTEXT_LEN(?:GTH)?|CTX_LEN|MAX_LEN)", at_most(SEQUENCE)),
+    _rule(r"BLOCK_SIZE", at_most(SEQUENCE)),  # as some call it; with a prefix it is a kernel's
     _rule(r"(?:.*_)?STRIDE", at_most(STRIDE)),
     _rule(r"(?:.*_)?CHUNK(?:_TOKENS|_SIZE|_LEN)?|(?:.*_)?CHUNK_TOKENS_.*", at_most(CHUNK)),
     _rule(r"TTT_BATCH(?:_SIZE)?|SLOT_BATCH(?:_SIZE)?", at_most(8)),

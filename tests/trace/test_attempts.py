@@ -197,3 +197,9 @@ def test_a_run_that_is_never_small_enough_does_less_and_then_an_eighth_of_it() -
 def test_names_of_what_cannot_be_helped() -> None:
     assert failure(run(stderr="NameError: name 'EMA' is not defined\n")).startswith(BROKEN)
     assert failure(run(stderr="ConnectionError: Couldn't reach 'a/b' on the Hub: Max retries exceeded\n")) == NETWORK
+
+
+def test_the_blocks_of_kernels_stay() -> None:
+    text = "import triton\n_CE_BLOCK_SIZE = 1024\nSEQ_LEN = 512\nk[(8,)](x, BLOCK_SIZE=1024)\n"
+    assert smaller(text)[0] == text.replace("512", "128")
+    assert smaller("BLOCK_SIZE = 1024\n")[0] == "BLOCK_SIZE = 128\n"
