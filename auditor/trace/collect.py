@@ -26,7 +26,7 @@ from auditor.trace.ledger import Place
 from auditor.trace.looked import looked
 from auditor.trace.probes import future
 from auditor.trace.ran import ran, unrun
-from auditor.trace.timeline import timeline
+from auditor.trace.timeline import closeups, timeline
 from rules.evidence import Evidence, Script
 from rules.place import Location
 from rules.trace import Early, How, Printed, Probe, Reduced, Trace
@@ -158,6 +158,7 @@ class Reading:
     def written(self, probes: Sequence[Probe] = ()) -> Trace:
         run = self.run
         seen = ran(run.records, self.texts)
+        early = self.early()
         numbers = tuple(
             Printed(
                 x.text[:240],
@@ -179,10 +180,11 @@ class Reading:
             reduced=tuple(Reduced(n, was, run.knobs.now(n)) for n, was in sorted(run.knobs.reduced.items())),
             printed=numbers,
             headline=self.numbers.index(self.headline) if self.headline else -1,
-            early=tuple(self.early()),
+            early=tuple(early),
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),
             timeline=timeline(run.records, self.group),
+            closeups=closeups(run.records, self.group, early, probes),
             watched=tuple(r.path for r in seen),
             unrun=tuple(span for r in seen for span in unrun(r)),
             gates=gates(seen, self.group, run.knobs.environment, lambda file, line: self.place((file, line, "", 0))),

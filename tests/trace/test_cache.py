@@ -14,7 +14,7 @@ from auditor.trace import cache as caching
 from auditor.trace.cache import Cache, default_folder, key, lasting, plain
 from auditor.trace.execute import Job, Plan
 from rules.place import Location
-from rules.trace import Act, Early, Gate, How, Look, Printed, Probe, Reduced, Stretch, Trace
+from rules.trace import Act, Closeup, Early, Gate, How, Look, Printed, Probe, Reduced, Stretch, Trace
 
 AT = Location("train_gpt.py", 40, "total += x", 1)
 TRACE = Trace(
@@ -33,6 +33,7 @@ TRACE = Trace(
     unrun=("train_gpt.py:3-4",),
     gates=(Gate(AT, "n > 9", "size", "trains", "at least 10 in n", ("A=1",), 3, 4),),
     given=("A=1",),
+    closeups=(Closeup(0, 511, (Stretch(1, 1, Act.TRAINED, 3, 4, early=True),)),),
     looks=(Look(AT, "who traces it", "trains"),),
 )
 JOB = Job("train_gpt.py", {"train_gpt.py": b"x = 1", "helper.py": b"y"}, "x = 1", {"A": "1", "B": "2"}, ("--n", "3"))
