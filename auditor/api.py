@@ -40,13 +40,15 @@ def audit(
     keep_evidence: bool = False,
     repo: Repo | None = None,
     run: bool = False,
+    device: str = "cpu",
     cache: Cache | None = None,
     tell: Tell = silent,
 ) -> Iterator[Audit]:
     """One audit for each record folder that the target names.
 
     `law` is "latest", a date, or "own" for the edition in force when the submission was made. With `run` the
-    submission's program is run small in the sandbox, which needs torch; `cache` keeps such runs.
+    submission's program is run small in the sandbox, which needs torch; `device` "cuda" lets it use a GPU, `cache` keeps
+    such runs.
     Raises AuditorError (with an exit code) when the target cannot be resolved; nothing else.
     """
     if law != "own":
@@ -60,6 +62,7 @@ def audit(
             waivers=waivers,
             keep_evidence=keep_evidence,
             run=run,
+            device=device,
             cache=cache,
             tell=tell,
         )
@@ -73,12 +76,13 @@ def audit_submission(
     waivers: tuple[Waiver, ...] = (),
     keep_evidence: bool = False,
     run: bool = False,
+    device: str = "cpu",
     cache: Cache | None = None,
     tell: Tell = silent,
 ) -> Audit:
     """Gather the evidence of one resolved submission and judge it; `tell` hears what is being done."""
     name = submission.package.folder.rstrip("/").rsplit("/", 1)[-1]
-    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"), run=run, cache=cache)
+    evidence = gather(submission, lambda doing: tell(f"{name}: {doing}"), run=run, device=device, cache=cache)
     tell(f"{name}: asking the rules")
     return judge_evidence(evidence, law=law, only=only, waivers=waivers, keep_evidence=keep_evidence)
 

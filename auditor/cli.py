@@ -48,6 +48,11 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
+class Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class FailOn(StrEnum):
     FATAL = "fatal"
     ELIGIBILITY = "eligibility"
@@ -75,6 +80,7 @@ WaiverFile = Annotated[
     Path | None, typer.Option("--waivers", help="A maintainer's waiver file (TOML).", metavar="FILE")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what passed and what could not be decided, too.")]
+Devices = Annotated[Device, typer.Option("--device", help="What a run computes on: stand-ins, or this machine's GPU.")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")]
 
 
@@ -105,6 +111,7 @@ def audit(
     run: Annotated[
         bool, typer.Option("--run/--no-run", help="Also run it, small and sealed off (needs torch), or only read it.")
     ] = False,
+    device: Devices = Device.CPU,
     no_cache: NoCache = False,
     cache: CacheFolder = None,
     keep_evidence: Annotated[
@@ -136,7 +143,7 @@ def audit(
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=base, folder=folder)
     keep = keep_evidence or format is Format.HTML
     rules_asked, let_pass = rule_names(only), load_waivers(waivers)
-    if run and (why := missing()):
+    if run and (why := missing(device.value)):
         raise UsageError(why)
     kept = trace_cache(cache, no_cache) if run else None
     with waiting("auditing") as tell:
@@ -148,6 +155,7 @@ def audit(
                 waivers=let_pass,
                 keep_evidence=keep,
                 run=run,
+                device=device.value,
                 cache=kept,
                 tell=tell,
             )
@@ -166,6 +174,10 @@ def trace(
     ref: Ref = None,
     folder: Folder = None,
     wall: Annotated[float, typer.Option("--wall", help="The most that one run may take, in seconds.")] = 120.0,
+    device: Devices = Device.CPU,
+    ranks: Annotated[
+        int, typer.Option("--ranks", help="Run it as so many processes that exchange what they have.", min=1, max=8)
+    ] = 1,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="A variable of the program's environment; may be repeated.", metavar="NAME=VALUE"),
@@ -201,26 +213,28 @@ def trace(
     from auditor.trace.ready import missing
 
     between, given = interval(positions), settings(set_)
-    if why := missing():
+    if ranks > 1 and device is Device.CUDA:
+        raise UsageError("--ranks with --device cuda is not possible: each rank would need a GPU of its own")
+    if why := missing(device.value):
         raise UsageError(why)
     if bitmap and find_spec("PIL") is None:
         raise UsageError("--png needs Pillow: pip install 'scorefirst[png]'; --svg needs nothing")
     from auditor.report import trace_html
     from auditor.report.trace_text import trace_json, trace_text
     from auditor.trace.alone import trace_target
+    from auditor.trace.ways import Ways
 
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=None, folder=folder)
     with waiting("tracing") as tell:
-        traces = list(
-            trace_target(
-                target,
-                wall_s=wall,
-                probing=not no_probes,
-                given=given,
-                cache=trace_cache(cache, no_cache),
-                tell=tell,
-            )
+        ways = Ways(
+            wall_s=wall,
+            probing=not no_probes,
+            device=device.value,
+            ranks=ranks,
+            given=given,
+            cache=trace_cache(cache, no_cache),
         )
+        traces = list(trace_target(target, ways, tell))
     if page:
         write(page, trace_html.page(traces, between))
     if drawing:

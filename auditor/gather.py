@@ -39,7 +39,9 @@ def silent(doing: str) -> None:
     """Nobody listens."""
 
 
-def gather(submission: Submission, tell: Tell = silent, *, run: bool = False, cache: Cache | None = None) -> Evidence:
+def gather(
+    submission: Submission, tell: Tell = silent, *, run: bool = False, device: str = "cpu", cache: Cache | None = None
+) -> Evidence:
     """All evidence about a submission; with `run` its program is run, too. `tell` hears of each stage as it begins."""
     gaps: list[Gap] = list(submission.gaps)
     done = ["package"]
@@ -74,9 +76,11 @@ def gather(submission: Submission, tell: Tell = silent, *, run: bool = False, ca
     unseen = NOT_RUN
     if run:
         from auditor.trace.collect import read_trace
+        from auditor.trace.ways import Ways
 
         nothing: Trace | None = None
-        trace = stage("trace", lambda: read_trace(evidence, submission, tell, cache=cache), nothing)
+        ways = Ways(device=device, cache=cache)
+        trace = stage("trace", lambda: read_trace(evidence, submission, tell, ways), nothing)
         evidence = replace(evidence, trace=trace)
         unseen = why_undecided(trace)
         if unseen and "trace" in done:

@@ -50,6 +50,7 @@ from rules.evidence import Evidence
 from rules.finding import Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
+from rules.trace import Changed
 
 RULE = Rule(
     id="C1-strict-causal",
@@ -685,7 +686,7 @@ def scores_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
     t = e.trace
     if t is None:
         return
-    knew = ran.leaks(t)
+    knew = ran.leaks(t, Changed.FUTURE)
     if knew and not t.early:
         yield RULE.finding(
             Status.VIOLATION,

@@ -44,11 +44,11 @@ nll = -p[y].log()
 
 from collections.abc import Iterator
 
-from rules import mixture, sightings
+from rules import mixture, ran, sightings
 from rules.editions import Edition
 from rules.events import Sight
 from rules.evidence import Evidence
-from rules.finding import Finding, Severity, Status
+from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -443,6 +443,25 @@ def check_source(e: Evidence, edition: Edition) -> Iterator[Finding]:
         yield from mixture.clear(
             RULE, e, "nothing was seen to be mixed into the probability of the realised token that is no distribution"
         )
+
+
+@RULE.check("trace")
+def sums_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    """Scores of all tokens at one position that add up to more than one."""
+    t = e.trace
+    if t is None:
+        return
+    for s in t.sums:
+        if s.improper and s.confirmed:
+            yield RULE.finding(
+                Status.VIOLATION,
+                f"in a small run, the probabilities at position {s.at} add up to {s.total:.4g} over {s.asked:,} of the {s.of:,} "
+                f"tokens that could stand there; {s.confirmed} of them were confirmed by whole runs",
+                *ran.facts(t, None),
+                *(Fact("run", "picked from values that know the token already", f.at) for f in t.foresight if f.own),
+                at=tuple(n.at for n in t.printed[t.headline : t.headline + 1] if n.at),
+                instead="mix whole distributions over the vocabulary, then take the entry of the token",
+            )
 
 
 def _capped(e: Evidence) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from rules.finding import Fact, Finding, Status
 from rules.rule import Rule
-from rules.trace import Early, How, Probe, Trace
+from rules.trace import Changed, Early, How, Probe, Trace
 
 
 def before_evaluation(e: Early) -> bool:
@@ -24,8 +24,9 @@ def during_evaluation(e: Early) -> bool:
     return not before_evaluation(e)
 
 
-def leaks(t: Trace) -> tuple[Probe, ...]:
-    return tuple(p for p in t.probes if p.leak)
+def leaks(t: Trace, *kinds: Changed) -> tuple[Probe, ...]:
+    """The probes that moved scores, of these kinds, or of all."""
+    return tuple(p for p in t.probes if p.leak and (not kinds or p.kind in kinds))
 
 
 def accuse(rule: Rule, t: Trace, found: list[Early], instead: str) -> Iterator[Finding]:
@@ -64,6 +65,11 @@ def facts(t: Trace, e: Early | None, *probes: Probe) -> tuple[Fact, ...]:
 
 
 def leak_words(p: Probe) -> str:
+    if p.kind is Changed.ORDER:
+        return (
+            f"with adaptation switched off, {p.moved:,} of the {p.compared:,} scores before the first update inside of the "
+            f"evaluation moved, by up to {p.most:.3g} nats (two equal runs differ by {p.noise:.3g})"
+        )
     return (
         f"with other tokens from position {p.cut} on, {p.moved:,} of {p.compared:,} scores before it moved, "
         f"by up to {p.most:.3g} nats (two equal runs differ by {p.noise:.3g})"

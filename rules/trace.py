@@ -83,6 +83,16 @@ class Stretch:
     early: bool = False
 
 
+ROUNDING = 1e-5  # nats: so little is the order of sums, as in a Fourier transform that is padded behind the end
+
+
+class Changed(StrEnum):
+    """What a probe changed."""
+
+    FUTURE = "future"  # the tokens from a cut on
+    ORDER = "order"  # nothing was learnt from validation tokens
+
+
 @dataclass(frozen=True, slots=True)
 class Closeup:
     """The book between the positions `first` and `last` in full, where the timeline had to put stretches together."""
@@ -94,13 +104,14 @@ class Closeup:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One comparison of runs. `kind` "future": all tokens from `cut` on were others.
+    """One comparison of whole runs. FUTURE: all tokens from `cut` on were others. ORDER: adaptation was switched off.
 
-    `compared` scores must have stayed; `moved` did not, by `most` nats at most, from position `first` to `last`.
-    `noise` is how much two runs on the same tokens differ. `problem` says why nothing could be compared.
+    `compared` scores must have stayed: those before the cut, or those before anything was learnt inside of the evaluation.
+    `moved` did not, by `most` nats at most, from position `first` to `last`. `noise` is how much two runs on the same
+    tokens differ. `problem` says why nothing could be compared.
     """
 
-    kind: str
+    kind: Changed
     cut: int
     compared: int
     moved: int = 0
@@ -112,7 +123,47 @@ class Probe:
 
     @property
     def leak(self) -> bool:
-        return self.moved > 0 and not self.problem and self.most > 4 * self.noise
+        return self.moved > 0 and not self.problem and self.most > max(4 * self.noise, ROUNDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """Scores that, by the run's dataflow, know tokens behind their own, or (`own`) were picked by what knows their own already."""
+
+    count: int
+    first: int
+    last: int
+    at: Location
+    own: bool = False
+
+
+TOO_MUCH = 0.01  # above one: more than rounding makes
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """What the scores of every token of the vocabulary at the position `at` add up to, as probabilities.
+
+    `asked` of the `of` tokens came to a score. `score` is that of the token that stands there, in nats. `confirmed` whole runs
+    gave the same scores as the branches that were added up. `problem` says why the sum is not to be trusted.
+    """
+
+    at: int
+    asked: int
+    of: int
+    total: float
+    score: float
+    confirmed: int = 0
+    problem: str = ""
+
+    @property
+    def improper(self) -> bool:
+        """More than one, whatever the tokens that were not asked would add."""
+        return self.total > 1 + TOO_MUCH and not self.problem
+
+    @property
+    def proper(self) -> bool:
+        return self.asked == self.of and abs(self.total - 1) <= 0.05 and not self.problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +211,10 @@ class Trace:
 
     `printed` are the numbers it printed, in order; `headline` is the index of the one that stands for the claim,
     -1 if none was explained. `again` counts positions that stand in it more than once. `timeline` is the book in
-    at most 2,000 stretches. `unrun` are the lines that did not run, "file:first-last", of the files in `watched`; `gates` the
-    conditions that kept parts of the evaluation from running. `given` are settings that the user chose for the run.
+    at most 2,000 stretches. `manner` says in words what was not as in a first, plain attempt: "" for nothing.
+    `device` is "cuda" where a real GPU did the work, `ranks` the number of processes. `unrun` are the lines that
+    did not run, "file:first-last", of the files in `watched`; `gates` the conditions that kept parts of the evaluation from
+    running. `given` are settings that the user chose for the run.
     """
 
     entry: str
@@ -176,7 +229,12 @@ class Trace:
     early: tuple[Early, ...] = ()
     again: int = 0
     probes: tuple[Probe, ...] = ()
+    foresight: tuple[Foresight, ...] = ()
+    sums: tuple[Sum, ...] = ()
     timeline: tuple[Stretch, ...] = ()
+    manner: str = ""
+    device: str = "cpu"
+    ranks: int = 1
     watched: tuple[str, ...] = ()
     unrun: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()

@@ -14,15 +14,15 @@ from rules.editions import LATEST
 from rules.evidence import Evidence, Package
 from rules.finding import Finding, Severity, Status
 from rules.place import Location
-from rules.trace import Early, Gate, How, Printed, Probe, Trace
+from rules.trace import Changed, Early, Gate, How, Printed, Probe, Trace
 
 FIRST = Early(How.TRAINED, 90, 100, 1, 90, Location("train_gpt.py", 50), Location("train_gpt.py", 40))
 INSIDE = replace(FIRST, during=True)
 COUNTED = replace(FIRST, how=How.COUNTED)
-STAYED = Probe("future", 61, 60)
-MOVED = Probe("future", 61, 60, 59, 0.25, 1, 60)
+STAYED = Probe(Changed.FUTURE, 61, 60)
+MOVED = Probe(Changed.FUTURE, 61, 60, 59, 0.25, 1, 60)
 NOISY = replace(MOVED, noise=0.2)
-SILENT = Probe("future", 61, 0, problem="the changed run did not come to this number")
+SILENT = Probe(Changed.FUTURE, 61, 0, problem="the changed run did not come to this number")
 CHECKS = {"TTT1": ttt1.order_in_run, "C3": c3.order_in_run, "C1": c1.scores_in_run}
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from auditor.report.text import plain
 from auditor.report.timelines import characters
-from rules.trace import Early, Gate, Look, Printed, Probe, Trace
+from rules.trace import Changed, Early, Foresight, Gate, Look, Printed, Probe, Sum, Trace
 
 MOST = 8  # printed numbers shown, unless verbose
 
@@ -41,8 +41,10 @@ def lines(
         yield Text("  no program that can be run")
         return
     yield Text(
-        f"  {t.entry}: run small in the sandbox ({t.sealed}) on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s"
+        f"  {t.entry}: run small in the sandbox ({t.sealed}){' with a GPU' if t.device == 'cuda' else ''}{f' as {t.ranks} ranks' if t.ranks > 1 else ''} on {t.positions:,} made-up tokens, {t.ended}, {t.seconds:.1f} s"
     )
+    if t.manner:
+        yield Text(f"  how: {plain(t.manner)}")
     if t.cached:
         yield Text(f"  from the cache: this run was made on {t.cached[:16]} UTC; --no-cache runs it again", "dim")
     if t.failure:
@@ -72,6 +74,10 @@ def lines(
         yield Text("  order: every token was scored before it was trained on or counted", "green")
     for p in t.probes:
         yield Text(f"  {probe(p)}", "red" if p.leak else "yellow" if p.problem else "green")
+    for f in t.foresight:
+        yield Text(f"  {foresight(f)}", "yellow")
+    for s in t.sums:
+        yield Text(f"  {added_up(s)}", "red" if s.improper and s.confirmed else "green" if s.proper else "yellow")
     if verbose:
         for r in t.reduced:
             yield Text(f"  smaller: {r.name} {r.was or '(no default)'} -> {r.now}", "dim")
@@ -118,7 +124,28 @@ def early(e: Early) -> str:
     )
 
 
+def foresight(f: Foresight) -> str:
+    knew = "were picked from values made of that token itself" if f.own else "were made of later tokens"
+    return f"dataflow: {f.count:,} scores, from {f.first} to {f.last}, {knew}, at {f.at}: to be proved by a probe"
+
+
+def added_up(s: Sum) -> str:
+    if s.problem:
+        return f"sum at {s.at}: {s.problem}"
+    confirmed = f"; {s.confirmed} confirmed by whole runs" if s.confirmed else ""
+    return f"sum at {s.at}: the probabilities of {s.asked:,} of {s.of:,} tokens add up to {s.total:.4f}{confirmed}"
+
+
 def probe(p: Probe) -> str:
+    if p.kind is Changed.ORDER:
+        if p.problem:
+            return f"probe, adaptation switched off: {p.problem}"
+        if not p.moved:
+            return f"probe, adaptation switched off: all {p.compared:,} scores before the first update stayed"
+        return (
+            f"probe, adaptation switched off: {p.moved:,} of {p.compared:,} scores before the first update inside of the evaluation moved, "
+            f"by up to {p.most:.3g} nats (two equal runs differ by {p.noise:.3g})"
+        )
     if p.problem:
         return f"probe, other tokens from {p.cut} on: {p.problem}"
     if not p.moved:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from auditor.claims.collect import read_claims
 from auditor.scripts import read_scripts
 from auditor.submission import Target, resolve
-from auditor.trace.cache import Cache
-from auditor.trace.collect import NONE, read_trace
+from auditor.trace.collect import read_trace
+from auditor.trace.ways import Ways
 from rules.evidence import Evidence
 from rules.trace import Trace
 
 
-def trace_target(
-    target: Target,
-    *,
-    wall_s: float,
-    probing: bool,
-    tell: Callable[[str], None],
-    given: Mapping[str, str] = NONE,
-    cache: Cache | None = None,
-) -> Iterator[tuple[str, Trace | None]]:
+def trace_target(target: Target, ways: Ways, tell: Callable[[str], None]) -> Iterator[tuple[str, Trace | None]]:
     """(folder, trace) of each; None for a folder without a program that can be run."""
     for submission in resolve(target):
         folder = submission.package.folder
@@ -30,4 +22,4 @@ def trace_target(
         scripts, mentions, _ = read_scripts(submission)
         claims, _ = read_claims(submission)
         evidence = Evidence(replace(submission.package, scripts=scripts, mentions=mentions), claims)
-        yield folder, read_trace(evidence, submission, tell, wall_s=wall_s, probing=probing, given=given, cache=cache)
+        yield folder, read_trace(evidence, submission, tell, ways)

@@ -1,8 +1,9 @@
 """What to try when a small run fails: at most two more, each with something undone or added that the failure points to.
 
-A run that ends by a limit was not small enough: its built-in sizes are made small, in a copy of the text. One that breaks
-may have been made too small (layers too narrow for what they are cut into), may have been given settings that it does not
-take, or may want to be one of eight ranks. What was changed is part of the run's record.
+A run that ends by a limit was not small enough: its built-in sizes are made small, in a copy of the text, and it is told to
+do less; then it is the first of eight ranks, which has an eighth of the work of one that is alone. One that breaks
+may have been made too small (layers too narrow, batches too small for what they are cut into), may have been given
+settings that it does not take, or may want to be one of eight ranks. What was changed is part of the run's record.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ MORE = 2
 RANKS = 8
 _RANKS = re.compile(r"world.?size|nproc|\branks?\b|\bgpus\b", re.I)
 _SETTING = re.compile(r"invalid literal for int|could not convert string to float|unexpected keyword argument")
+_CUT = re.compile(
+    r"shape '\[-1, \d+[^']*' is invalid for input|(?:not|n't|must be) (?:evenly )?divisible by|at least one sequence|batch\S* too small",
+    re.I,
+)
+_WIDTH = re.compile(r"dim\b|dim=|head|width|features?\b", re.I)
 _NUMBER = re.compile(r"(?:bpb|bits.per.byte|loss)\D{0,12}(\d+\.\d+|nan|inf)", re.I)
 
 
@@ -27,7 +33,8 @@ def attempt(job: Job, run: Callable[[Job], Traced] = trace) -> tuple[Job, Traced
     tried = {job.plan}
     latest, result = best, done
     for _ in range(MORE):
-        plan = next((p for p in wanted(latest.plan, result) if p not in tried), None)
+        plans = [p for p in wanted(latest.plan, result) if job.ranks == 1 or p.ranks == 1]  # real ones need no seeming
+        plan = next((p for p in plans if p not in tried), None)
         if plan is None:
             break
         tried.add(plan)
@@ -51,7 +58,8 @@ def numbers(run: Traced) -> list[str]:
 def wanted(plan: Plan, run: Traced) -> Iterator[Plan]:
     """What to try after a run, the likeliest first."""
     if run.outcome.limit:
-        yield replace(plan, constants=True)
+        yield replace(plan, constants=True, hurried=True)
+        yield replace(plan, constants=True, hurried=True, ranks=RANKS)
         return
     if run.outcome.ok and (numbers(run) or "nan" not in run.stdout.lower()):
         return
@@ -63,6 +71,8 @@ def wanted(plan: Plan, run: Traced) -> Iterator[Plan]:
         return
     if plan.claimed and _SETTING.search(said):
         yield replace(plan, claimed=False)
+    if not plan.roomy and _CUT.search(said) and not _WIDTH.search(said):
+        yield replace(plan, roomy=True)
     if plan.widths:
         yield replace(plan, widths=False)
     if plan.claimed:

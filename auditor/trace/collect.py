@@ -12,11 +12,11 @@ import numpy as np
 from auditor.source.config import Configuration, configuration
 from auditor.source.witness import agreement
 from auditor.submission.base import Submission, Unreadable
-from auditor.trace import order
+from auditor.trace import foresight, order
 from auditor.trace.attempts import attempt
-from auditor.trace.cache import Cache, key
+from auditor.trace.cache import key
 from auditor.trace.data import vocabulary
-from auditor.trace.execute import Job, Traced
+from auditor.trace.execute import Job, Traced, trace
 from auditor.trace.explain import BPB, Explained, explain
 from auditor.trace.failures import failure
 from auditor.trace.gates import gates
@@ -24,21 +24,26 @@ from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
 from auditor.trace.looked import looked
-from auditor.trace.probes import future
+from auditor.trace.probes import future, switched_off
 from auditor.trace.ran import ran, unrun
+from auditor.trace.sums import small, sums
 from auditor.trace.timeline import closeups, timeline
+from auditor.trace.ways import WAYS, Ways
 from rules.evidence import Evidence, Script
 from rules.place import Location
-from rules.trace import Early, How, Printed, Probe, Reduced, Trace
+from rules.trace import Early, How, Printed, Probe, Reduced, Sum, Trace
 
 MOST_FILE = 16_000_000  # bytes of one file that a run is given
+SUSPECTS = 2  # cuts that the dataflow proposes
 
-NONE: Mapping[str, str] = MappingProxyType({})
 Tell = Callable[[str], None]
 
 
-def job(e: Evidence, submission: Submission, entry: Script, wall_s: float, given: Mapping[str, str] = NONE) -> Job:
-    """What to run for a folder: its own files, under the claimed run's settings and those that are `given`."""
+NONE: Mapping[str, str] = MappingProxyType({})
+
+
+def job(e: Evidence, submission: Submission, entry: Script, ways: Ways) -> Job:
+    """What to run for a folder: its own files, under the claimed run's settings and those that the user chose."""
     config = configuration(e, entry)
     folder = posixpath.dirname(entry.path)
     files = {}
@@ -55,8 +60,10 @@ def job(e: Evidence, submission: Submission, entry: Script, wall_s: float, given
         text=entry.text,
         claimed=claimed(config, entry.text),
         arguments=config.arguments,
-        wall_s=wall_s,
-        given=given,
+        wall_s=ways.wall_s,
+        device=ways.device,
+        ranks=ways.ranks,
+        given=ways.given,
     )
 
 
@@ -69,34 +76,22 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
     return out
 
 
-def read_trace(
-    e: Evidence,
-    submission: Submission,
-    tell: Tell,
-    *,
-    wall_s: float = 120.0,
-    probing: bool = True,
-    given: Mapping[str, str] = NONE,
-    cache: Cache | None = None,
-) -> Trace | None:
-    """Run and probe, or take the trace from the cache; None when the folder holds no script that can be run.
-
-    `given`: settings chosen by the user.
-    """
+def read_trace(e: Evidence, submission: Submission, tell: Tell, ways: Ways = WAYS) -> Trace | None:
+    """Run and probe, or take the trace from the cache; None when the folder holds no script that can be run."""
     entry = e.package.entry
     if entry is None or not entry.text or entry.syntax_error:
         return None
-    work = job(e, submission, entry, wall_s, given)
+    work = job(e, submission, entry, ways)
     label = claimed_line(configuration(e, entry))
     beside = {s.path: s.text for s in e.package.scripts if s.role == "module" and s.path != entry.path}
 
     def make() -> Trace:
-        return run_and_read(work, entry, label, beside, tell, probing)
+        return run_and_read(work, entry, label, beside, tell, ways.probing)
 
-    if cache is None:
+    if ways.cache is None:
         return make()
-    name = key(work, label=label, beside=beside, layers=len(entry.layers), probing=probing)
-    return cache.through(name, make)
+    name = key(work, label=label, beside=beside, layers=len(entry.layers), probing=ways.probing)
+    return ways.cache.through(name, make)
 
 
 def run_and_read(
@@ -106,15 +101,32 @@ def run_and_read(
     tell("running it small, sealed off")
     work, base = attempt(work)
     if words := base.plan.words():
-        tell(f"it needed another attempt: {words}")
+        tell(f"not as shipped: {words}")
     found = Reading(base, entry, label, beside)
-    if found.headline is None:
+    if found.group is None:
         return found.written()
-    probes: list[Probe] = []
-    if probing:
-        tell("running it again on other tokens")
-        probes = future(work, base, lambda r: Reading(r, entry, label).group)
-    return found.written(probes)
+    if not probing:
+        return found.written()
+    tell("running it again on other tokens")
+    probes = future(work, base, found.group, more=foresight.cuts(base.records, found.group, SUSPECTS))
+    tell("running it again without adaptation")
+    probes += switched_off(work, base, found.group)
+    tell("putting every token of a small vocabulary in one place")
+    return found.written(probes, added_up(work, found, lambda run: Reading(run, entry, label).headline))
+
+
+def added_up(work: Job, found: Reading, headline: Callable[[Traced], Explained | None]) -> list[Sum]:
+    """What the scores at some positions add up to, with a small vocabulary where the program can be given one."""
+    if work.device != "cpu" or work.ranks > 1:
+        return []
+    job = small(work)
+    if job is not work:
+        few = trace(job)
+        other = headline(few) if few.outcome.ok else None
+        if other is not None and other.what == BPB:
+            return sums(job, few, other)
+    assert found.headline is not None
+    return sums(work, found.run, found.headline)
 
 
 def claimed_line(config: Configuration) -> str:
@@ -155,7 +167,7 @@ class Reading:
             return Location(self.entry.path, line, text, len(self.entry.layers))
         return Location(file, line)
 
-    def written(self, probes: Sequence[Probe] = ()) -> Trace:
+    def written(self, probes: Sequence[Probe] = (), added: Sequence[Sum] = ()) -> Trace:
         run = self.run
         seen = ran(run.records, self.texts)
         early = self.early()
@@ -173,6 +185,8 @@ class Reading:
         t = Trace(
             entry=self.entry.path,
             sealed=run.outcome.mode.value,
+            device=run.device,
+            ranks=run.ranks,
             ended=run.outcome.words(),
             failure=run.problem or ("" if run.outcome.ok and self.numbers else failure(run)),
             seconds=run.outcome.wall_s,
@@ -183,8 +197,11 @@ class Reading:
             early=tuple(early),
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),
+            foresight=tuple(foresight.foresight(run.records, self.group, self.place) if self.group else ()),
+            sums=tuple(added),
             timeline=timeline(run.records, self.group),
             closeups=closeups(run.records, self.group, early, probes),
+            manner=run.plan.words(),
             watched=tuple(r.path for r in seen),
             unrun=tuple(span for r in seen for span in unrun(r)),
             gates=gates(seen, self.group, run.knobs.environment, lambda file, line: self.place((file, line, "", 0))),

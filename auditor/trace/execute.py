@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from auditor.trace import constants, inside
-from auditor.trace.knobs import Knobs, arguments, knobs
-from auditor.trace.ledger import Reader, Record
+from auditor.trace.knobs import BATCHES, Knobs, arguments, knobs
+from auditor.trace.ledger import BadLedger, Reader, Record
+from auditor.trace.ranks import merged
 from auditor.trace.sandbox import Box, Channel, Limits, Mode, Mount, Outcome, python_command, run, site_packages
 from auditor.trace.world import World, build
+from auditor.unpack.parse import downgrade, parse
 
 INSIDE = Path(inside.__file__).parent
 GB = 1 << 30
+ROOM = 4  # times the usual size of a batch
+MEMORY = {"cpu": 6 * GB, "cuda": 16 * GB}  # the libraries of a GPU take some for themselves
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,10 @@ class Plan:
     claimed: bool = True  # the claimed run's settings; without them, the program's own defaults
     ranks: int = 1  # how many there seem to be
     constants: bool = False  # sizes that are built in are made small, too
+    roomy: bool = False  # several sequences for each share of a step, for programs that cut them up
+    hurried: bool = False  # less is done than is wanted: fewer steps and tokens, no warm-up, a clock that goes fast
+
+    older: bool = False  # the text is in a newer spelling than this Python reads, and was respelled for the run
 
     def words(self) -> str:
         """What is not as in the first attempt, "" for nothing."""
@@ -40,6 +49,12 @@ class Plan:
             said.append(f"the first of {self.ranks} ranks")
         if self.constants:
             said.append("built-in sizes made small in a copy of the text")
+        if self.roomy:
+            said.append("larger batches")
+        if self.hurried:
+            said.append("fewer steps, tokens and words, no warm-up, a clock that goes on where a program waits for it")
+        if self.older:
+            said.append("text respelled for an older Python")
         return ", ".join(said)
 
 
@@ -58,6 +73,8 @@ class Job:
     lines: bool = True  # which statements ran is written down, too
     given: Mapping[str, str] = field(default_factory=dict)  # settings that the user chose, before all others
     plan: Plan = Plan()
+    device: str = "cpu"  # or "cuda": a real GPU of this machine
+    ranks: int = 1  # that there really are, each a process; the plan's ranks only seem to be there
 
 
 @dataclass(frozen=True)
@@ -70,6 +87,9 @@ class Traced:
     knobs: Knobs
     problem: str = ""
     plan: Plan = Plan()
+    branches: Mapping[int, Sequence[Record]] = field(default_factory=dict)  # their scores, by question
+    device: str = "cpu"
+    ranks: int = 1
     given: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -81,22 +101,39 @@ class Traced:
         return self.outcome.stderr.decode("utf-8", "replace")
 
 
+def spelled(*texts: str) -> dict[str, str]:
+    """Texts that this Python is too old for, in an older spelling, by the SHA-256 of what they are."""
+    out = {}
+    for text in dict.fromkeys(texts):
+        text = text.removeprefix("\ufeff")
+        if text and parse(text).rewritten:
+            out[hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()] = downgrade(text)
+    return out
+
+
 def trace(
     job: Job,
     *,
     validation: np.ndarray | None = None,
+    branches: Mapping[str, object] | None = None,
+    frozen: bool = False,
+    reach: bool = True,
     mode: Mode | None = None,
     tell: Callable[[str, bytes], None] | None = None,
 ) -> Traced:
-    """Run the job once. Raises `NoSandbox` where nothing can seal it."""
+    """Run the job once. Raises `NoSandbox` where nothing can seal it.
+
+    `validation` replaces the made-up validation tokens; `branches` asks for branches (inside/branches.py); `frozen`: what is
+    learnt from validation tokens is put back at once; `reach`: which tokens each number knows of is followed, too.
+    """
     with tempfile.TemporaryDirectory(prefix="scorefirst-trace-") as folder:
         root = Path(folder) / "work"
         root.mkdir()
         plan = job.plan
         settings = job.claimed if plan.claimed else {k: v for k, v in job.claimed.items() if k == "VOCAB_SIZE"}
-        small = knobs(job.text, settings, plan.widths)
-        words, options = arguments(job.text, job.arguments if plan.claimed else ())
-        world = build(root, job.text, job.claimed, job.seed, validation)
+        small = knobs(job.text, settings, plan.widths, plan.hurried, ROOM * BATCHES if plan.roomy else BATCHES)
+        words, options = arguments(job.text, job.arguments if plan.claimed else (), plan.hurried)
+        world = build(root, job.text, job.claimed, job.seed, validation, plan.hurried)
         files = dict(job.files)
         if plan.constants:
             text, changed = constants.smaller(job.text)
@@ -111,28 +148,43 @@ def trace(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         environment = {**small.environment, **world.environment, **job.given}
-        ranks = {"WORLD_SIZE": str(plan.ranks), "LOCAL_WORLD_SIZE": str(plan.ranks), "RANK": "0", "LOCAL_RANK": "0"}
+        older = spelled(job.text, *(d.decode("utf-8", "replace") for n, d in files.items() if n.endswith(".py")))
+        size = str(job.ranks if job.ranks > 1 else plan.ranks)
+        ranks = {"WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "RANK": "0", "LOCAL_RANK": "0"}
         orders = {
             "entry": job.entry,
             "arguments": list(words),
             "environment": {**environment, **ranks},
             "ranks": plan.ranks,
+            "hurried": plan.hurried,
+            "older": older,
+            "processes": job.ranks,
+            "device": job.device,
             "places": world.places,
             "ledger": job.ledger,
+            "branches": branches,
+            "frozen": frozen,
+            "reach": reach and job.device == "cpu",
             "lines": job.lines,
         }
         (Path(folder) / "plan.json").write_text(json.dumps(orders))
-        reader = Reader()
-
-        def take(piece: bytes) -> None:
-            reader.take(piece)
-
+        readers = [Reader() for _ in range(job.ranks)]
         box = Box(
             read_only=(Mount(INSIDE), Mount(Path(folder) / "plan.json")),
             work=root,
-            channels=(Channel("ledger", take=take),),
-            limits=Limits(wall_s=job.wall_s, cpu_s=job.wall_s * 2, memory_bytes=6 * GB),
+            channels=tuple(Channel(f"ledger{rank or ''}", take=r.take) for rank, r in enumerate(readers)),
+            limits=Limits(
+                wall_s=job.wall_s, cpu_s=job.wall_s * 2 * job.ranks, memory_bytes=MEMORY[job.device] * job.ranks
+            ),
+            devices=("cuda",) if job.device == "cuda" else (),
         )
         command = python_command(str(INSIDE / "boot.py"), str(Path(folder) / "plan.json"), packages=site_packages())
         outcome = run(box, command, mode=mode, tell=tell)
-    return Traced(outcome, tuple(reader.records), world, small, reader.problem, plan, job.given)
+    plan = replace(plan, older=bool(older))
+    problem = next((r.problem for r in readers if r.problem), "")
+    try:
+        records = merged([r.records for r in readers])
+    except BadLedger as e:
+        records, problem = (), str(e)
+    said = readers[0].branches
+    return Traced(outcome, records, world, small, problem, plan, said, job.device, job.ranks, job.given)

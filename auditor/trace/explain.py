@@ -25,6 +25,7 @@ class Explained:
     """A printed number and the scores it is made of; `group` None: no sum of scores gives it.
 
     `right`: the bits per byte of the scores whose mean loss stands beside a number that is called bits per byte and is not.
+    `unit`: how many nats of loss one unit of a score is; below zero where the scores are log-probabilities.
     """
 
     text: str
@@ -34,6 +35,10 @@ class Explained:
     group: Group | None = None
     error: float = 0.0
     right: float = 0.0
+    unit: float = 1.0
+
+    def nats(self, score: float) -> float:
+        return score * self.unit
 
 
 def explain(records: Sequence[Record], bytes_at: np.ndarray) -> list[Explained]:
@@ -77,15 +82,15 @@ def _best(it: Explained, rounding: float, sums: list[tuple[Group, float, int, fl
     for g, total, n, size in reversed(sums):
         if g.records[-1].n > it.at or not n:
             continue
-        total = abs(total)  # sums of log-probabilities are below zero
-        ways = [(NATS, total / n), (BITS, total / n / math.log(2))]
+        sign, total = math.copysign(1.0, total), abs(total)  # sums of log-probabilities are below zero
+        ways = [(NATS, total / n, 1.0), (BITS, total / n / math.log(2), 1.0)]
         if size:
             ways[:0] = [
-                (BPB, total / math.log(2) / size),
-                (BPB, total / size),
+                (BPB, total / math.log(2) / size, 1.0),
+                (BPB, total / size, math.log(2)),
             ]  # the second: what is added up is in bits
-        for what, value in ways:
+        for what, value, unit in ways:
             error = abs(value - it.value)
             if error <= rounding + abs(value) * FLOAT32:
-                return Explained(it.text, it.value, it.at, what, g, error)
+                return Explained(it.text, it.value, it.at, what, g, error, unit=unit * sign)
     return it

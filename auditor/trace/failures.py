@@ -19,6 +19,7 @@ _GPU = re.compile(r"CUDA error|no NVIDIA driver|CUDA driver|triton|nvrtc|cuBLAS|
 
 NO_NUMBER = "came to its end without a number"
 NEWER = "written for a newer Python than this machine's"
+BROKEN = "uses a name that it never defines"
 NETWORK = "needs the network"
 ALONE = "needs other files"
 
@@ -39,9 +40,11 @@ def failure(run: Traced) -> str:
         return f"needs the package {m[1]}, which cannot be stood in for"
     if kind == "SyntaxError" and _NEWER.search(text):
         return f"{NEWER}: {text}"[:LAST_WORDS]
+    if kind == "NameError":
+        return f"{BROKEN}: {said}"[:LAST_WORDS]
     if kind == "FileNotFoundError":
         return f"needs a file that is not there: {text.partition('] ')[2] or text}"[:LAST_WORDS]
-    if _GPU.search(said):
+    if _GPU.search(said) and run.device != "cuda":
         return f"needs a real GPU: {said}"[:LAST_WORDS]
     return said[:LAST_WORDS]
 

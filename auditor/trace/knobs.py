@@ -19,9 +19,11 @@ SEQUENCE = 128  # tokens
 STRIDE = 64
 HEAD = 16  # width of one attention head
 STEPS = 4
+HURRIED_STEPS = 2
 CHUNK = 1024  # tokens
 BATCHES = 8 * SEQUENCE  # tokens: one sequence for each of the eight shares of a step
 VALIDATION = 4_096  # tokens
+HURRIED_VALIDATION = 2_048
 MOST_VALIDATION = 20_480
 
 _VALUE = r"""\s*["']([A-Z][A-Z0-9_]*)["']\s*(?:,\s*([^,()\n]*(?:\([^()\n]*\))?))?"""
@@ -72,25 +74,38 @@ RULES: tuple[Rule, ...] = (
     _rule(r"(?:.*_)?(?:SEQ_LEN|SEQLEN|SEQUENCE_LENGTH|BLOCK_SIZE|CONTEXT_LEN(?:GTH)?|CTX_LEN|MAX_LEN)", at_most(SEQUENCE)),
     _rule(r"(?:.*_)?STRIDE", at_most(STRIDE)),
     _rule(r"(?:.*_)?CHUNK(?:_TOKENS|_SIZE|_LEN)?|(?:.*_)?CHUNK_TOKENS_.*", at_most(CHUNK)),
-    _rule(r"(?:.*_)?BATCH_SEQS|EVAL_BATCH(?:_SIZE)?|TTT_BATCH(?:_SIZE)?|SLOT_BATCH(?:_SIZE)?|.*_EVAL_BATCH", at_most(32)),
+    _rule(r"TTT_BATCH(?:_SIZE)?|SLOT_BATCH(?:_SIZE)?", at_most(8)),
+    _rule(r"(?:.*_)?BATCH_SEQS|EVAL_BATCH(?:_SIZE)?|.*_EVAL_BATCH", at_most(32)),
     _rule(r"(?:.*_)?(?:EPOCHS|PASSES)|TTT_STEPS|SLOT_STEPS|(?:.*_)?INNER_STEPS|(?:TTT|SLOT|LORA)_.*_STEPS", at_most(2)),
     _rule(r"(?!VOCAB_SIZE).*_(?:VOCAB_SIZE|BUCKETS|NUM_BUCKETS|TABLE_SIZE|HASH_SIZE)|NGRAM_BUCKETS", at_most(4096)),
     _rule(r".*_(?:LOG2_BUCKETS|BUCKET_BITS|TABLE_BITS|HASH_BITS|LOG2_SIZE|BITS_TABLE)", at_most(14)),
     _rule(r".*(?:CALIB|GPTQ|HESSIAN|AR_|SELF_?GEN).*(?:BATCHES|SAMPLES|SEQS|NSAMPLES|STEPS|SEQUENCES)", at_most(2)),
-    _rule(r".*(?:CALIB|GPTQ|HESSIAN|AR_|SELF_?GEN).*(?:TOKENS|SEQ_?LEN|LENGTH)", at_most(256)),
+    _rule(r".*(?:AR_|SELF_?GEN).*(?:TOKENS|SEQ_?LEN|LENGTH)", at_most(SEQUENCE)),
+    _rule(r".*(?:CALIB|GPTQ|HESSIAN).*(?:SEQ_?LEN|LENGTH)", at_most(SEQUENCE)),
+    _rule(r".*(?:CALIB|GPTQ|HESSIAN).*TOKENS", at_most(BATCHES)),
+    _rule(r".*_SEQS(?:_PER_[A-Z]+)?", at_most(32)),
     _rule(r"(?:SWA|LAWA|EMA|CHECKPOINT|SAVE|TRAIN_LOG|LOG)_(?:EVERY|INTERVAL)", at_most(1)),
+)  # fmt: skip
+HURRIED: tuple[Rule, ...] = (
+    _rule(r"(?:.*_)?(?:NUM_)?ITERATIONS|(?:NUM_|MAX_|TOTAL_)?TRAIN(?:ING)?_STEPS|MAX_STEPS|NUM_STEPS|MAX_ITERS|NUM_ITERS", at_most(HURRIED_STEPS)),
+    _rule(r"WARMUP_STEPS|COMPILE_WARMUP_(?:STEPS|ITERS)", exactly(0)),
+    _rule(r"(?:.*_)?(?:EPOCHS|PASSES)|TTT_STEPS|SLOT_STEPS|(?:.*_)?INNER_STEPS|(?:TTT|SLOT|LORA)_.*_STEPS", at_most(1)),
 )  # fmt: skip
 VALIDATIONS = re.compile(r"(?:NUM_|MAX_)?(?:VAL|EVAL)_(?:MAX_)?(?:TOKENS|BYTES)(?:_LIMIT|_MAX)?\Z")
 WIDTHS = re.compile(r"(?:MODEL_DIM|D_MODEL|N_EMBD|EMBED_DIM|HIDDEN_DIM|HIDDEN_SIZE|DIM)\Z")
+EMBEDDINGS = re.compile(r"(?:.*_)?EMBED(?:DING)?_DIM\Z")  # of the layers' width, unless it has one of its own
 ROTARY = re.compile(r"(?:PARTIAL_)?ROPE_DIMS?\Z|ROTARY_DIMS?\Z")
+SCHEDULES = re.compile(r".*SEQ(?:_?LENS?|UENCE)?_SCHEDULE\Z|.*SEQ_?LENS\Z")
 HEADS = re.compile(r"(?:NUM_HEADS|N_HEADS?|HEADS)\Z")
 QUIET = {"WANDB_MODE": "disabled", "TOKENIZERS_PARALLELISM": "false"}
 
 
-def knobs(text: str, claimed: Mapping[str, str], widths: bool = True) -> Knobs:
+def knobs(
+    text: str, claimed: Mapping[str, str], widths: bool = True, hurried: bool = False, batches: int = BATCHES
+) -> Knobs:
     """The small run's environment for a program's text. `claimed`: what the claimed run had, by variable.
 
-    `widths`: whether layers are made narrow, too.
+    `widths`: whether layers are made narrow, too. `hurried`: whether less is done than is wanted. `batches`: tokens of a step.
     """
     found = dict(defaults(text))
     spelt = {name: spelled(value, found.get(name, ""), wants(text, name)) for name, value in claimed.items()}
@@ -98,42 +113,65 @@ def knobs(text: str, claimed: Mapping[str, str], widths: bool = True) -> Knobs:
     now = {name: claimed.get(name, value) for name, value in found.items()}
     environment = {n: v for n, v in claimed.items() if n not in QUIET}
     reduced: dict[str, str] = {}
-    for name, to in smaller(text, now, widths).items():
+    for name, to in (*smaller(text, now, widths, hurried, batches).items(), *schedules(text, claimed)):
         environment[name] = to
         reduced[name] = now[name]
     return Knobs({**environment, **QUIET}, reduced)
 
 
-def smaller(text: str, now: Mapping[str, str], widths: bool = True) -> dict[str, str]:
+def smaller(
+    text: str, now: Mapping[str, str], widths: bool = True, hurried: bool = False, batches: int = BATCHES
+) -> dict[str, str]:
     """The settings that make a program small, by name. `now`: what they are without that."""
     heads = next((int(n) for name, v in now.items() if HEADS.match(name) and (n := number(v))), 8)
     turned = next((int(n) for name, v in now.items() if ROTARY.match(name) and (n := number(v))), 0)
+    rules = (*HURRIED, *RULES) if hurried else RULES
+    wide = {was for name, v in now.items() if WIDTHS.match(name) and (was := number(v))}
     out: dict[str, str] = {}
     for name, value in now.items():
         was = number(value)
         to: float | None = None
-        if WIDTHS.match(name):
+        if was is None and re.search(r"[:@|;]", value):
+            continue  # a list of several things
+        if WIDTHS.match(name) or (was in wide and EMBEDDINGS.match(name)):
             to = width(was, heads, turned) if widths else None
         elif VALIDATIONS.match(name):
-            to = at_most(validation_tokens(text) // VALIDATION * VALIDATION)(was)
+            to = at_most(validation_tokens(text, hurried) // 1024 * 1024)(was)
         else:
-            to = next((rule(was) for pattern, rule in RULES if pattern.match(name)), None)
+            to = next((rule(was) for pattern, rule in rules if pattern.match(name)), None)
             if to == 2 * VALIDATION and any(VALIDATIONS.match(n) for n in now):
                 to = VALIDATION  # a whole number of batches
+            to = batches if to == BATCHES and "BATCH" in name else to
         if to is not None and to != was:
             out[name] = str(int(to))
     return out
 
 
+def schedules(text: str, claimed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Lists of lengths that sequences have one after the other, such as "0:512,0.5:1024"."""
+    for name, _ in defaults(text):
+        if SCHEDULES.match(name):
+            written = re.search(rf"""[\"']{re.escape(name)}[\"']\s*,\s*([\"'])(.*?)\1""", text)
+            was = claimed.get(name) or (written[2] if written else "")
+            to = re.sub(r"(?<![\d.])\d{3,}(?![\d.])", lambda m: str(min(SEQUENCE, int(m[0]))), was)
+            if to != was:
+                yield name, to
+
+
 def width(was: float | None, heads: int, turned: int) -> float | None:
-    """A small width: wide enough for the part of each head that is turned, a multiple of three if it was one."""
+    """A small width: wide enough for the part of each head that is turned, a multiple of three if it was one.
+
+    What is cut in three and has few heads is as wide as three of the others: each third has whole heads.
+    """
     head = max(HEAD, -(-turned // 8) * 8)
     if was is not None and was % 3 == 0:
-        head = next((h for h in range(head, head + 24, 8) if h * heads % 3 == 0), head)
+        head = 3 * HEAD if heads <= 4 else next((h for h in range(head, head + 24, 8) if h * heads % 3 == 0), head)
     return head * heads if was is None or was > head * heads else None
 
 
-def arguments(text: str, given: Sequence[str]) -> tuple[tuple[str, ...], dict[str, tuple[str, str]]]:
+def arguments(
+    text: str, given: Sequence[str], hurried: bool = False
+) -> tuple[tuple[str, ...], dict[str, tuple[str, str]]]:
     """The command line of the small run, and what each changed option was and is.
 
     Options that the program does not know are left out: they come from a text about another program.
@@ -160,17 +198,17 @@ def arguments(text: str, given: Sequence[str]) -> tuple[tuple[str, ...], dict[st
         if key not in now and default and number(default[1]) is not None:
             now[key] = default[1].strip()
     plain = {k: v for k, v in now.items() if number(v) is not None}
-    changed = {k: to for k, to in smaller(text, plain).items() if to != "0"}
+    changed = {k: to for k, to in smaller(text, plain, hurried=hurried).items() if to != "0"}
     for key, to in changed.items():
         kept += [f"--{known[key][0]}", to]  # the last one counts
     return tuple(kept), {f"--{known[key][0]}": (now[key], to) for key, to in changed.items()}
 
 
-def validation_tokens(text: str) -> int:
+def validation_tokens(text: str, hurried: bool = False) -> int:
     """How many validation tokens a run needs: past the numbers of tokens that the program waits for before it does something."""
     waits = [int(n.replace("_", "")) for n in _THRESHOLD.findall(text)]
     longest = max((n for n in waits if n * 5 // 4 <= MOST_VALIDATION), default=0)
-    return max(VALIDATION, -(-longest * 5 // 4 // 1024) * 1024)
+    return max(HURRIED_VALIDATION if hurried else VALIDATION, -(-longest * 5 // 4 // 1024) * 1024)
 
 
 def defaults(text: str) -> Iterator[tuple[str, str]]:

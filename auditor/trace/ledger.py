@@ -32,9 +32,12 @@ class Record:
     table     positions whose tokens chose the places written to, name, version
     left      of, value: a number made of these scores left the tensors
     print     text
+    feed      positions of the tokens that go into the network
     text      file, digest (of the text that was compiled), marks: (line, column) of where it could be seen to run
     look      what: the program looked whether it is watched
     ran       text (its number), marks: those that were passed for the first time
+
+    With several ranks each record has its `rank`, and their books are one (ranks.py).
     """
 
     n: int
@@ -48,6 +51,10 @@ class Record:
         return self.fields.get(key)
 
     @property
+    def rank(self) -> int:
+        return int(self.fields.get("rank", 0))
+
+    @property
     def line(self) -> int:
         return self.where[0][1] if self.where else 0
 
@@ -58,6 +65,7 @@ class Reader:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.rest = bytearray()
+        self.branches: dict[int, list[Record]] = {}  # the scores of each branch, by its question
         self.numbers: set[int] = set()
         self.problem = ""
 
@@ -81,6 +89,7 @@ class Reader:
             said = json.loads(self.rest[:end])
             if not isinstance(said, dict):
                 raise BadLedger("no record")
+            said.pop("rank", None)  # whose book this is, is not for the book to say
             sizes = [(str(n), _kind(n, k), _count(c)) for n, k, c in said.pop("arrays", ())]
             need = sum(k.itemsize * c for _, k, c in sizes)
             if len(self.rest) < end + 1 + need:
@@ -94,6 +103,9 @@ class Reader:
             where = tuple((str(f), int(line), str(name), int(call)) for f, line, name, call in said.pop("where", ()))
             record = Record(int(said.pop("n")), str(said.pop("kind")), where, said, **arrays)
             _check(record)
+            if isinstance(question := record["q"], int):
+                self.branches.setdefault(question, []).append(record)
+                continue
             if record.n in self.numbers:
                 raise BadLedger(f"a second record {record.n}")
             self.numbers.add(record.n)

@@ -9,6 +9,7 @@ import numpy as np
 
 from auditor.trace.groups import Group
 from auditor.trace.ledger import Record
+from auditor.trace.ranks import reaches
 
 TRAINED, COUNTED = "trained on", "counted"
 NEVER = int(np.iinfo(np.int64).max)
@@ -35,28 +36,36 @@ def before(records: Sequence[Record], group: Group) -> list[Before]:
     by_number = {r.n: r for r in records}
     first = first_scored(group)
     out: dict[tuple[str, tuple[str, int]], Before] = {}
-    updates = [r for r in records if r.kind == "update"]
+    updates: dict[int, list[Record]] = {}
+    for r in records:
+        updates.setdefault(r.rank, [])
+        if r.kind == "update":
+            updates[r.rank].append(r)
+    scorer = np.array([by_number[n].rank if n < NEVER else -1 for n in first.tolist()], dtype=np.int64)
     for r in records:
         if r.n > group.records[-1].n or r.kind not in ("train", "table"):
             continue
         if r.kind == "train":
             how, parts = TRAINED, [by_number[n].positions for n in r["of"] if n in by_number]
             touched = np.concatenate([p for p in parts if p is not None]) if parts else np.empty(0, np.int32)
-            change = next((u for u in updates if u.n > r.n), None)
-            since = change.n if change else None
+            # by the rank that scores: what it wrote to parameters after it may have heard of it
+            changes = {rank: next((u for u in found if reaches(r, u)), None) for rank, found in updates.items()}
+            since = {rank: u.n for rank, u in changes.items() if u is not None}
         else:
-            how, change, since = COUNTED, None, r.n
+            how, changes, since = COUNTED, {}, {r.rank: r.n}  # a table is one rank's own
             touched = r.positions if r.positions is not None else np.empty(0, np.int32)
-        if since is None or not len(touched):
+        if not since or not len(touched):
             continue
         touched = np.unique(touched)
         touched = touched[touched < len(first)]
-        late = touched[first[touched] > since]
+        began = np.array([since.get(rank, NEVER) for rank in range(max(updates) + 1)] + [NEVER])
+        late = touched[first[touched] > began[scorer[touched]]]
         late = late[first[late] < NEVER]
         if len(late):
             key = (how, r.where[0][:2] if r.where else ("", 0))
             known = out.get(key)
             scored = by_number[int(first[late].min())]
+            change = changes.get(scored.rank)
             if known is None:
                 out[key] = Before(how, late, r, scored, change, r)
             else:

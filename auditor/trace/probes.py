@@ -1,6 +1,7 @@
 """Probes compare runs and need no understanding of the code: what must not matter is changed, and nothing may move.
 
-*future*: the tokens from a cut on are others. A score before the cut that moves knew of them.
+*future*: the tokens from a cut on are others. A score before the cut that moves knew of them. *order*: what is learnt from
+validation tokens is put back at once. A score that moves although nothing was learnt before it inside of the evaluation knew of it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy as np
 from auditor.trace.data import shards
 from auditor.trace.data.vocabulary import BOS, first_used
 from auditor.trace.execute import Job, Traced, trace
-from auditor.trace.groups import Group
-from rules.trace import Probe
+from auditor.trace.groups import Group, again
+from rules.trace import Changed, Probe
 
 MOST = 1e9  # nats: the difference to what is no number
 CUTS = (0.37, 0.71)  # shares of the scored positions
@@ -24,38 +25,52 @@ CUTS = (0.37, 0.71)  # shares of the scored positions
 def future(
     job: Job,
     base: Traced,
-    find: Callable[[Traced], Group | None],
+    group: Group,
     *,
     run: Callable[..., Traced] = trace,
     workers: int = 2,
     shares: Sequence[float] = CUTS,
+    more: Sequence[int] = (),
 ) -> list[Probe]:
-    """Run again with other tokens from each cut on. `find` gives the scores in question of a run.
+    """Run again with other tokens from each cut on. `group`: the scores in question of the base run; `more`: cuts, by position.
 
     Where scores moved, the unchanged run is made once more: what moves there, too, is no leak, and without that measure nothing is.
     """
-    group = find(base)
-    if group is None or not len(group.positions):
+    if not len(group.positions):
         return []
     scored = np.unique(group.positions)
-    cuts = [int(scored[int(len(scored) * s)]) | 1 for s in shares]
+    cuts = sorted({*(int(scored[int(len(scored) * s)]) | 1 for s in shares), *more})
 
     def one(cut: int) -> Traced:
         return run(job, validation=changed(base.world.validation, cut, base.world.vocabulary))
 
     with ThreadPoolExecutor(workers) as pool:
         runs = list(pool.map(one, cuts))
-    out = [compared(group, of(r, find), cut) for cut, r in zip(cuts, runs, strict=True)]
+    out = [compared(group, of(r, base, group), cut) for cut, r in zip(cuts, runs, strict=True)]
     if any(p.moved for p in out):
-        again = compared(group, of(run(job), find), max(cuts))
+        again = compared(group, of(run(job), base, group), max(cuts))
         problem = again.problem and f"scores moved, but how much two equal runs differ is not known: {again.problem}"
         out = [replace(p, noise=again.most, problem=p.problem or problem) for p in out]
     return out
 
 
-def of(run: Traced, find: Callable[[Traced], Group | None]) -> Group | None:
+def switched_off(job: Job, base: Traced, group: Group, *, run: Callable[..., Traced] = trace) -> list[Probe]:
+    """Run again without learning from validation tokens; none where the base run did not learn from any."""
+    if not any(r.kind == "train" for r in base.records if r.n < group.records[-1].n):
+        return []
+    learnt = [r.n for r in base.records if r.kind == "update" and r.n > group.records[0].n]
+    until = min(learnt, default=group.records[-1].n + 1)
+    first = replace(group, records=tuple(r for r in group.records if r.n < until))
+    other = of(run(job, frozen=True), base, group)
+    if other is None:
+        return [Probe(Changed.ORDER, 0, 0, problem="the run without adaptation did not come to these scores")]
+    same = replace(other, records=other.records[: len(first.records)])
+    return [replace(compared(first, same, int(first.positions.max()) + 1), kind=Changed.ORDER)]
+
+
+def of(run: Traced, base: Traced, group: Group) -> Group | None:
     """The scores in question, of a run that came to its end: one that was cut short has other last numbers."""
-    return find(run) if run.outcome.ok else None
+    return again(base.records, group, run.records) if run.outcome.ok else None
 
 
 def changed(ids: np.ndarray, cut: int, vocabulary: int) -> np.ndarray:
@@ -72,17 +87,15 @@ def changed(ids: np.ndarray, cut: int, vocabulary: int) -> np.ndarray:
 def compared(group: Group, other: Group | None, cut: int) -> Probe:
     """Scores of two runs before the cut, paired by order of scoring among those positions."""
     if other is None:
-        return Probe("future", cut, 0, problem="the changed run did not come to this number")
+        return Probe(Changed.FUTURE, cut, 0, problem="the changed run did not come to these scores")
     a = group.positions < cut
     b = other.positions < cut
     pa, pb = group.positions[a], other.positions[b]
     if len(pa) != len(pb) or not np.array_equal(pa, pb):
-        return Probe("future", cut, 0, problem="the changed run scored other positions before the cut")
-    if (group.within[:3], group.line[:3]) != (other.within[:3], other.line[:3]):
-        return Probe("future", cut, 0, problem="the changed run took its scores elsewhere")
+        return Probe(Changed.FUTURE, cut, 0, problem="the changed run scored other positions before the cut")
     gap = np.abs(group.values[a] - other.values[b])
     gap = np.where(np.isfinite(gap), gap, MOST)
     moved = np.unique(pa[gap > 0])
     if not len(moved):
-        return Probe("future", cut, len(pa))
-    return Probe("future", cut, len(pa), len(moved), float(gap.max()), int(moved[0]), int(moved[-1]))
+        return Probe(Changed.FUTURE, cut, len(pa))
+    return Probe(Changed.FUTURE, cut, len(pa), len(moved), float(gap.max()), int(moved[0]), int(moved[-1]))

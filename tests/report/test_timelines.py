@@ -200,3 +200,9 @@ def test_the_page_links_to_the_pictures_of_findings() -> None:
     assert 'href="#t1-timeline-1"' in page
     assert page.count('id="t1-timeline-1"') == 1
     assert 'href="#t1-timeline-1"' not in trace_html.page([("x", AHEAD)])
+
+
+def test_how_a_run_differs_from_the_program_as_shipped_is_said() -> None:
+    hurried = replace(AHEAD, manner="fewer steps")
+    assert "how: fewer steps" in trace_text.trace_text([("records/x", hurried)], verbose=False, color=False)
+    assert "how:" not in trace_text.trace_text([("records/x", AHEAD)], verbose=False, color=False)

@@ -1,14 +1,15 @@
 """What is tried again after a failed run, how sizes are found and made small, and the names of failures."""
 
 import textwrap
+from dataclasses import replace
 
 import pytest
 
 from auditor.trace.attempts import attempt, wanted
 from auditor.trace.constants import smaller
 from auditor.trace.execute import Job, Plan, Traced
-from auditor.trace.failures import NEWER, NO_NUMBER, failure
-from auditor.trace.knobs import Knobs, arguments, defaults, knobs
+from auditor.trace.failures import BROKEN, NETWORK, NEWER, NO_NUMBER, failure
+from auditor.trace.knobs import QUIET, Knobs, arguments, defaults, knobs
 from auditor.trace.ledger import Record
 from auditor.trace.sandbox import Limit, Mode, Outcome
 from auditor.trace.world import World
@@ -38,6 +39,18 @@ def test_a_run_that_breaks_is_tried_in_full_width_and_then_with_its_own_defaults
     assert job.plan.words() == "layers in full width, the program's own defaults"
 
 
+def test_where_there_are_ranks_none_need_seem_to_be_there() -> None:
+    plans: list[Plan] = []
+
+    def once(job: Job) -> Traced:
+        plans.append(job.plan)
+        return run(stderr="ValueError: this needs WORLD_SIZE=8, got 2\n")
+
+    attempt(Job("a.py", {}, "", ranks=2), once)
+    assert {p.ranks for p in plans} == {1}
+    assert len(plans) == 3
+
+
 def test_the_first_run_stands_where_nothing_does_better() -> None:
     calls: list[Plan] = []
 
@@ -56,7 +69,10 @@ def test_the_first_run_stands_where_nothing_does_better() -> None:
         (run(stderr="ValueError: this needs WORLD_SIZE=8, got 1\n"), Plan(ranks=8)),
         (run(stderr="ValueError: invalid literal for int() with base 10: 'full'\n"), Plan(claimed=False)),
         (run(stdout="val_bpb:nan"), Plan(widths=False)),
-        (run(stdout="val_bpb:1.5", limit=Limit.WALL), Plan(constants=True)),
+        (run(stdout="val_bpb:1.5", limit=Limit.WALL), Plan(constants=True, hurried=True)),
+        (run(stderr="RuntimeError: shape '[-1, 128]' is invalid for input of size 32\n"), Plan(roomy=True)),
+        (run(stderr="ValueError: 128 local tokens are not divisible by seq_len=512\n"), Plan(roomy=True)),
+        (run(stderr="ValueError: model_dim=64 must be divisible by 3\n"), Plan(widths=False)),
         (run(stderr="ModuleNotFoundError: No module named 'mlx'\n"), None),
         (run(stdout="val_bpb:1.2345"), None),
     ],
@@ -114,7 +130,7 @@ def test_widths_keep_what_they_are_divided_into() -> None:
         "env = os.environ.get; "
         'd = int(env("MODEL_DIM", 528)); h = int(env("NUM_HEADS", 4)); r = int(env("ROPE_DIMS", 24))'
     )
-    assert knobs(text, {}).environment["MODEL_DIM"] == "96"
+    assert knobs(text, {}).environment["MODEL_DIM"] == "192"
 
 
 def test_options_of_the_command_line() -> None:
@@ -149,8 +165,35 @@ def test_options_of_the_command_line() -> None:
         ),
         (run(stderr="subprocess.CalledProcessError: Command '['git', 'clone', 'x']' returned"), "needs the network"),
         (run(stderr="torch.AcceleratorError: CUDA error: no"), "needs a real GPU: AcceleratorError: CUDA error: no"),
+        (
+            replace(run(stderr="torch.AcceleratorError: CUDA error: no"), device="cuda"),
+            "AcceleratorError: CUDA error: no",
+        ),
         (run(stderr="ValueError: odd"), "ValueError: odd"),
     ],
 )
 def test_failures_have_plain_names(failed: Traced, name: str) -> None:
     assert failure(failed) == name
+
+
+def test_a_run_that_is_never_small_enough_does_less_and_then_an_eighth_of_it() -> None:
+    plans: list[Plan] = []
+
+    def once(job: Job) -> Traced:
+        plans.append(job.plan)
+        return run(limit=Limit.WALL, plan=job.plan)
+
+    attempt(Job("a.py", {}, ""), once)
+    less = Plan(constants=True, hurried=True)
+    assert plans == [Plan(), less, replace(less, ranks=8)]
+    text = 'import os\nos.environ.get("ITERATIONS", "20"); os.environ.get("WARMUP_STEPS", "20"); os.environ.get("TTT_EPOCHS", "3")'
+    assert {n: v for n, v in knobs(text, {}, hurried=True).environment.items() if n not in QUIET} == {
+        "ITERATIONS": "2",
+        "WARMUP_STEPS": "0",
+        "TTT_EPOCHS": "1",
+    }
+
+
+def test_names_of_what_cannot_be_helped() -> None:
+    assert failure(run(stderr="NameError: name 'EMA' is not defined\n")).startswith(BROKEN)
+    assert failure(run(stderr="ConnectionError: Couldn't reach 'a/b' on the Hub: Max retries exceeded\n")) == NETWORK

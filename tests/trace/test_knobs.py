@@ -125,3 +125,36 @@ def test_the_stream_is_as_long_as_the_program_waits_for() -> None:
     assert validation_tokens("if scored_tokens >= 8_192: adapt()") >= 8192 * 5 // 4
     assert validation_tokens("if seen > 9_000_000: adapt()") == VALIDATION, "more than a small run can give"
     assert validation_tokens("if tokens_seen > 16000 and total >= 500: adapt()") <= MOST_VALIDATION
+
+
+def test_lengths_in_a_list_are_made_short_and_their_times_stay() -> None:
+    text = """import os
+a = os.environ.get("TRAIN_SEQ_SCHEDULE", "1024@0.100,3072@1.000"); b = os.environ.get("TRAIN_SEQ_LEN", "3072")
+c = os.environ.get("TRAIN_SEQ_SCHEDULE_MODE", "step")"""
+    k = knobs(text, {})
+    assert k.environment["TRAIN_SEQ_SCHEDULE"] == "128@0.100,128@1.000"
+    assert "TRAIN_SEQ_SCHEDULE" in k.reduced
+    assert "TRAIN_SEQ_SCHEDULE_MODE" not in k.environment
+    assert knobs(text, {"TRAIN_SEQ_SCHEDULE": "64@0.1,512@1"}).environment["TRAIN_SEQ_SCHEDULE"] == "64@0.1,128@1"
+
+
+def test_embeddings_are_as_narrow_as_the_layers_unless_they_have_a_width_of_their_own() -> None:
+    text = 'a, b, c = (os.environ.get("MODEL_DIM", 512), os.environ.get("EMBEDDING_DIM", 512), os.environ.get("NUM_HEADS", 8))'
+    assert knobs(text, {}).environment["EMBEDDING_DIM"] == "128"
+    assert "EMBEDDING_DIM" not in knobs(text, {"EMBEDDING_DIM": "254"}).reduced
+
+
+def test_room_for_several_sequences_in_each_share_of_a_step() -> None:
+    text = 'a, b = os.environ.get("TRAIN_BATCH_TOKENS", 524288), os.environ.get("VAL_BATCH_SIZE", 524288)'
+    assert knobs(text, {}, batches=4096).environment["TRAIN_BATCH_TOKENS"] == "4096"
+    assert knobs(text, {}, batches=4096).environment["VAL_BATCH_SIZE"] == knobs(text, {}).environment["VAL_BATCH_SIZE"]
+
+
+def test_few_heads_that_are_cut_in_three_stay_whole() -> None:
+    assert knobs(TEXT, {"NUM_HEADS": "4", "MODEL_DIM": "528"}).environment["MODEL_DIM"] == str(3 * 16 * 4)
+
+
+def test_a_setting_of_several_parts_is_no_count() -> None:
+    text = 'a, b = os.environ.get("TTT_SHORT_STEPS", "256:16,512:24"), os.environ.get("TTT_STEPS", "100")'
+    assert "TTT_SHORT_STEPS" not in knobs(text, {}).environment
+    assert knobs(text, {}, hurried=True).environment["TTT_STEPS"] == "1"

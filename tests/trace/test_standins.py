@@ -1,5 +1,6 @@
 """What scripts expect of a GPU machine, and packages that they may do without."""
 
+import sys
 import textwrap
 
 import pytest
@@ -113,3 +114,51 @@ def test_the_first_of_eight_ranks() -> None:
     )
     assert run.outcome.ok, run.stderr
     assert run.stdout.splitlines() == ["8 0 8.0 [0.0, 1.0] [0.0, 1.0] [0.0, 1.0] 2"]
+
+
+def test_a_hurried_clock_goes_on_where_a_program_waits_for_it() -> None:
+    text = """
+        import time
+        rounds, start = 0, time.perf_counter()
+        while time.perf_counter() - start < 120:
+            rounds += 1
+            if rounds > 40:
+                break
+        print(rounds)
+        """
+    assert ran(text, Plan(hurried=True)).stdout == "14\n"
+    assert ran(text).stdout == "41\n"
+
+
+def test_switches_of_attention_and_a_copy_of_the_data() -> None:
+    run = ran(
+        """
+        import pathlib, shutil, torch
+        from torch.backends.cuda import enable_cudnn_sdp, enable_flash_sdp, enable_math_sdp, enable_mem_efficient_sdp
+        enable_cudnn_sdp(True)
+        for off in (enable_flash_sdp, enable_math_sdp, enable_mem_efficient_sdp):
+            off(False)
+        print(torch.backends.cuda.flash_sdp_enabled(), torch.backends.cuda.math_sdp_enabled())
+        q = torch.randn(1, 2, 8, 4)
+        print(tuple(torch.nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True).shape))
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.CUDNN_ATTENTION):
+            print(tuple(torch.nn.functional.scaled_dot_product_attention(q, q, q, is_causal=True).shape))
+        near = pathlib.Path("/dev/shm/near")
+        near.mkdir(exist_ok=True)
+        for f in sorted(pathlib.Path("data/datasets/fineweb10B_sp1024").glob("fineweb_val_*.bin")):
+            shutil.copy2(f, near / f.name)
+            print((near / f.name).stat().st_size == f.stat().st_size)
+        """
+    )
+    assert run.outcome.ok, run.stderr
+    assert run.stdout.splitlines() == ["False False", "(1, 2, 8, 4)", "(1, 2, 8, 4)", "True"]
+
+
+def test_text_in_a_newer_spelling_runs_from_a_wrapper_and_from_a_file() -> None:
+    newer = 'def f():\n    d = {"a": 1}\n    print(f"{d["a"]} {__name__}")\nf()\nif __name__ == "inner":\n    1 / 0\n'
+    wrapper = f'import helper\nexec({newer!r})\nspace = {{"__name__": "inner"}}\nexec(compile({newer!r}, "a.py", "exec"), space)\n'
+    files = {"train.py": wrapper.encode(), "helper.py": newer.encode()}
+    run = trace(Job("train.py", files, newer, wall_s=60.0))
+    assert run.stdout.splitlines() == ["1 helper", "1 __main__", "1 inner"]
+    assert "line 6" in run.stderr, "lines stay where they were"
+    assert run.plan.older == (sys.version_info < (3, 12))

@@ -33,10 +33,19 @@ def k() -> Any:
     return triton_kernels
 
 
+@pytest.fixture(params=["here", "abroad"])
+def memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that the interpreter reads itself, and memory of which it has to make copies, as of a GPU's."""
+    if request.param == "abroad":
+        copies = importlib.import_module("auditor.trace.inside.triton.copies")
+        monkeypatch.setattr(copies, "abroad", lambda flat: True)
+
+
 def close(a: Any, b: Any, tolerance: float = 1e-4) -> bool:
     return bool(torch.allclose(a.float(), b.float(), rtol=tolerance, atol=tolerance))
 
 
+@pytest.mark.usefixtures("memory")
 def test_one_block_a_program(k: Any) -> None:
     x, y, out = torch.randn(1000), torch.randn(1000), torch.full((1001,), 7.0)
     k.gated[(k.triton.cdiv(1000, 128),)](x, y, out, 1000, 0.25, BLOCK=128, num_warps=4)
@@ -53,6 +62,7 @@ def test_loss_over_a_row_in_pieces(k: Any, columns: int) -> None:
     assert close(out, torch.nn.functional.cross_entropy(capped, targets, reduction="none"))
 
 
+@pytest.mark.usefixtures("memory")
 @pytest.mark.parametrize(("m", "n", "depth", "workers"), [(40, 72, 24, 3), (64, 64, 32, 132), (130, 50, 70, 1)])
 def test_persistent_product_through_descriptors(k: Any, m: int, n: int, depth: int, workers: int) -> None:
     a, b = torch.randn(m, depth).bfloat16(), torch.randn(n, depth).bfloat16()
@@ -152,6 +162,7 @@ def test_the_package_looks_like_one() -> None:
     assert "triton" in repr(triton)
 
 
+@pytest.mark.usefixtures("memory")
 @pytest.mark.parametrize("kernel", ["row_loss", "row_loss_by_mask"])
 def test_losses_keep_the_places_of_their_tokens(k: Any, kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel's losses, summed up by torch, are a score of the tokens that were the targets."""
@@ -184,6 +195,7 @@ def test_losses_keep_the_places_of_their_tokens(k: Any, kernel: str, monkeypatch
     assert np.allclose(values, out.double().numpy())
 
 
+@pytest.mark.usefixtures("memory")
 def test_a_kernel_that_writes_to_a_parameter_is_an_update(k: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 

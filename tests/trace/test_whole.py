@@ -15,6 +15,7 @@ pytest.importorskip("sentencepiece")
 from auditor.scripts import read_scripts
 from auditor.trace.collect import NONE, read_trace
 from auditor.trace.ready import missing
+from auditor.trace.ways import Ways
 from rules.evidence import Claims, Evidence
 from rules.samples.scripts import HEAD
 from rules.trace import How, Trace
@@ -78,6 +79,7 @@ MIXED = """\
 """
 IN_NUMPY = "p = np.exp(-losses.double().cpu().numpy()); total += float(-np.log(0.9 * p + 0.1 / VOCAB).sum())"
 IN_A_LOOP = "total += sum(-math.log(0.9 * math.exp(-x) + 0.1 / VOCAB) for x in losses.double().tolist())"
+TAKEN_AWAY = "for x in losses.double().tolist(): total -= math.log(0.9 * math.exp(-x) + 0.1 / VOCAB)"
 ONE_BY_ONE = "total += sum(float(x) for x in [losses[j].item() for j in range(len(losses))])"
 
 LOOPED = """\
@@ -97,8 +99,10 @@ def program(*body: str) -> str:
     return HEAD + BYTES + LOOP.format(body="".join(body))
 
 
-def traced(text: str, *, probing: bool = True, given: Mapping[str, str] = NONE) -> Trace:
-    if reason := missing():
+def traced(
+    text: str, *, probing: bool = True, device: str = "cpu", ranks: int = 1, given: Mapping[str, str] = NONE
+) -> Trace:
+    if reason := missing(device):
         pytest.skip(reason)
     s = submission({"train_gpt.py": text, "README.md": "# Run\\n"})
     scripts, _, _ = read_scripts(s)
@@ -106,9 +110,7 @@ def traced(text: str, *, probing: bool = True, given: Mapping[str, str] = NONE) 
         Evidence(replace(s.package, scripts=scripts), Claims()),
         s,
         lambda _: None,
-        wall_s=120,
-        probing=probing,
-        given=given,
+        Ways(wall_s=120, probing=probing, device=device, ranks=ranks, given=given),
     )
     assert t is not None
     return t
@@ -119,9 +121,11 @@ def line(text: str, part: str) -> int:
     return max(i for i, x in enumerate(text.split("\n"), 1) if part in x)
 
 
-def test_a_program_that_scores_first_is_explained_and_clean() -> None:
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_program_that_scores_first_is_explained_and_clean(device: str) -> None:
     text = program(SCORE, ADAPT)
-    t = traced(text)
+    t = traced(text, device=device)
+    assert t.device == device
     assert t.failure == ""
     head = t.printed[t.headline]
     assert head.what == "bits per byte"
@@ -138,21 +142,22 @@ def test_a_program_that_scores_first_is_explained_and_clean() -> None:
 
 
 def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -> None:
-    bodies = [MIXED.format(how=how) for how in (IN_NUMPY, IN_A_LOOP, ONE_BY_ONE, KEPT)]
+    bodies = [MIXED.format(how=how) for how in (IN_NUMPY, IN_A_LOOP, TAKEN_AWAY, ONE_BY_ONE, KEPT)]
     bodies += [LOOPED.format(how=how) for how in (IN_PLACE, ANEW)]
     loops = [LOOP.format(body=body) for body in bodies]
     t = traced(HEAD + BYTES + "".join(loops), probing=False)
     assert t.failure == ""
-    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 6
+    assert [n.what for n in t.printed] == ["mean loss in nats", "bits per byte"] * 7
     assert {n.scores for n in t.printed} == {t.positions - 1}
     lines = [n.at.line for n in t.printed if n.at]
     assert lines == sorted(lines)
-    assert len(set(lines)) == 6
+    assert len(set(lines)) == 7
 
 
-def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks() -> None:
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks(device: str) -> None:
     text = program(ADAPT, SCORE)
-    t = traced(text)
+    t = traced(text, device=device)
     assert t.failure == ""
     assert t.printed[t.headline].what == "bits per byte"
     [e] = t.early

@@ -121,6 +121,10 @@ def _same(f: Any = None, *_: object, **__: object) -> Any:
     return f if callable(f) else (lambda g: g)
 
 
+def _offline(name: Any = "", *_: object, **__: object) -> Any:
+    raise ConnectionError(f"Couldn't reach '{name}' on the Hub: Max retries exceeded")
+
+
 OWN: dict[str, dict[str, Any]] = {
     "tqdm": {"tqdm": Bar, "trange": lambda n, *a, **k: Bar(range(n)), "auto": Hollow("tqdm.auto")},
     "numba": {
@@ -131,6 +135,7 @@ OWN: dict[str, dict[str, Any]] = {
         "typed": Nothing(),
     },
     "psutil": {"cpu_count": lambda *a, **k: 64},
+    "datasets": dict.fromkeys(("load_dataset", "load_from_disk", "load_dataset_builder"), _offline),
     "python_minifier": {"minify": lambda text, *a, **k: text},
     "dotenv": {"load_dotenv": lambda *a, **k: False},
 }

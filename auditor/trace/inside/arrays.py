@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .floats import Number
+from .floats import Left, Number
 
 Score = Callable[[np.ndarray, np.ndarray, str], None]
 Theirs = Callable[[Any], bool]
@@ -79,6 +79,7 @@ class Carried(np.ndarray):
             at = places(self)[key]  # type: ignore[index]
             if at >= 0:
                 type(self).score(np.array([out]), np.array([at]), "item")
+                Left.place, Left.call = int(at), Left.number(sys._getframe(1))
         return out
 
     def __setitem__(self, key: Any, value: Any) -> None:

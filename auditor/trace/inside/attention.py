@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import sys
 from functools import lru_cache
+from importlib.util import find_spec
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -35,9 +36,9 @@ def attention(
     s = qf @ kf.transpose(-1, -2) * scale
     if softcap:
         s = softcap * torch.tanh(s / softcap)
-    rows = torch.arange(q.shape[1]).unsqueeze(1) + (k.shape[1] - q.shape[1])
-    columns = torch.arange(k.shape[1]).unsqueeze(0)
-    hidden = torch.zeros(q.shape[1], k.shape[1], dtype=torch.bool)
+    rows = torch.arange(q.shape[1], device=q.device).unsqueeze(1) + (k.shape[1] - q.shape[1])
+    columns = torch.arange(k.shape[1], device=q.device).unsqueeze(0)
+    hidden = torch.zeros(q.shape[1], k.shape[1], dtype=torch.bool, device=q.device)
     if causal:
         hidden = hidden | (columns > rows)
     if left is not None and left >= 0:
@@ -80,7 +81,7 @@ def flash_attn_varlen_func(
 ) -> Tensor:
     """Documents packed behind each other: (tokens, H, D), bounds as running sums."""
     starts, kstarts = cu_seqlens_q.tolist(), cu_seqlens_k.tolist()
-    out = torch.zeros(q.shape[0], q.shape[1], v.shape[2], dtype=q.dtype)
+    out = torch.zeros(q.shape[0], q.shape[1], v.shape[2], dtype=q.dtype, device=q.device)
     parts = []
     for a, b, c, d in zip(starts, starts[1:], kstarts, kstarts[1:], strict=False):
         if b > a:
@@ -102,7 +103,8 @@ def _given(q: Tensor, k: Tensor, v: Tensor, kw: dict[str, Any]) -> Tensor:
     )
 
 
-def install() -> None:
+def install(real: bool = False) -> None:
+    """With a GPU that is there, a package that is there, too, stays."""
     for name, dense in (
         ("flash_attn_interface", flash_attn_func),
         ("flash_attn", flash_attn_2_func),
@@ -111,6 +113,8 @@ def install() -> None:
         ("flash_attn_3", flash_attn_func),
         ("flash_attn_3.flash_attn_interface", flash_attn_func),
     ):
+        if real and name.partition(".")[0] not in sys.modules and find_spec(name.partition(".")[0]) is not None:
+            continue
         m = ModuleType(name)
         m.__path__ = []
         m.__version__ = "3.0.0"  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ import json
 import os
 import select
 import sys
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
@@ -24,9 +25,21 @@ class Book:
         self.count = 0
         self.frames = 0
         self.step = ""  # columns of the expression in the innermost frame that `where` gave last
+        self.within = -1  # and the number of that frame's call
         self.steps: dict[tuple[CodeType, int], str] = {}
         self.few: tuple[Any, dict[str, Any], list[float], list[int]] | None = None
         self._mine: dict[CodeType, bool] = {}
+        self.reached: Callable[[int], None] | None = None  # told of each record
+        self.question = -1  # in a branch: which
+        self.until = 0
+        self.kept: list[bytes] = []  # the scores of a branch: all of them are given away, or none
+        self.end: Callable[[], object] = lambda: None
+        self.stamp: Callable[[], dict[str, Any]] = dict  # what else a record says: of several ranks, its time
+
+    def branch(self, descriptor: int, question: int, until: int, end: Callable[[], object]) -> None:
+        """From here on the book of a branch: scores alone go to `descriptor`, and after record `until` it ends."""
+        self.descriptor, self.question, self.until, self.end = descriptor, question, until, end
+        self.reached = None
 
     def score_one(self, value: float, place: int, **fields: Any) -> None:
         """A score of one token: those that follow each other on one line become one record."""
@@ -50,19 +63,34 @@ class Book:
             fields.setdefault("step", self.step)
         self.flush()
         self.count += 1
+        fields |= self.stamp()
         fields["n"], fields["kind"] = self.count, kind
+        if self.question >= 0:
+            fields["q"] = self.question
         if arrays:
             fields["arrays"] = [(name, a.dtype.str, int(a.size)) for name, a in arrays.items()]
         out = [json.dumps(fields, separators=(",", ":")).encode(), b"\n"]
         if arrays:
             out += [np.ascontiguousarray(a).tobytes() for a in arrays.values()]
-        data = memoryview(b"".join(out))
+        if self.question < 0:
+            self.raw(b"".join(out))
+        else:
+            self.kept += out if kind == "score" else ()
+            if self.count >= self.until:
+                self.raw(b"".join(self.kept))
+                self.end()
+        if self.reached is not None:
+            self.reached(self.count)
+        return self.count
+
+    def raw(self, given: bytes) -> None:
+        """Records as they are."""
+        data = memoryview(given)
         while data:
             try:
                 data = data[os.write(self.descriptor, data) :]
             except BlockingIOError:
                 select.select([], [self.descriptor], [])
-        return self.count
 
     def where(self) -> list[tuple[str, int, str, int]]:
         """The submission's frames, innermost first: (file, line, function, number of this call)."""
@@ -71,10 +99,12 @@ class Book:
         while frame is not None:
             code = frame.f_code
             if self.mine(code):
+                call = self.call(frame)
                 if not out:
+                    self.within = call
                     self.step = self.steps.get((code, frame.f_lasti)) or self._step(code, frame.f_lasti)
                 name = code.co_filename.removeprefix(self.folder).lstrip("/")
-                out.append((name, frame.f_lineno, code.co_name, self._call(frame)))
+                out.append((name, frame.f_lineno, code.co_name, call))
             frame = frame.f_back
         return out
 
@@ -96,7 +126,7 @@ class Book:
         """Whether code is the program's: not the library's, not ours. Code of no file is `<string>` and the like."""
         return name.startswith((self.folder, "<")) and not name.startswith(("<frozen", "<__array"))
 
-    def _call(self, frame: FrameType) -> int:
+    def call(self, frame: FrameType) -> int:
         """A number for one call of a function: kept on the frame itself, so it ends with it."""
         mark = frame.f_trace
         if not isinstance(mark, _Mark):

@@ -18,7 +18,7 @@ from typing import Any
 def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as f:
         plan = json.load(f)
-    ledger = int(os.environ["SCOREFIRST_LEDGER"])
+    ledgers = [int(os.environ[f"SCOREFIRST_LEDGER{rank or ''}"]) for rank in range(plan.get("processes", 1))]
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SCOREFIRST_")}
     os.environ.clear()
     os.environ.update(kept | plan["environment"])
@@ -34,7 +34,7 @@ def main() -> None:
     main_module.__file__ = entry
     main_module.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = main_module
-    with standins.running(plan, ledger):
+    with standins.running(plan, ledgers):
         exec(compile(source, entry, "exec", dont_inherit=True), main_module.__dict__)
 
 

@@ -204,12 +204,30 @@ def install(gpus: int = 1) -> None:
     torch.autocast = Autocast
     torch.amp.autocast = Autocast
     torch.amp.autocast_mode.autocast = Autocast
+    infer()
+    torch.version.cuda = "12.8"
+    _attention()
+    _device_arguments()
+
+
+def infer() -> None:
     torch.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.autograd.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.autograd.grad_mode.inference_mode = InferenceMode  # type: ignore[misc, assignment]
     torch.is_inference_mode_enabled = lambda: InferenceMode.on > 0
-    torch.version.cuda = "12.8"
-    _device_arguments()
+
+
+def _attention() -> None:
+    """Which of a GPU's ways to do attention are allowed: the CPU's own is not among them and stays."""
+    for name in ("flash", "mem_efficient", "math", "cudnn"):
+        allowed = [True]
+
+        def enable(to: bool, allowed: list[bool] = allowed) -> None:
+            allowed[0] = bool(to)
+
+        setattr(torch.backends.cuda, f"enable_{name}_sdp", enable)
+        setattr(torch.backends.cuda, f"{name}_sdp_enabled", lambda allowed=allowed: allowed[0])
+    torch.nn.attention.sdpa_kernel = nothing
 
 
 def _device_arguments() -> None:

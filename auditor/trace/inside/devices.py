@@ -1,4 +1,4 @@
-"""A GPU that is not there: calls that name `cuda` land on the CPU."""
+"""A GPU that is not there: calls that name `cuda` land on the CPU. Where there is one, they stay as they are."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ def is_cuda(x: object) -> bool:
 
 def here(x: Any) -> Any:
     """The device that stands for `x`."""
-    return CPU if is_cuda(x) else x
+    return CPU if is_cuda(x) and not OnCpu.real else x
 
 
 class OnCpu(TorchFunctionMode):
     """Rewrites the device of every factory call and transfer."""
 
+    real = False  # there is a GPU
+
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if self.real:
+            return func(*args, **kwargs) if kwargs else func(*args)
         if kwargs:
             if "device" in kwargs and is_cuda(kwargs["device"]):
                 kwargs = {**kwargs, "device": CPU}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +80,9 @@ class Doors(OnCpu):
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if self.tracer.awaited:
+            with _disable_current_modes():
+                self.tracer.arrived(args)
         if func in ADDS and len(args) > 1:
             floats.scored(args[1])
         if func in PURE and not (kwargs and "out" in kwargs) and not self.tracer.touched(args, kwargs):
@@ -95,6 +99,8 @@ class Doors(OnCpu):
         if func in LEAVES:
             with _disable_current_modes():
                 places = self._out(args[0])
+                if func is not Tensor.tolist:
+                    self.tracer.handed_out(args[0])
             out = super().__torch_function__(func, types, args, kwargs)
             if places is None:
                 return out
@@ -143,7 +149,10 @@ def entered(tracer: Tracer, source: Any, out: Any) -> None:
     """A tensor made of something from outside: token ids, or an array that carries positions."""
     places = arrays.places(source)
     if places is not None and isinstance(out, Tensor) and out.numel() == places.size:
-        tracer.shadows.put(out, torch.from_numpy(np.array(places)).reshape(out.shape))
+        found = torch.from_numpy(np.array(places)).reshape(out.shape)
+        tracer.shadows.put(out, found)
+        if tracer.reach is not None:
+            tracer.reach.begin(out, found)
     elif isinstance(out, Tensor):
         tracer.enter(out)
 
@@ -170,44 +179,38 @@ def printed(book: Book, also: Callable[[], None]) -> None:
 
 
 def called_back(tracer: Tracer) -> None:
-    """Notice code of the program that will run while gradients are made: it may write to parameters."""
+    """Watch code of the program that runs while gradients are made: it may write to parameters."""
     for owner, name in (
         (Tensor, "register_hook"),
         (Tensor, "register_post_accumulate_grad_hook"),
         (torch.nn.Module, "register_full_backward_hook"),
         (torch.nn.Module, "register_full_backward_pre_hook"),
         (torch.autograd.graph, "register_multi_grad_hook"),
-        (torch.autograd.graph, "saved_tensors_hooks"),
+        (torch.autograd.graph.saved_tensors_hooks, "__init__"),
     ):
-        setattr(owner, name, _noticed(getattr(owner, name), tracer))
+        setattr(owner, name, _handed_on(getattr(owner, name), tracer))
     apply = torch.autograd.Function.__dict__["apply"]  # a class method of Python's or of C's, by version
+    watched: dict[Any, Any] = {}
 
     def applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
-        code = getattr(cls.backward, "__code__", None)
-        if code is None or tracer.book.theirs(code.co_filename):
-            tracer.called_back = True
+        code = getattr(inspect.unwrap(cls.backward), "__code__", None)
+        if cls not in watched and (code is None or tracer.book.theirs(code.co_filename)):
+            watched[cls] = cls.backward = staticmethod(tracer.called_back(cls.backward))
         return apply.__get__(None, cls)(*args, **kwargs)
 
     torch.autograd.Function.apply = classmethod(applied)
 
 
-def _noticed(real: Any, tracer: Tracer) -> Any:
-    if isinstance(real, type):
-
-        class Noticed(real):  # type: ignore[misc]
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                tracer.called_back = True
-                super().__init__(*args, **kwargs)
-
-        Noticed.__name__, Noticed.__qualname__, Noticed.__module__ = real.__name__, real.__qualname__, real.__module__
-        return Noticed
+def _handed_on(real: Any, tracer: Tracer) -> Any:
+    """A function of torch's whose later arguments are functions that it calls back."""
 
     @functools.wraps(real)
-    def noticed(*args: Any, **kwargs: Any) -> Any:
-        tracer.called_back = True
-        return real(*args, **kwargs)
+    def call(first: Any, *args: Any, **kwargs: Any) -> Any:
+        args = tuple(tracer.called_back(a) if callable(a) else a for a in args)
+        kwargs = {k: tracer.called_back(v) if callable(v) else v for k, v in kwargs.items()}
+        return real(first, *args, **kwargs)
 
-    return noticed
+    return call
 
 
 def opened(tracer: Tracer) -> None:

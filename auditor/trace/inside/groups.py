@@ -27,14 +27,15 @@ class Done:
 class Group:
     """Some of the ranks."""
 
-    def __init__(self, ranks: Any, of: int) -> None:
+    def __init__(self, ranks: Any, of: int, me: int = 0, number: int = 0) -> None:
         self.ranks = list(ranks) if ranks is not None else list(range(of))
+        self.me, self.number = me, number
 
     def size(self) -> int:
         return len(self.ranks)
 
     def rank(self) -> int:
-        return self.ranks.index(0) if 0 in self.ranks else -1
+        return self.ranks.index(self.me) if self.me in self.ranks else -1
 
 
 class _State:

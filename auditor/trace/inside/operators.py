@@ -15,7 +15,7 @@ from torch._library.custom_ops import CustomOpDef
 from torch.overrides import _get_current_function_mode_stack
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from .devices import is_cuda
+from .devices import OnCpu, is_cuda
 
 Modes = Callable[[], Sequence[contextlib.AbstractContextManager[Any]]]
 
@@ -44,7 +44,9 @@ def install(modes: Modes, opened: set[str]) -> None:
             return register(self, device_types, fn)
         opened.add(self._qualname)
         types: Any
-        if isinstance(device_types, str) or device_types is None:
+        if OnCpu.real:
+            types = device_types
+        elif isinstance(device_types, str) or device_types is None:
             types = "cpu" if is_cuda(device_types) else device_types
         else:
             types = list(dict.fromkeys("cpu" if is_cuda(d) else d for d in device_types))
@@ -58,7 +60,7 @@ def install(modes: Modes, opened: set[str]) -> None:
         if _theirs(fn) and dispatch_key in ("CUDA", "CPU", "CompositeExplicitAutograd"):
             name = op_name if isinstance(op_name, str) else op_name._schema.name
             opened.add((name if "::" in name else f"{self.ns}::{name}").partition(".")[0])
-            dispatch_key = "CPU" if dispatch_key == "CUDA" else dispatch_key
+            dispatch_key = "CPU" if dispatch_key == "CUDA" and not OnCpu.real else dispatch_key
             fn = watched(fn)
         return implement(self, op_name, fn, dispatch_key, *args, **kwargs)
 

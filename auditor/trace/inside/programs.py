@@ -9,7 +9,9 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-SMI = "NVIDIA-SMI 570.124.06   Driver Version: 570.124.06   CUDA Version: 12.8\n" + "| 0  NVIDIA H100 80GB HBM3 |\n"
+import torch
+
+SMI = "NVIDIA-SMI 570.124.06   Driver Version: 570.124.06   CUDA Version: 12.8\n| 0  {} |\n"
 Answer = Callable[[Sequence[str], bytes], bytes]
 
 
@@ -31,7 +33,7 @@ def install() -> None:
 
 
 def _smi(words: Sequence[str], given: bytes) -> bytes:
-    return SMI.encode()
+    return SMI.format(torch.cuda.get_device_name()).encode()
 
 
 def _same(words: Sequence[str], given: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """Positions of validation tokens, carried along with every tensor that holds something about one token each.
 
-A shadow belongs to a storage and has one position for each of its elements (-1: none), so that views share it
+A shadow belongs to a storage, lies on the same device, and has one position for each of its elements (-1: none), so that views share it
 without any bookkeeping. It holds the storage weakly: the address is not used again while the weak reference lives.
 """
 
@@ -47,7 +47,7 @@ class Shadows:
         if s is None or s.itemsize != t.element_size():
             if not bool((places >= 0).any()):
                 return
-            flat = torch.full((storage.nbytes() // max(1, t.element_size()),), -1, dtype=self.dtype)
+            flat = torch.full((storage.nbytes() // max(1, t.element_size()),), -1, dtype=self.dtype, device=t.device)
             s = self.of[key] = Shadow(StorageWeakRef(storage), t.element_size(), flat)
             self.added += 1
             if self.added % SWEEP == 0:
@@ -58,6 +58,11 @@ class Shadows:
         """Forget the storages that are gone."""
         for key in [k for k, s in self.of.items() if s.ref.expired()]:
             del self.of[key]
+
+
+def beside(places: Tensor | None, out: Any) -> Tensor | None:
+    """Places where an operation's result is: it may take its arguments from several devices."""
+    return places.to(out.device) if places is not None and isinstance(out, Tensor) else places
 
 
 def known(places: Tensor | None) -> bool:

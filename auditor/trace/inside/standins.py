@@ -17,7 +17,9 @@ from . import (
     arrays,
     attention,
     book,
+    branches,
     clock,
+    collectives,
     compiler,
     cuda,
     devices,
@@ -25,6 +27,8 @@ from . import (
     entries,
     files,
     floats,
+    frozen,
+    gpu,
     groups,
     lines,
     looks,
@@ -32,19 +36,32 @@ from . import (
     packages,
     positions,
     programs,
+    ranks,
+    reach,
+    spelling,
     tracer,
 )
 from .triton import modules as triton_modules
 
 
 @contextlib.contextmanager
-def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
+def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
     torch.set_num_threads(plan.get("threads", 1))
-    ranks = int(plan.get("ranks", 1))
-    cuda.install(ranks)
+    spelling.install(plan.get("older", {}))
+    processes = len(descriptors)
+    exchange = ranks.split(processes) if processes > 1 else None  # from here on, this is one of them
+    me = exchange.rank if exchange else 0
+    gpus = processes if exchange else int(plan.get("ranks", 1))
+    devices.OnCpu.real = real = plan.get("device") == "cuda"
+    (gpu if real else cuda).install(gpus)
     compiler.install()
-    groups.install(ranks)
-    attention.install()
+    groups.install(gpus)
+    between = collectives.install(exchange) if exchange else None
+    if exchange:
+        os.environ["RANK"] = os.environ["LOCAL_RANK"] = str(me)
+        for other in {*descriptors} - {descriptors[me]}:
+            os.close(other)
+    attention.install(real)
     packages.install()
     programs.install()
     absent.install()
@@ -53,7 +70,10 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     kept = files.Files(plan["places"], away.reading)
     elsewhere.install(away)
     files.install(kept)
-    clock.install(clock.Clock())
+    watch = clock.Clock(hurried=os.getcwd() if plan.get("hurried") else "")
+    clock.install(watch)
+    if exchange:
+        exchange.clock = watch
     if not plan["ledger"]:
         triton_modules.install()
         threads(lambda: (devices.OnCpu(),))
@@ -61,9 +81,18 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
         with devices.OnCpu():
             yield
         return
-    ledger = book.Book(descriptor, os.getcwd())
+    ledger = book.Book(descriptors[me], os.getcwd())
     finder = positions.Finder(np.fromfile(plan["places"]["validation"], dtype="<u2", offset=1024))
-    t = tracer.Tracer(ledger, finder)
+    t = tracer.Tracer(
+        ledger,
+        finder,
+        reach.Reach() if plan.get("reach") else None,
+        frozen.Frozen() if plan.get("frozen") else None,
+    )
+    if exchange and between:
+        ledger.stamp, between.shadows, exchange.before = exchange.stamp, t.shadows, t.settle
+    if plan.get("branches"):
+        ledger.reached = branches.Branches(plan["branches"], ledger, t.shadows, finder).reached
     ran = lines.Lines(ledger)
     if plan["lines"]:
         lines.install(ran)
@@ -73,7 +102,7 @@ def running(plan: dict[str, Any], descriptor: int) -> Iterator[None]:
     entries.called_back(t)
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
     arrays.install(t.outside, ledger.mine)
-    floats.install(t.one)
+    floats.install(t.one, ledger.call)
     triton_modules.install(t)
     operators.install(lambda: (entries.Doors(t), t), t.opened)
     threads(lambda: (entries.Doors(t),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,61 +13,44 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode, _pop_mode_temporarily
 
 from .book import Book
-from .floats import Number
+from .floats import Left, Number
+from .frozen import Frozen
+from .moves import (
+    IGNORED,
+    LOOKUPS,
+    MOVES,
+    REDUCTIONS,
+    SCATTERS,
+    classify,
+    dims_of,
+    elementwise,
+    indexed,
+    joined,
+    moved,
+    one_along,
+    one_for_each,
+)
 from .positions import Finder
-from .shadows import Shadows, flat, known
+from .reach import Reach
+from .shadows import Shadows, beside, flat, known
 
+WHOLE = (torch.uint16, torch.int16, torch.int32, torch.int64)
 MANY = 0  # in place of the numbers of scores that are written down together
-NOWHERE = torch.iinfo(torch.int64).max
-
-# Operations that move elements and do not change them: their shadow is the same operation on the shadows.
-MOVES = {
-    "clone", "_to_copy", "cat", "stack", "gather", "index", "index_select", "take", "constant_pad_nd", "roll", "flip",
-    "repeat", "masked_select", "contiguous", "tril", "triu", "lift_fresh_copy", "repeat_interleave", "_reshape_copy",
-    "unfold_copy", "slice_scatter", "select_scatter", "where", "masked_fill", "rot90", "view_copy", "expand_copy",
-}  # fmt: skip
-# Operations whose result, element by element, is about the same tokens as their arguments.
-REDUCTIONS = {"sum", "mean", "dot", "mv", "mm", "bmm", "addmm", "cumsum", "max", "min", "amax", "amin", "std", "var", "nansum", "nanmean", "norm", "linalg_vector_norm", "prod", "median", "logsumexp", "_softmax", "_log_softmax", "all", "any"}  # fmt: skip
-IGNORED = {
-    "embedding",
-    "one_hot",
-    "equal",
-    "is_same_size",
-    "unique_consecutive",
-    "_unique2",
-    "sort",
-    "topk",
-    "argsort",
-    "bincount",
-    "histc",
-}
-SCATTERS = {
-    "scatter_add_",
-    "scatter_add",
-    "index_add_",
-    "index_add",
-    "index_put_",
-    "_index_put_impl_",
-    "scatter_",
-    "put_",
-    "scatter_reduce_",
-    "index_copy_",
-    "index_fill_",
-}
 
 
 class Tracer(TorchDispatchMode):
-    def __init__(self, book: Book, finder: Finder) -> None:
+    def __init__(self, book: Book, finder: Finder, reach: Reach | None = None, frozen: Frozen | None = None) -> None:
         super().__init__()
-        self.book, self.finder = book, finder
+        self.book, self.finder, self.reach, self.frozen = book, finder, reach, frozen
         self.shadows = Shadows()
         self.bags: dict[int, tuple[Any, frozenset[int]]] = {}
         self.parameters: dict[int, Any] = {}
         self.version = 0
         self.pending: tuple[str, list[Any]] | None = None
         self.kinds: dict[int, tuple[str, str, Any]] = {}
+        self.awaited: dict[int, tuple[Any, int]] = {}
+        self.patience = 0  # calls for which memory that was handed out is looked for
         self.backwards = 0
-        self.called_back = False  # code of the program runs while gradients are made: hooks, operations of its own
         self.opened: set[str] = set()  # operators of the script's own that are watched inside
 
     @classmethod
@@ -78,17 +62,29 @@ class Tracer(TorchDispatchMode):
     def differentiating(self) -> Iterator[None]:
         """Gradients are made: what is put together there are no scores.
 
-        Where no code of the program can run meanwhile, nobody can write to parameters either: nothing is watched.
+        Only code of the program can write to parameters meanwhile: nothing else is watched (`called_back`).
         """
         self.backwards += 1
         try:
-            if self.called_back or _get_current_dispatch_mode() is not self:
+            if _get_current_dispatch_mode() is not self:
                 yield
             else:
                 with _pop_mode_temporarily():
                     yield
         finally:
             self.backwards -= 1
+
+    def called_back(self, fn: Any) -> Any:
+        """Code of the program that runs while gradients are made (a hook, an operation of its own): it is watched."""
+
+        @functools.wraps(fn)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not self.backwards or _get_current_dispatch_mode() is self:
+                return fn(*args, **kwargs)
+            with self:
+                return fn(*args, **kwargs)
+
+        return call
 
     # -- the door
 
@@ -104,10 +100,21 @@ class Tracer(TorchDispatchMode):
         tensors = flat(args)
         for t in tensors:
             self._parameter(t)
-        before = self._before(what, name, args, kwargs, tensors)
+        if name == "embedding":
+            self.fed(args[1])
+        held: Sequence[Any] = ()
+        if what == "mutation":
+            targets = flat(args[:1])
+            self._overwritten(name, targets)
+            if self.frozen is not None:
+                held = self.frozen.before(targets)
         out = func(*args, **kwargs)
+        if held and self.frozen is not None:
+            self.frozen.after(held)
+        if self.reach is not None and not self.backwards:
+            self.reach.follow(what, name, func, args, kwargs, out)
         if not self.backwards and func._schema.name not in self.opened:
-            self._after(what, name, func, args, kwargs, tensors, out, before)
+            self._after(what, name, func, args, kwargs, tensors, out)
         return out
 
     def touched(self, args: Any, kwargs: Any) -> bool:
@@ -126,7 +133,7 @@ class Tracer(TorchDispatchMode):
             if t.layout is not torch.strided:
                 return True
             key = t.untyped_storage()._cdata
-            if key in self.shadows.of or key in self.bags:
+            if key in self.shadows.of or key in self.bags or (self.reach is not None and key in self.reach.of.of):
                 return True
             if kind is torch.nn.Parameter and key not in self.parameters:
                 self.parameters[key] = _weak(t)
@@ -140,15 +147,15 @@ class Tracer(TorchDispatchMode):
 
     # -- before: what an operation overwrites
 
-    def _before(self, what: str, name: str, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
-        if what != "mutation":
-            return None
-        targets = flat(args[:1])
-        if any(t.untyped_storage()._cdata in self.parameters for t in targets):
+    def _overwritten(self, name: str, targets: Sequence[Tensor]) -> None:
+        for t in targets:
+            key = t.untyped_storage()._cdata
+            if key not in self.parameters:
+                if not (t.requires_grad and t.is_leaf):  # what is learnt need not be a parameter of a module
+                    continue
+                self.parameters[key] = _weak(t)
             if self.pending is None:
                 self.pending = (name, self.book.where())
-            return None
-        return None
 
     # -- kernels, which work on whole tensors at once
 
@@ -158,19 +165,25 @@ class Tracer(TorchDispatchMode):
             return False
         return bool(self._bags(list(tensors))) or any(t.untyped_storage()._cdata in self.shadows.of for t in tensors)
 
+    def copied(self, tensor: Tensor, copy: Tensor) -> None:
+        """A kernel works on a copy of what it was given, or has done so: what is known of the first holds for the other."""
+        places, bags = self.shadows.get(tensor), self._bags([tensor])
+        if places is not None:
+            self.shadows.put(copy, places)
+        if bags:
+            self._bag(copy, bags)
+
     def wrote(self, tensor: Tensor) -> None:
         if tensor.untyped_storage()._cdata in self.parameters and self.pending is None:
             self.pending = ("kernel", self.book.where())
 
     # -- after
 
-    def _after(
-        self, what: str, name: str, func: Any, args: Any, kwargs: Any, tensors: list[Tensor], out: Any, before: Any
-    ) -> None:
+    def _after(self, what: str, name: str, func: Any, args: Any, kwargs: Any, tensors: list[Tensor], out: Any) -> None:
         if what == "mutation":
             self._mutated(name, args, kwargs, tensors)
             return
-        shadows = [self.shadows.get(t) for t in tensors] if self.shadows.of else []
+        shadows = [beside(self.shadows.get(t), out) for t in tensors] if self.shadows.of else []
         bags = self._bags(tensors)
         if not bags and not any(s is not None for s in shadows):
             return
@@ -186,21 +199,26 @@ class Tracer(TorchDispatchMode):
             return
         if name in IGNORED or not isinstance(out, Tensor):
             return
-        by_storage = {id(t): s for t, s in zip(tensors, shadows, strict=True)}
-        if name in ("gather", "index", "take", "index_select"):
-            self._indexed(name, func, args, kwargs, out, by_storage)
+        by = {id(t): s for t, s in zip(tensors, shadows, strict=True)}
+        if name in LOOKUPS:
+            places = indexed(name, func, args, out, by)
+            if self.reach is not None and args[0].is_floating_point() and (r := self.reach.get(args[0])) is not None:
+                self._knew(func(r, *args[1:]), places, 1)
         elif name in MOVES:
-            self._moved(name, func, args, kwargs, out, by_storage)
+            places = moved(name, func, args, kwargs, by)
         elif name in REDUCTIONS:
             self._reduced(name, args, kwargs, tensors, shadows, out)
+            return
         elif (
             name in ("add", "sub")
             and len(tensors) == 2
             and self._totalled(name, tensors[0], tensors[1:], shadows[0], shadows[1:], out)
         ):
             return
-        elif out.numel():
-            self._elementwise(name, tensors, shadows, out)
+        else:
+            places = elementwise(name, tensors, shadows, out) if out.numel() else None
+        if places is not None:
+            self.shadows.put(out, places)
 
     # -- one kind each
 
@@ -213,92 +231,16 @@ class Tracer(TorchDispatchMode):
         losses, reduction = out[0], args[3]
         ignored = args[4] if len(args) > 4 else -100
         places = torch.where(target == ignored, -1, places)
+        safe = torch.where(target == ignored, 0, target)
+        if self.reach is not None and logits.dim() == 2 and (r := self.reach.get(logits)) is not None:
+            self._knew(r.gather(1, safe.unsqueeze(-1)).squeeze(-1), places, 1)
         if reduction == 0:
             self.shadows.put(losses, places.reshape(losses.shape))
             return
-        safe = torch.where(target == ignored, 0, target)
         each = -logits.detach().gather(logits.dim() - 1, safe.unsqueeze(-1)).squeeze(-1)
         self._bag(
             losses, frozenset({self._score(each, places, logits.requires_grad, "sum" if reduction == 2 else "mean")})
         )
-
-    def _indexed(self, name: str, func: Any, args: Any, kwargs: Any, out: Tensor, by: dict[int, Tensor | None]) -> None:
-        source = args[0]
-        own = by.get(id(source))
-        if name == "gather":
-            index_places = by.get(id(args[2]))
-            moved = own.gather(args[1], args[2]) if own is not None else None
-        elif name == "take":
-            index_places = by.get(id(args[1]))
-            moved = own.take(args[1]) if own is not None else None
-        elif name == "index_select":
-            index_places = by.get(id(args[2]))
-            moved = own.index_select(args[1], args[2]) if own is not None else None
-            if index_places is not None and source.dim() != 1:
-                index_places = None
-        else:
-            indices = [i for i in args[1] if i is not None]
-            moved = func(own, args[1]) if own is not None else None
-            index_places = None
-            whole = all(i is not None for i in args[1]) and len(args[1]) == source.dim()
-            if whole and not any(i.dtype is torch.bool for i in indices):
-                for i in indices:
-                    s = by.get(id(i))
-                    if s is not None:
-                        index_places = (
-                            s if index_places is None else torch.maximum(*torch.broadcast_tensors(index_places, s))
-                        )
-        if index_places is not None:
-            index_places = index_places.expand(out.shape) if index_places.shape != out.shape else index_places
-            moved = index_places if moved is None else torch.maximum(moved, index_places)
-        if moved is not None:
-            self.shadows.put(out, moved)
-
-    def _moved(self, name: str, func: Any, args: Any, kwargs: Any, out: Tensor, by: dict[int, Tensor | None]) -> None:
-        def shade(x: Any, top: bool = True) -> Any:
-            if isinstance(x, Tensor):
-                s = by.get(id(x))
-                return s if s is not None else torch.full(x.shape, -1, dtype=torch.int64)
-            if isinstance(x, (list, tuple)):
-                return [shade(y) for y in x]
-            return x
-
-        if name == "where":
-            if len(args) < 3:
-                return
-            a, b = (shade(x) if isinstance(x, Tensor) else torch.tensor(-1) for x in args[1:3])
-            places, picked = torch.where(args[0], a, b), _one_of_each(args[0], by.get(id(args[0])))
-            if picked is not None:
-                places = torch.where(args[0] & (places < 0), picked, places)
-            self.shadows.put(out, places)
-        elif name == "masked_fill":
-            self.shadows.put(out, shade(args[0]).masked_fill(args[1], -1))
-        elif name == "constant_pad_nd":
-            self.shadows.put(out, func(shade(args[0]), args[1], -1))
-        elif name in ("_to_copy", "clone", "contiguous", "lift_fresh_copy"):
-            self.shadows.put(out, shade(args[0]))
-        elif name == "repeat_interleave" and not isinstance(args[0], Tensor):
-            return
-        else:
-            self.shadows.put(out, func(shade(args[0]), *args[1:], **{k: v for k, v in kwargs.items() if k == "dim"}))
-
-    def _elementwise(self, name: str, tensors: list[Tensor], shadows: list[Tensor | None], out: Tensor) -> None:
-        found: Tensor | None = None
-        for s in shadows:
-            if s is None:
-                continue
-            try:
-                s = s.expand(out.shape)
-            except RuntimeError:
-                return
-            found = s if found is None else torch.maximum(found, s)
-        if found is None:
-            return
-        if name == "mul" and len(tensors) == 2:
-            for t, s in zip(tensors, shadows, strict=True):
-                if s is None and t.numel() > 1:
-                    found = torch.where((t == 0).expand(out.shape), -1, found)
-        self.shadows.put(out, found)
 
     def _reduced(
         self, name: str, args: Any, kwargs: Any, tensors: list[Tensor], shadows: list[Tensor | None], out: Tensor
@@ -314,20 +256,24 @@ class Tracer(TorchDispatchMode):
         if not known(places):
             return
         assert places is not None
+        if name in ("mm", "bmm", "mv"):
+            one = one_along(places, -1 if source is tensors[0] or source.dim() == 1 else -2)
+            if (
+                one is not None
+            ):  # nothing of several tokens was put together: a mixture, or a layer, which is followed no further
+                if one.numel() == out.numel():
+                    self.shadows.put(out, one.reshape(out.shape))
+                return
         apart = name not in ("cumsum", "_softmax", "_log_softmax")
         if source.numel() == out.numel() and apart:  # nothing was put together
             self.shadows.put(out, places.reshape(out.shape))
             return
-        dims = _dims(name, args, kwargs, source.dim())
-        if dims is not None and dims and out.numel():
-            low, high = torch.where(places < 0, NOWHERE, places), places  # what is about no token counts for neither
-            for d in sorted(dims, reverse=True):
-                low, high = low.amin(d, keepdim=True), high.amax(d, keepdim=True)
-            if bool(((low == high) | (high < 0)).all()):  # experts on the same token: still one value a token
-                high = high.reshape(out.shape) if high.numel() == out.numel() else high.expand(source.shape)
-                if high.shape == out.shape:
-                    self.shadows.put(out, high)
-                    return
+        dims = dims_of(name, args, kwargs, source.dim())
+        if dims and out.numel():
+            one = one_for_each(places, dims, out, source.shape)  # experts on the same token: still one value a token
+            if one is not None:
+                self.shadows.put(out, one)
+                return
         if not source.is_floating_point() and name not in ("sum",):
             return
         if name in ("mm", "bmm", "addmm") and out.numel() > 64 and 2 * out.numel() > source.numel():
@@ -339,7 +285,9 @@ class Tracer(TorchDispatchMode):
     def _left(self, t: Tensor, places: Tensor | None, bags: frozenset[int], value: Any) -> None:
         """A number leaves the tensors."""
         if places is not None and known(places) and t.is_floating_point():
-            self.one(float(value), int(places.reshape(-1)[0]), "item")
+            place = int(places.reshape(-1)[0])
+            self.one(float(value), place, "item")
+            Left.place, Left.call = place, self.book.within
         elif bags - {MANY}:
             self.book.write("left", of=sorted(bags - {MANY}), value=float(value), where=self.book.where())
 
@@ -352,7 +300,7 @@ class Tracer(TorchDispatchMode):
             return
         own = self.shadows.get(target)
         others = list(tensors[1:])
-        shadows = [self.shadows.get(t) for t in others] if self.shadows.of else []
+        shadows = [beside(self.shadows.get(t), target) for t in others] if self.shadows.of else []
         bags = self._bags(others)
         if bags and target.numel() <= 64:
             self._bag(target, bags | self._bags([target]))
@@ -371,14 +319,7 @@ class Tracer(TorchDispatchMode):
         elif name in ("add_", "sub_") and self._totalled(name, target, others, own, shadows, target):
             return
         else:
-            found = own
-            for s in shadows:
-                if s is not None:
-                    try:
-                        s = s.expand(target.shape)
-                    except RuntimeError:
-                        return
-                    found = s if found is None else torch.maximum(found, s)
+            found = joined([own, *shadows], target.shape)
             if found is not None:
                 self.shadows.put(target, found)
 
@@ -427,20 +368,22 @@ class Tracer(TorchDispatchMode):
         sets = name in ("index_put_", "_index_put_impl_") and not (len(args) > 3 and args[3])
         if sets and (own is not None or moved):
             values = self.shadows.get(args[2])
-            ground = own if own is not None else torch.full(target.shape, -1, dtype=torch.int64)
+            ground = own if own is not None else torch.full(target.shape, -1, dtype=torch.int64, device=target.device)
             ground = ground.clone().index_put_(args[1], values if values is not None else torch.tensor(-1))
             self.shadows.put(target, ground)
         mine = [s for s in places if known(s)]
         if mine and target.numel() > 1:
             every = torch.cat([s.reshape(-1) for s in mine if s is not None])
             self.version += 1
-            self.book.write("table", {"positions": every[every >= 0].unique().numpy().astype(np.int32)}, name=name,
+            self.book.write("table", {"positions": every[every >= 0].unique().cpu().numpy().astype(np.int32)}, name=name,
                             version=self.version, size=target.numel(), where=self.book.where())  # fmt: skip
 
     # -- what is written down
 
     def _score(self, values: Tensor, places: Tensor, grad: bool, how: str) -> int:
         self.flush()
+        if self.reach is not None:
+            self._knew(self.reach.get(values), places, 0)
         keep = places.reshape(-1) >= 0
         whole = bool(keep.all())
         v = values.reshape(-1) if values.shape == places.shape else values.expand(places.shape).reshape(-1)
@@ -449,7 +392,7 @@ class Tracer(TorchDispatchMode):
             v, p = v[keep], p[keep]
         return self.book.write(
             "score",
-            {"positions": p.numpy().astype(np.int32), "values": v.double().numpy()},
+            {"positions": p.cpu().numpy().astype(np.int32), "values": v.double().cpu().numpy()},
             how=how,
             grad=grad and torch.is_grad_enabled(),
             version=self.version,
@@ -473,6 +416,23 @@ class Tracer(TorchDispatchMode):
         self.flush()
         self.book.score_one(value, place, how=how, grad=False, version=self.version)
 
+    def fed(self, ids: Tensor) -> None:
+        """Tokens go into the network: what is to be scored next begins here."""
+        places = self.shadows.get(ids) if not self.backwards else None
+        if known(places):
+            assert places is not None
+            found = places.reshape(-1).unique().cpu().numpy().astype(np.int32)
+            self.book.write("feed", {"positions": found[found >= 0]}, where=self.book.where())
+
+    def _knew(self, reach: Tensor | None, places: Tensor | None, own: int) -> None:
+        """Write down where what is about one token each knows of later ones, or (`own` 1) of that token already."""
+        if reach is None or places is None or reach.shape != places.shape:
+            return
+        far = (places >= 0) & (reach + own > places)
+        if bool(far.any()):
+            arrays = {"positions": places[far].numpy().astype("<i4"), "values": reach[far].double().numpy()}
+            self.book.write("knew", arrays, own=own, where=self.book.where())
+
     def flush(self) -> None:
         """An update is written down when something is scored or trained on after it."""
         if self.pending is not None:
@@ -480,6 +440,11 @@ class Tracer(TorchDispatchMode):
             self.pending = None
             self.version += 1
             self.book.write("update", name=name, version=self.version, where=where)
+
+    def settle(self) -> None:
+        """Nothing waits to be written down."""
+        self.flush()
+        self.book.flush()
 
     def backward(self, t: Tensor) -> None:
         bags = self._bags([t])
@@ -489,6 +454,8 @@ class Tracer(TorchDispatchMode):
         bags -= {MANY}
         if bags:
             self.flush()
+            if self.frozen is not None:
+                self.frozen.hold(self.parameters)
             self.book.write("train", of=sorted(bags), where=self.book.where())
 
     def _bags(self, tensors: list[Tensor]) -> frozenset[int]:
@@ -533,57 +500,46 @@ class Tracer(TorchDispatchMode):
         old = places[key]
         return int(old) if old.numel() == 1 else -1
 
+    def handed_out(self, t: Tensor) -> None:
+        """The memory of whole numbers is handed out as an array: a file may be read into it."""
+        if t.dtype in WHOLE and t.numel() > 64 and t.untyped_storage()._cdata not in self.shadows.of:
+            if len(self.awaited) >= 16:
+                del self.awaited[next(iter(self.awaited))]
+            self.awaited[t.untyped_storage()._cdata] = (_weak(t), 4)
+            self.patience = 2000
+
+    def arrived(self, args: Any) -> None:
+        """Look at memory that was handed out, when it is used again: validation tokens may stand there now."""
+        self.patience -= 1
+        if self.patience < 0:
+            self.awaited.clear()
+        for t in flat(args):
+            if t.layout is not torch.strided:
+                continue
+            storage = t.untyped_storage()
+            ref, tries = self.awaited.pop(storage._cdata, (None, 0))
+            if ref is None or ref.expired():
+                continue
+            self.enter(torch.empty(0, dtype=t.dtype).set_(storage))  # type: ignore[call-overload]
+            if tries > 1 and storage._cdata not in self.shadows.of:
+                self.awaited[storage._cdata] = (ref, tries - 1)
+
     def enter(self, t: Tensor) -> None:
         """A tensor came in from outside: find the validation tokens in it."""
         if t.dtype.is_floating_point or t.dtype is torch.bool or t.numel() < 6 or t.is_complex():
             return
         if t.untyped_storage()._cdata in self.shadows.of:
             return
-        ids = t.detach().reshape(-1).to(torch.int64).numpy()
+        ids = t.detach().reshape(-1).to("cpu", torch.int64).numpy()
         found = self.finder.find(ids)
         if (found >= 0).any():
-            self.shadows.put(t, torch.from_numpy(found).reshape(t.shape))
+            places = torch.from_numpy(found).reshape(t.shape)
+            self.shadows.put(t, places)
+            if self.reach is not None:
+                self.reach.begin(t, places)
 
 
 def _weak(t: Tensor) -> Any:
     from torch.multiprocessing.reductions import StorageWeakRef
 
     return StorageWeakRef(t.untyped_storage())
-
-
-def _one_of_each(mask: Tensor, places: Tensor | None) -> Tensor | None:
-    """The places of a mask that picks one entry of each row, because it is the token's: by comparing, not by index."""
-    if not known(places) or mask.dim() < 2 or mask.shape[-1] < 2 or mask.dtype is not torch.bool:
-        return None
-    assert places is not None
-    if not bool((places == places[..., :1]).all()) or bool((mask.sum(-1) > 1).any()):
-        return None
-    return places
-
-
-def classify(func: Any) -> tuple[str, str]:
-    """("composite" | "view" | "mutation" | "plain", name)."""
-    schema = func._schema
-    name = schema.name.split("::")[1]
-    if not func._schema.name.startswith("aten::"):
-        return "plain", name
-    if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd") and name not in (
-        "item",
-    ):
-        return "composite", name
-    if schema.is_mutable:
-        return "mutation", name
-    if any(r.alias_info is not None for r in schema.returns):
-        return "view", name
-    return "plain", name
-
-
-def _dims(name: str, args: Any, kwargs: Any, n: int) -> list[int] | None:
-    if name in ("dot", "mv", "mm", "bmm", "addmm"):
-        return None
-    d = args[1] if len(args) > 1 else kwargs.get("dim")
-    if d is None or (isinstance(d, (list, tuple)) and not d):
-        return None
-    if isinstance(d, bool) or not isinstance(d, (int, list, tuple)):
-        return None
-    return [x % n for x in ([d] if isinstance(d, int) else d)] if n else None

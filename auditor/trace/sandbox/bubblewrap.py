@@ -19,7 +19,7 @@ GPU_FILES = (
     *(f"/dev/nvidia{n}" for n in range(16)),
     "/dev/nvidia-caps",
 )
-GPU_PLACES = ("/sys/module/nvidia", "/usr/local/nvidia", "/usr/local/cuda")
+GPU_PLACES = ("/sys/module/nvidia",)  # the libraries are below /usr
 EMPTY = Path("/sys/bus/pci/devices")  # gloo lists it and gives up if it cannot
 ACCOUNTS = {
     "passwd": "root:x:0:0:root:/nonexistent:/bin/false\nbox:x:{uid}:{uid}:box:/box/home:/bin/sh\n",

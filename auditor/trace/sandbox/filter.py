@@ -68,8 +68,16 @@ SOCKETS = (
 )
 
 
-def rules(mode: Mode) -> tuple[Rule, ...]:
-    """The rules of a mode; UNSEALED has none."""
+# NVIDIA's driver gives up if it cannot open a socket for others to connect to. Such a one is no door: nothing can be
+# connected from here, and a stream sends nothing unless it is connected.
+GPU_SOCKETS = (
+    Rule("socket", families=((AF_UNIX, (Test(1, (STREAM, SEQPACKET), mask=0xF, inverted=True),)),)),
+    Rule("connect"),
+)
+
+
+def rules(mode: Mode, gpu: bool = False) -> tuple[Rule, ...]:
+    """The rules of a mode; UNSEALED has none. `gpu`: the graphics driver is used."""
     if mode is Mode.UNSEALED:
         return ()
     common = (
@@ -90,7 +98,7 @@ def rules(mode: Mode) -> tuple[Rule, ...]:
     return (
         *common,
         # Landlock restricts ports, not addresses, and no connection to a socket that has a path.
-        Rule("socket"),
+        *(GPU_SOCKETS if gpu else (Rule("socket"),)),
         # Either end of a pair for datagrams could send to any socket that has a path.
         Rule("socketpair", (Test(0, (AF_UNIX,), inverted=True), Test(1, (STREAM, SEQPACKET), mask=0xF, inverted=True))),
         Rule("inotify_init"),  # Landlock lets it watch files that cannot be opened
@@ -115,7 +123,7 @@ def others(argument: int) -> Test:
     return Test(argument, (0,), inverted=True)
 
 
-def program(mode: Mode, machine: str) -> list[Instruction]:
+def program(mode: Mode, machine: str, gpu: bool = False) -> list[Instruction]:
     """The BPF program of a mode on a machine."""
     foreign = refuse(errno.ENOSYS)  # calls of another architecture, e.g. by `int 0x80`
     code: list[Instruction] = [
@@ -127,7 +135,7 @@ def program(mode: Mode, machine: str) -> list[Instruction]:
         refuse(errno.ENOSYS),
     ]
     assert X32_BIT > NEWEST
-    for rule in rules(mode):
+    for rule in rules(mode, gpu):
         nr = number(rule.call, machine)
         if nr is None:
             continue
@@ -168,6 +176,6 @@ def allow() -> Instruction:
     return (RETURN, 0, 0, ALLOW)
 
 
-def assemble(mode: Mode, machine: str) -> bytes:
+def assemble(mode: Mode, machine: str, gpu: bool = False) -> bytes:
     """The program as the kernel wants it: an array of `struct sock_filter`."""
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program(mode, machine))
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program(mode, machine, gpu))

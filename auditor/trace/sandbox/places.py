@@ -71,7 +71,7 @@ def places(box: Box, mode: Mode) -> Iterator[Places]:
             uid=uid,
             read_all=uid is not None and not visible(box, mode, base),
             env=environment(box, *inside),
-            filter=assemble(mode, machine()) if mode is not Mode.UNSEALED else b"",
+            filter=assemble(mode, machine(), "cuda" in box.devices) if mode is not Mode.UNSEALED else b"",
         )
     finally:
         remove(base)

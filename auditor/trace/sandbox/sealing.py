@@ -63,7 +63,10 @@ def landlock_rules(box: Box, where: Places) -> list[tuple[str, str]]:
     rules += [(name, "device") for name in DEVICES]
     if "cuda" in box.devices:
         rules += [(name, "device") for name in bubblewrap.GPU_FILES]
-        rules += [(name, "read") for name in (*bubblewrap.GPU_PLACES, "/proc/driver/nvidia")]
+        rules += [
+            (name, "read") for name in (*bubblewrap.GPU_PLACES, "/proc/driver/nvidia", "/proc/sys/vm/mmap_min_addr")
+        ]
+        rules += [("/proc/self/task", "write")]  # the driver names its threads there, or gives up
     return rules + [(str(path), "write") for path in where.writable]
 
 

@@ -115,6 +115,7 @@ WEIGHED: Numbers = {  # refused depending on their arguments or on the mode
     "ioctl": (16, 29),
     "socket": (41, 198),
     "socketpair": (53, 199),
+    "connect": (42, 203),
     "prlimit64": (302, 261),
     "setpriority": (141, 140),
     "ioprio_set": (251, 30),

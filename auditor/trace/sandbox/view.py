@@ -26,6 +26,7 @@ SYSTEM_FILES = (
     "/sys/devices/system/cpu",
     "/sys/devices/system/node",
 )
+GPU_LIBRARIES = ("/usr/local/nvidia/lib64", "/usr/local/nvidia/lib")  # where containers have the driver's
 NOBODY = 65534
 LAUNCHER = Path(__file__).with_name("launcher.py")
 
@@ -70,6 +71,7 @@ def environment(box: Box, home: str, temporary: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
+        **({"LD_LIBRARY_PATH": ":".join(GPU_LIBRARIES)} if "cuda" in box.devices else {}),
         **box.env,
     }
 

@@ -80,6 +80,8 @@ def test_the_graphics_card_is_shown_only_when_asked_for() -> None:
         cuda = {path for path, _ in landlock_rules(Box(devices=("cuda",)), where)}
     assert not any("nvidia" in path for path in plain)
     assert {"/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0"} <= cuda - plain
+    assert "LD_LIBRARY_PATH" in view.environment(Box(devices=("cuda",)), "/home", "/tmp")
+    assert "LD_LIBRARY_PATH" not in view.environment(Box(), "/home", "/tmp")
 
 
 def test_the_processes_are_counted_where_the_kernel_can() -> None:

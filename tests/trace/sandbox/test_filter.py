@@ -47,11 +47,11 @@ def interpret(code: list[Instruction], words: dict[int, int]) -> int:
                 raise AssertionError(f"unknown instruction {operation:#x}")
 
 
-def answer(mode: Mode, nr: int, *args: int, machine: str = "x86_64", arch: int | None = None) -> int:
+def answer(mode: Mode, nr: int, *args: int, machine: str = "x86_64", arch: int | None = None, gpu: bool = False) -> int:
     """The errno that a call gets, or ALLOWED."""
     words = {NR: nr, ARCH: AUDIT_ARCH[machine] if arch is None else arch}
     words |= {ARGS + 8 * n: (args[n] if n < len(args) else 0) & 0xFFFFFFFF for n in range(6)}
-    verdict = interpret(program(mode, machine), words)
+    verdict = interpret(program(mode, machine, gpu), words)
     if verdict == ALLOW:
         return ALLOWED
     assert verdict & 0xFFFF0000 == ERRNO
@@ -113,6 +113,14 @@ SOCKETS = [  # family, type, protocol; refused in a network namespace? Landlock 
     (38, 5, 0, True),
     (40, 1, 0, True),
 ]
+
+
+def test_beside_the_graphics_driver_a_socket_may_wait_but_not_connect() -> None:
+    for family, sort, protocol, _ in SOCKETS:
+        waits = answer(Mode.LANDLOCK, nr("socket"), family, sort, protocol, gpu=True) == ALLOWED
+        assert waits is ((family, sort) == (1, 1))
+    assert answer(Mode.LANDLOCK, nr("connect"), 3, gpu=True) == errno.EPERM
+    assert answer(Mode.BUBBLEWRAP, nr("connect"), 3, gpu=True) == ALLOWED
 
 
 @pytest.mark.parametrize(("family", "sort", "protocol", "refused"), SOCKETS)

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from . import launch
+from . import copies, launch
 from .memory import BlockPointer, Pointer, TensorDescriptor, pointer
 from .values import Constant, constant, raw
 
@@ -84,9 +84,10 @@ class JITFunction(KernelInterface):
             hook(*args, **kwargs)
         sizes = _sizes(grid, {**bound.arguments, **kwargs})
         if not warmup and all(sizes):
-            given = [_argument(v) for v in bound.arguments.values()]
             body = launch.inside(self.fn)
-            launch.run(lambda: body(*given), sizes, list(_memory(given)))
+            with copies.brought():
+                given = [_argument(v) for v in bound.arguments.values()]
+                launch.run(lambda: body(*given), sizes, list(_memory(given)))
         return _compiled(self.fn.__name__, kwargs)
 
     def __repr__(self) -> str:

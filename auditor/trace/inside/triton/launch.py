@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType
@@ -37,6 +38,9 @@ class Watch:
     def concerned(self, tensors: Sequence[torch.Tensor]) -> bool:
         """Whether what a kernel does with these tensors, element by element, is of interest."""
         return True
+
+    def copied(self, tensor: torch.Tensor, copy: torch.Tensor) -> None:
+        """What is known of a tensor holds for its copy: before a kernel works on the copy, and the other way round after."""
 
     def wrote(self, tensor: torch.Tensor) -> None:
         """A kernel writes to this memory."""
@@ -89,7 +93,7 @@ def run(kernel: Callable[[], object], grid: tuple[int, ...], tensors: Sequence[t
 
     `tensors`: all that it can reach. Where they are of no interest to who watches, he is not troubled with the details.
     """
-    total = int(np.prod(grid))
+    total = math.prod(grid)
     waiting: list[tuple[np.ndarray, list[Any]]] = [
         (np.arange(a, min(a + FIRST, total)), []) for a in range(0, total, FIRST)
     ]
@@ -121,7 +125,7 @@ def _rows(x: Any, rows: np.ndarray, programs: int) -> Any:
 
 def program_id(axis: Any = 0, **_: object) -> Block:
     g = group()
-    below = int(np.prod(g.grid[: raw(axis)]))
+    below = math.prod(g.grid[: raw(axis)])
     return Block((g.ids // below % (g.grid[raw(axis)] if raw(axis) < len(g.grid) else 1)).astype(np.int32))
 
 

@@ -5,6 +5,7 @@ All goes through plain indexing of a view of the storage, which is what a watche
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import launch
+from . import copies, launch
 from .values import (
     OF_TORCH,
     Block,
@@ -95,7 +96,7 @@ def pointer(t: Any) -> Pointer:
         return pointer_to(pointer(base).flat.view(t.dtype.carrier), t.dtype, base.storage_offset())
     data = t.data
     size = data.untyped_storage().nbytes() // max(1, data.element_size())
-    return pointer_to(data.as_strided((size,), (1,), 0), OF_TORCH[data.dtype], t.storage_offset())
+    return pointer_to(copies.here(data.as_strided((size,), (1,), 0)), OF_TORCH[data.dtype], t.storage_offset())
 
 
 def pointer_to(flat: Tensor, element: Dtype, offset: Any) -> Pointer:
@@ -246,7 +247,7 @@ class BlockPointer:
         if corners is None:
             place, inside = self.places(range(len(self.block_shape)))
             return _load(place, inside, rest)
-        room(len(corners), int(np.prod(self.block_shape)))
+        room(len(corners), math.prod(self.block_shape))
         distinct: dict[tuple[int, ...], int] = {}
         which = [distinct.setdefault(tuple(c), len(distinct)) for c in corners.tolist()]
         windows = [self._view(corner) for corner in distinct]
@@ -280,8 +281,9 @@ class BlockPointer:
         parts = [block(p).data for p in (self.base.offsets, *self.offsets)]
         if not all(isinstance(p, np.ndarray) for p in parts):
             return None
-        rows = np.broadcast_arrays(*(p.reshape(-1) for p in parts))
-        corners = np.stack([r.astype(np.int64) for r in rows], 1)
+        corners = np.empty((max(p.size for p in parts), len(parts)), dtype=np.int64)
+        for d, p in enumerate(parts):
+            corners[:, d] = p.reshape(-1)
         return None if len(corners) > WINDOWS or (corners < 0).any() else corners
 
     def _view(self, corner: Sequence[int]) -> Tensor:

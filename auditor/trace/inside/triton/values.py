@@ -7,6 +7,7 @@ What came from memory is a torch tensor, so that whoever watches torch's operati
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -234,7 +235,7 @@ class Block:
 
     @property
     def numel(self) -> Constant:
-        return Constant(int(np.prod(self.shape)))
+        return Constant(math.prod(self.shape))
 
     @property
     def T(self) -> Block:
@@ -353,7 +354,7 @@ def together(*parts: Any) -> list[Any]:
         parts = tuple(p if isinstance(p, (int, float)) else tensor_of(p) for p in parts)
     out = [p if isinstance(p, (int, float)) else lift(p, rank) for p in parts]
     sizes = [max(p.shape[d] for p in out if not isinstance(p, (int, float))) for d in range(rank)]
-    room(sizes[0], int(np.prod(sizes[1:])))
+    room(sizes[0], math.prod(sizes[1:]))
     return out
 
 
