@@ -108,6 +108,13 @@ def test_what_may_come_out_otherwise_is_not_kept(tmp_path: Path, trace: Trace) -
     cache = Cache(tmp_path)
     assert [made(cache, "k", trace)[1] for _ in range(2)] == [1, 1]
     assert lasting(TRACE)
+    elsewhere = replace(TRACE.probes[0], problem="the changed run scored other positions before the cut")
+    assert lasting(replace(TRACE, probes=(elsewhere,))), "which no limit did"
+
+
+def test_probes_say_that_they_were_cut_short_in_the_words_that_are_looked_for() -> None:
+    texts = [(Path(caching.__file__).parent / name).read_text() for name in ("probes.py", "sums.py")]
+    assert all(caching.CUT_SHORT in text for text in texts)
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_error(tmp_path: Path) -> None:
