@@ -127,7 +127,7 @@ class Cache:
 
 def lasting(t: Trace) -> bool:
     """Whether the same would come out again: a run that was compared may have been cut short by a limit, and did not come to its scores."""
-    cut_short = any(CUT_SHORT in x.problem for x in (*t.probes, *t.sums))
+    cut_short = any(CUT_SHORT in said for said in (*(p.problem for p in t.probes), *(s.problem for s in t.sums)))
     return t.ended.startswith("exit code") and not cut_short
 
 
