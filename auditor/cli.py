@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -187,6 +188,9 @@ def trace(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     page: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline here.")] = None,
     drawing: Annotated[Path | None, typer.Option("--svg", help="Write the timeline of the first run here.")] = None,
+    bitmap: Annotated[
+        Path | None, typer.Option("--png", help="Write that timeline here as a PNG (needs Pillow).")
+    ] = None,
     positions: Annotated[
         str | None, typer.Option("--positions", help="Show the timeline of these tokens only.", metavar="A-B")
     ] = None,
@@ -213,6 +217,8 @@ def trace(
         raise UsageError("--ranks with --device cuda is not possible: each rank would need a GPU of its own")
     if why := missing(device.value):
         raise UsageError(why)
+    if bitmap and find_spec("PIL") is None:
+        raise UsageError("--png needs Pillow: pip install 'scorefirst[png]'; --svg needs nothing")
     from auditor.report import trace_html
     from auditor.report.trace_text import trace_json, trace_text
     from auditor.trace.alone import trace_target
@@ -236,6 +242,14 @@ def trace(
         if not pictures:
             raise UsageError("nothing was written down, so there is no timeline to draw")
         write(drawing, pictures[0])
+    if bitmap:
+        from auditor.report import timelines
+        from auditor.report.png import png
+
+        drawn = next((d for _, t in traces if t and (d := timelines.picture(t, between))), None)
+        if drawn is None:
+            raise UsageError("nothing was written down, so there is no timeline to draw")
+        write(bitmap, png(drawn))
     color = sys.stdout.isatty()
     print_plain(trace_json(traces) if as_json else trace_text(traces, verbose=verbose, color=color, positions=between))
     raise typer.Exit(0 if all(t is not None and t.explained for _, t in traces) else 1)
@@ -544,11 +558,11 @@ def settings(given: list[str] | None) -> dict[str, str]:
     return out
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str | bytes) -> None:
     """Write a report; an unwritable place is a clear error."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
     except OSError as e:
         raise UsageError(f"cannot write {path}: {e.strerror}") from None
 

@@ -94,6 +94,15 @@ class Changed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Closeup:
+    """The book between the positions `first` and `last` in full, where the timeline had to put stretches together."""
+
+    first: int
+    last: int
+    timeline: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """One comparison of whole runs. FUTURE: all tokens from `cut` on were others. ORDER: adaptation was switched off.
 
@@ -230,6 +239,7 @@ class Trace:
     unrun: tuple[str, ...] = ()
     gates: tuple[Gate, ...] = ()
     given: tuple[str, ...] = ()
+    closeups: tuple[Closeup, ...] = ()  # around the first tokens of each finding
     looks: tuple[Look, ...] = ()  # where it looked whether it is watched
     cached: str = ""  # when the run was made, if it was not made for this report
 

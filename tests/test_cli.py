@@ -210,7 +210,7 @@ def test_a_closed_or_full_standard_output(folder: Callable[..., Path]) -> None:
 def test_rules_are_listed_filtered_and_explained(run: Run) -> None:
     assert run("rules")[0] == 0
     every = json.loads(run("rules", "--json")[1])
-    assert len([r for r in every if r["kind"] != "dispute"]) == 51
+    assert len([r for r in every if r["kind"] != "dispute"]) == 52
     assert len([r for r in every if r["kind"] == "dispute"]) == 20
     early = {r["id"] for r in json.loads(run("rules", "--json", "--edition", "2026-03-18")[1])}
     assert "SIZE1-artifact" in early

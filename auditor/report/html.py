@@ -198,7 +198,7 @@ def _pictures(audit: Audit, detail: Detail) -> list[Picture]:
     """The run's timeline goes first to make room where a page is full: the others are small."""
     run = audit.evidence.trace if audit.evidence else None
     drawn = timelines.picture(run) if run and detail.timeline else None
-    return [*pictures(audit), *([drawn] if drawn else [])]
+    return [*pictures(audit), *([drawn, *timelines.zooms(run)] if run and drawn else [])]
 
 
 def _card(audit: Audit, f: Finding, key: str, mark: str, options: Options, detail: Detail) -> View:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from rich.text import Text
 
 from auditor.report.pictures import WIDTH, Picture
-from rules.trace import Act, Stretch, Trace
+from rules.trace import Act, Closeup, Stretch, Trace
 
 LEFT, TOP, TALL = 38, 6, 140
 FINE = 400  # stretches; more are drawn on a coarse grid, where many fall together
@@ -41,13 +41,14 @@ def shown(t: Trace, positions: tuple[int, int] | None) -> tuple[Stretch, ...]:
     if positions is None:
         return t.timeline
     low, high = positions
-    mine = [s for s in t.timeline if s.act is not Act.UPDATED and s.last >= low and s.first <= high]
+    book = next((c.timeline for c in t.closeups if c.first <= low and high <= c.last), t.timeline)
+    mine = [s for s in book if s.act is not Act.UPDATED and s.last >= low and s.first <= high]
     if not mine:
         return ()
     begin, end = mine[0].n, max(s.until for s in mine)
     return tuple(
         s if s.act is Act.UPDATED else replace(s, first=max(s.first, low), last=min(s.last, high))
-        for s in t.timeline
+        for s in book
         if (begin <= s.n <= end if s.act is Act.UPDATED else s.last >= low and s.first <= high)
     )
 
@@ -101,6 +102,24 @@ def picture(t: Trace, positions: tuple[int, int] | None = None) -> Picture | Non
             (WIDTH, floor, "end", "time →"),
         ),
     )
+
+
+def zooms(t: Trace) -> Iterator[Picture]:
+    """A small picture around the first tokens of each finding."""
+    for i, c in enumerate(t.closeups, 1):
+        drawn = picture(t, (c.first, c.last))
+        if drawn is not None:
+            title = f"Closer: tokens {c.first:,} to {c.last:,}{about(t, c)}"
+            yield replace(drawn, name=f"timeline-{i}", title=title, table=())
+
+
+def about(t: Trace, c: Closeup) -> str:
+    """What is to be seen in a close-up."""
+    e = next((e for e in t.early if c.first <= e.first <= c.last), None)
+    if e is not None:
+        return f", {e.how} at {e.at} first"
+    p = next((p for p in t.probes if p.leak and c.first <= p.last <= c.last), None)
+    return f", the last scores that moved with other tokens from {p.cut:,} on" if p else ""
 
 
 def said(t: Trace, found: Sequence[Stretch]) -> str:

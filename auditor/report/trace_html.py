@@ -23,6 +23,7 @@ def page(traces: Sequence[tuple[str, Trace | None]], positions: Positions = None
                 (line.plain.strip(), _tone(str(line.style))) for line in trace_text.lines(t, verbose=True, drawn=False)
             ],
             "picture": timelines.picture(t, positions) if t else None,
+            "zooms": list(timelines.zooms(t)) if t and not positions else [],
         }
         for i, (folder, t) in enumerate(traces, 1)
     ]

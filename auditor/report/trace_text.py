@@ -89,7 +89,10 @@ def missed(t: Trace, verbose: bool) -> Iterator[Text]:
         yield Text(f"  set for this run: {plain(given)}")
     for x in t.looks:
         yield Text(f"  {look(x)}", "red" if x.decides else "yellow")
-    shown = t.gates if verbose else t.gates[:MOST]
+    grave = [
+        g for g in t.gates if g.kind != "setting" or not g.what.startswith("changes")
+    ]  # others: ways to build a model
+    shown = t.gates if verbose else grave[:MOST]
     for g in shown:
         yield Text(f"  {gate(g)}", "yellow")
     if len(shown) < len(t.gates):

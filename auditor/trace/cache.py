@@ -29,6 +29,7 @@ from rules.trace import Trace
 
 MOST = 256_000_000  # bytes of all entries; the oldest go first
 LARGEST = 64_000_000  # bytes of one
+CUT_SHORT = "did not come to"  # as probes and sums say it
 PACKAGES = ("scorefirst", "torch", "numpy", "sentencepiece", "triton", "flash-attn")
 SOURCES = ("trace", "source", "unpack")
 
@@ -125,8 +126,9 @@ class Cache:
 
 
 def lasting(t: Trace) -> bool:
-    """Whether the same would come out again."""
-    return t.ended.startswith("exit code") and not any(p.problem for p in t.probes)
+    """Whether the same would come out again: a run that was compared may have been cut short by a limit, and did not come to its scores."""
+    cut_short = any(CUT_SHORT in said for said in (*(p.problem for p in t.probes), *(s.problem for s in t.sums)))
+    return t.ended.startswith("exit code") and not cut_short
 
 
 def default_folder() -> Path:

@@ -27,7 +27,7 @@ from auditor.trace.looked import looked
 from auditor.trace.probes import future, switched_off
 from auditor.trace.ran import ran, unrun
 from auditor.trace.sums import small, sums
-from auditor.trace.timeline import timeline
+from auditor.trace.timeline import closeups, timeline
 from auditor.trace.ways import WAYS, Ways
 from rules.evidence import Evidence, Script
 from rules.place import Location
@@ -170,6 +170,7 @@ class Reading:
     def written(self, probes: Sequence[Probe] = (), added: Sequence[Sum] = ()) -> Trace:
         run = self.run
         seen = ran(run.records, self.texts)
+        early = self.early()
         numbers = tuple(
             Printed(
                 x.text[:240],
@@ -193,12 +194,13 @@ class Reading:
             reduced=tuple(Reduced(n, was, run.knobs.now(n)) for n, was in sorted(run.knobs.reduced.items())),
             printed=numbers,
             headline=self.numbers.index(self.headline) if self.headline else -1,
-            early=tuple(self.early()),
+            early=tuple(early),
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),
             foresight=tuple(foresight.foresight(run.records, self.group, self.place) if self.group else ()),
             sums=tuple(added),
             timeline=timeline(run.records, self.group),
+            closeups=closeups(run.records, self.group, early, probes),
             manner=run.plan.words(),
             watched=tuple(r.path for r in seen),
             unrun=tuple(span for r in seen for span in unrun(r)),

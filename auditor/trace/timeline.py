@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from auditor.trace.groups import Group
 from auditor.trace.ledger import Record
 from auditor.trace.order import NEVER, first_scored
-from rules.trace import Act, Stretch
+from rules.trace import Act, Closeup, Early, Probe, Stretch
 
 MOST = 2000
+MOST_CLOSE = 400
+CLOSEUPS = 6
+BEFORE, AFTER = 64, 447  # tokens around the first one of a finding
 
 
 def timeline(records: Sequence[Record], group: Group | None, most: int = MOST) -> tuple[Stretch, ...]:
     """Every record as stretches of positions; near ones are put together until there are `most` at most."""
-    found = list(stretches(records, group))
+    return _fewer(list(stretches(records, group)), most)
+
+
+def _fewer(found: list[Stretch], most: int) -> tuple[Stretch, ...]:
     reach = 1
     while len(found) > most and reach < 1 << 30:
         reach *= 2
         found = _together(found, reach)
     return tuple(found[:: -(-len(found) // most)] if len(found) > most else found)
+
+
+def closeups(
+    records: Sequence[Record], group: Group | None, early: Sequence[Early], probes: Sequence[Probe]
+) -> tuple[Closeup, ...]:
+    """The book around the first tokens of each finding, and before the cut of a probe that leaked."""
+    spans = [(e.first - BEFORE, e.first + AFTER) for e in early]
+    spans += [(p.last - AFTER, p.last + BEFORE) for p in probes if p.leak]
+    out: dict[tuple[int, int], Closeup] = {}
+    for low, high in spans[:CLOSEUPS]:
+        low = max(low, 0)
+        if (low, high) not in out:
+            found = [
+                s if s.act is Act.UPDATED else replace(s, first=max(s.first, low), last=min(s.last, high))
+                for s in stretches(records, group)
+                if s.act is Act.UPDATED or (s.last >= low and s.first <= high)
+            ]
+            out[low, high] = Closeup(low, high, _fewer(_trimmed(found), MOST_CLOSE))
+    return tuple(c for c in out.values() if c.timeline)
+
+
+def _trimmed(found: Sequence[Stretch]) -> list[Stretch]:
+    """Without the updates before and after everything that is shown."""
+    mine = [i for i, s in enumerate(found) if s.act is not Act.UPDATED]
+    return list(found[mine[0] : mine[-1] + 1]) if mine else []
 
 
 def stretches(records: Sequence[Record], group: Group | None) -> Iterator[Stretch]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from auditor.report import html, timelines, trace_html, trace_text
 from rules.place import Location
-from rules.trace import Act, Early, How, Printed, Stretch, Trace
+from rules.trace import Act, Closeup, Early, How, Printed, Stretch, Trace
 from tests.report import samples
 
 AT = Location("train_gpt.py", 50, "loss.backward()")
@@ -163,6 +163,43 @@ def test_the_terminal_shows_it_between_the_numbers_and_the_order() -> None:
     text = trace_text.trace_text([("records/x", AHEAD)], verbose=False, color=False)
     assert "!" in text
     assert text.index("█") < text.index("order: 200 of 4,000 tokens")
+
+
+CLOSE = replace(
+    AHEAD,
+    closeups=(
+        Closeup(
+            1936,
+            2447,
+            (
+                Stretch(5, 5, Act.SCORED, 1936, 1999, headline=True),
+                Stretch(6, 6, Act.TRAINED, 2000, 2010, early=True),
+                Stretch(7, 7, Act.UPDATED),
+                Stretch(8, 8, Act.TRAINED, 2100, 2110, early=True),
+            ),
+        ),
+    ),
+)
+
+
+def test_a_finding_has_a_picture_of_its_own_in_full() -> None:
+    [zoom] = timelines.zooms(CLOSE)
+    assert zoom.title == "Closer: tokens 1,936 to 2,447, trained on at train_gpt.py:50 first"
+    assert len(boxes(dict(zoom.paths)["area early"])) == 2, "of the book and not of the timeline"
+    assert {says for _, _, _, says in zoom.texts} >= {"1,936", "2,447"}
+    assert list(timelines.zooms(AHEAD)) == []
+
+
+def test_positions_inside_a_closeup_are_shown_from_it() -> None:
+    assert len(boxes(paths(CLOSE, (2000, 2200))["area early"])) == 2
+    assert len(boxes(paths(CLOSE, (1000, 2200))["area early"])) == 1
+
+
+def test_the_page_links_to_the_pictures_of_findings() -> None:
+    page = trace_html.page([("x", CLOSE)])
+    assert 'href="#t1-timeline-1"' in page
+    assert page.count('id="t1-timeline-1"') == 1
+    assert 'href="#t1-timeline-1"' not in trace_html.page([("x", AHEAD)])
 
 
 def test_how_a_run_differs_from_the_program_as_shipped_is_said() -> None:

@@ -43,3 +43,10 @@ def test_a_folder_for_no_cache_is_an_error(tmp_path) -> None:  # type: ignore[no
     assert trace_cache(None, True) is None
     with pytest.raises(UsageError):
         trace_cache(tmp_path, True)
+
+
+def test_ways_to_build_a_model_are_shown_only_when_asked_for() -> None:
+    gate = Gate(AT, "not tied", "setting", "changes probabilities or losses", "TIED=0", ("TIED=0",), 41, 42)
+    t = Trace("train_gpt.py", "landlock", "exit code 0", gates=(gate,))
+    assert "did not run: lines" not in trace_text([("x", t)], verbose=False, color=False)
+    assert "did not run: lines 41 to 42" in trace_text([("x", t)], verbose=True, color=False)

@@ -14,7 +14,7 @@ from auditor.trace import cache as caching
 from auditor.trace.cache import Cache, default_folder, key, lasting, plain
 from auditor.trace.execute import Job, Plan
 from rules.place import Location
-from rules.trace import Act, Early, Gate, How, Look, Printed, Probe, Reduced, Stretch, Trace
+from rules.trace import Act, Closeup, Early, Gate, How, Look, Printed, Probe, Reduced, Stretch, Trace
 
 AT = Location("train_gpt.py", 40, "total += x", 1)
 TRACE = Trace(
@@ -33,6 +33,7 @@ TRACE = Trace(
     unrun=("train_gpt.py:3-4",),
     gates=(Gate(AT, "n > 9", "size", "trains", "at least 10 in n", ("A=1",), 3, 4),),
     given=("A=1",),
+    closeups=(Closeup(0, 511, (Stretch(1, 1, Act.TRAINED, 3, 4, early=True),)),),
     looks=(Look(AT, "who traces it", "trains"),),
 )
 JOB = Job("train_gpt.py", {"train_gpt.py": b"x = 1", "helper.py": b"y"}, "x = 1", {"A": "1", "B": "2"}, ("--n", "3"))
@@ -107,6 +108,13 @@ def test_what_may_come_out_otherwise_is_not_kept(tmp_path: Path, trace: Trace) -
     cache = Cache(tmp_path)
     assert [made(cache, "k", trace)[1] for _ in range(2)] == [1, 1]
     assert lasting(TRACE)
+    elsewhere = replace(TRACE.probes[0], problem="the changed run scored other positions before the cut")
+    assert lasting(replace(TRACE, probes=(elsewhere,))), "which no limit did"
+
+
+def test_probes_say_that_they_were_cut_short_in_the_words_that_are_looked_for() -> None:
+    texts = [(Path(caching.__file__).parent / name).read_text() for name in ("probes.py", "sums.py")]
+    assert all(caching.CUT_SHORT in text for text in texts)
 
 
 def test_a_folder_that_cannot_be_written_to_is_no_error(tmp_path: Path) -> None:

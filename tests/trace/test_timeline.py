@@ -8,8 +8,9 @@ np = pytest.importorskip("numpy")
 
 from auditor.trace.groups import Group, groups  # noqa: E402
 from auditor.trace.ledger import Record  # noqa: E402
-from auditor.trace.timeline import runs, timeline  # noqa: E402
-from rules.trace import Act  # noqa: E402
+from auditor.trace.timeline import closeups, runs, timeline  # noqa: E402
+from rules.place import Location  # noqa: E402
+from rules.trace import Act, Early, How, Probe  # noqa: E402
 from tests.trace import books  # noqa: E402
 
 
@@ -80,3 +81,18 @@ def test_a_book_that_jumps_about_is_bounded_too() -> None:
         losses(i + 1, range(p, p + 1), line=40 + i % 2) for i, p in enumerate(rng.integers(0, 1 << 20, 5000).tolist())
     ]
     assert 0 < len(timeline(book, headline(book), 500)) <= 500
+
+
+def test_closeups_hold_the_book_around_a_finding_unmerged() -> None:
+    book = [losses(1, range(4000), line=60), books.train(2, 1), books.update(3)]
+    book += [losses(4 + i, range(10 * i, 10 * i + 10), line=40) for i in range(400)]
+    early = Early(How.TRAINED, 4000, 4000, 1000, 3999, Location("a.py", 50), Location("a.py", 40))
+    leak = Probe("future", 2001, 2000, 50, 0.5, 1900, 2000)
+    clean = Probe("future", 3001, 2000)
+    found = closeups(book, headline(book), [early, early], [leak, clean])
+    assert [(c.first, c.last) for c in found] == [(936, 1447), (1553, 2064)]
+    scored = [s for s in found[0].timeline if s.headline]
+    assert len(scored) == 52
+    assert (scored[0].first, scored[0].last, scored[-1].last) == (936, 939, 1447)
+    assert any(s.early for s in found[0].timeline)
+    assert closeups(book, None, [], []) == ()
