@@ -50,9 +50,12 @@ def test_a_program_without_the_seam_is_refused() -> None:
         plant.planted("print(1)\n", "slot", 1)
 
 
-def test_an_honest_host_is_explained_without_an_alarm_and_a_leak_in_it_is_caught() -> None:
+def test_an_honest_host_is_explained_without_an_alarm_and_a_leak_in_it_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     if reason := missing():
         pytest.skip(reason)
+    monkeypatch.setattr("auditor.trace.collect.added_up", lambda *_: [])  # sums take long, and have tests of their own
     honest, leaky = (
         {"host": "blocks", "family": f, "seed": 1, **matrix.run(("blocks", f, 1), 60.0)}
         for f in ("clean", "weights_edited")
