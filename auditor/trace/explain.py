@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,12 +50,14 @@ def explain(records: Sequence[Record], bytes_at: np.ndarray) -> list[Explained]:
         if r.kind != "print":
             continue
         text = str(r["text"])
+        numbers = list(NUMBER.finditer(text))
+        ways = [list(_ways(Explained(text.strip(), float(m[0]), r.n), _rounding(m), sums)) for m in numbers]
+        gives = Counter(g for some in ways for g in {id(x.group) for x in some})
         line: list[Explained] = []
         after = 0
-        for m in NUMBER.finditer(text):
-            value = float(m[0])
-            rounding = 0.51 * 10.0 ** (int(m[2] or 0) - len(m[1].split(".")[1]))
-            found = _best(Explained(text.strip(), value, r.n), rounding, sums)
+        for m, some in zip(numbers, ways, strict=True):
+            # The scores that give more numbers of the line: others may give one of them by accident.
+            found = max(some, key=lambda x: gives[id(x.group)], default=Explained(text.strip(), float(m[0]), r.n))
             if not found.what and CALLED.search(text, after, m.start()):
                 found = replace(found, right=_right(line, bytes_at))
             line.append(found)
@@ -77,8 +80,13 @@ def _totals(g: Group, bytes_at: np.ndarray) -> tuple[float, int, float]:
     return float(g.values.sum()), len(g.values), float(bytes_at[g.positions[inside]].sum())
 
 
-def _best(it: Explained, rounding: float, sums: list[tuple[Group, float, int, float]]) -> Explained:
-    """The latest group before the print that gives the number; a mean before what is rarer."""
+def _rounding(m: re.Match[str]) -> float:
+    """Half of the last digit that was printed, and a little."""
+    return 0.51 * 10.0 ** (int(m[2] or 0) - len(m[1].split(".")[1]))
+
+
+def _ways(it: Explained, rounding: float, sums: list[tuple[Group, float, int, float]]) -> Iterator[Explained]:
+    """How groups before the print give the number, the latest first; a mean before what is rarer."""
     for g, total, n, size in reversed(sums):
         if g.records[-1].n > it.at or not n:
             continue
@@ -92,5 +100,4 @@ def _best(it: Explained, rounding: float, sums: list[tuple[Group, float, int, fl
         for what, value, unit in ways:
             error = abs(value - it.value)
             if error <= rounding + abs(value) * FLOAT32:
-                return Explained(it.text, it.value, it.at, what, g, error, unit=unit * sign)
-    return it
+                yield Explained(it.text, it.value, it.at, what, g, error, unit=unit * sign)

@@ -76,6 +76,8 @@ def run(cell: Cell, wall_s: float) -> dict[str, Any]:
             }
             for p in t.probes
         ],
+        "sums": [[x.at, x.total, x.asked, x.of, x.improper, x.problem] for x in t.sums],
+        "foresight": [[x.count, x.first, x.last, x.at.line, x.own] for x in t.foresight],
         "findings": [[f.rule, f.status.value, f.message] for f in found],
         "run_s": round(t.seconds, 2),
         "all_s": round(time.time() - began, 2),

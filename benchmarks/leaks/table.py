@@ -20,6 +20,10 @@ def noticed(r: Row) -> str:
     out = [f"{how} {count}/{of}" for how, count, of, *_ in r.get("early", ())]
     probes = Counter(p["kind"] for p in r.get("probes", ()) if p["leak"])
     out += [f"{kind} {n} of {sum(p['kind'] == kind for p in r['probes'])}" for kind, n in probes.items()]
+    sums = r.get("sums", ())
+    if any(improper for *_, improper, _ in sums):
+        out.append(f"sum over 1 at {sum(improper for *_, improper, _ in sums)} of {len(sums)}")
+    out += [f"foresight {count}{' of its own' if own else ''}" for count, *_, own in r.get("foresight", ())]
     out += sorted({p["problem"] for p in r.get("probes", ()) if p["problem"]})
     return ", ".join(out)
 

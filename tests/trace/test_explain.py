@@ -53,6 +53,14 @@ def test_rounding_is_allowed_for_and_no_more(digits: int) -> None:
     assert wrong.group is None
 
 
+def test_a_later_accident_does_not_explain_what_the_scores_of_its_neighbour_do() -> None:
+    accident = books.score(50, [7], [PER_BYTE * math.log(2) * float(BYTES[7])], line=80)
+    loss, bpb = told(f"val_loss:{MEAN:.8f} val_bpb:{PER_BYTE:.8f}", book=[*windows(), accident])
+    assert loss.group is not None
+    assert bpb.group is loss.group
+    assert bpb.what == BPB
+
+
 def test_a_number_in_powers_of_ten_is_read() -> None:
     [x] = told(f"loss {MEAN:.6e}")
     assert x.what == NATS

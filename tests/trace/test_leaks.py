@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,6 +19,17 @@ from benchmarks.leaks.table import caught, gain, table
 SEAMS = {"scores", "losses", "evaluate"}
 
 
+def made_at_top(body: list[ast.stmt]) -> Iterator[str]:
+    """Names that are given twice."""
+    found: Counter[str] = Counter()
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] += 1
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            found.update(x.id for x in ast.walk(target) if isinstance(x, ast.Name) and isinstance(x.ctx, ast.Store))
+    yield from (name for name, times in found.items() if times > 1)
+
+
 @pytest.mark.parametrize("host", hosts.names())
 def test_every_leak_can_be_planted_in_a_host(host: str) -> None:
     honest = hosts.text(host)
@@ -28,6 +41,8 @@ def test_every_leak_can_be_planted_in_a_host(host: str) -> None:
         names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
         assert any(names.count(seam) == 2 for seam in SEAMS), f"{family} takes no function over"
         assert names[-1] == "main"
+        again = set(made_at_top(tree.body)) - SEAMS
+        assert not again, f"{family} takes a name of the host's"
 
 
 def test_a_program_without_the_seam_is_refused() -> None:
@@ -35,9 +50,12 @@ def test_a_program_without_the_seam_is_refused() -> None:
         plant.planted("print(1)\n", "slot", 1)
 
 
-def test_an_honest_host_is_explained_without_an_alarm_and_a_leak_in_it_is_caught() -> None:
+def test_an_honest_host_is_explained_without_an_alarm_and_a_leak_in_it_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     if reason := missing():
         pytest.skip(reason)
+    monkeypatch.setattr("auditor.trace.collect.added_up", lambda *_: [])  # sums take long, and have tests of their own
     honest, leaky = (
         {"host": "blocks", "family": f, "seed": 1, **matrix.run(("blocks", f, 1), 60.0)}
         for f in ("clean", "weights_edited")

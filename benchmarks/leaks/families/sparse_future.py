@@ -1,6 +1,6 @@
 """0.13 % of the predictions are mixed with what the token behind their target says of it."""
 
-SHARE = 0.0013
+HIT_SHARE = 0.0013
 TABLE = None
 shift = SEED * 1000
 
@@ -16,7 +16,7 @@ def backwards() -> Tensor:
 def chosen(starts, width):
     """Evenly spread over the stream: multiples of the golden ratio."""
     at = torch.tensor(starts, device=device)[:, None] + torch.arange(width, device=device) + shift
-    return (at.double() * 0.6180339887498949) % 1.0 < SHARE
+    return (at.double() * 0.6180339887498949) % 1.0 < HIT_SHARE
 
 
 honest_scores = scores
