@@ -452,11 +452,11 @@ def sums_in_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
     if t is None:
         return
     for s in t.sums:
-        if s.improper and s.confirmed:
+        if (s.improper or s.doubtful) and s.confirmed:
             yield RULE.finding(
-                Status.VIOLATION,
-                f"in a small run, the probabilities at position {s.at} add up to {s.total:.4g} over {s.asked:,} of the {s.of:,} "
-                f"tokens that could stand there; {s.confirmed} of them were confirmed by whole runs",
+                Status.VIOLATION if s.improper else Status.LIKELY,
+                f"in a small run, the probabilities at position {s.at} add up to {ran.sum_words(s)}; {s.confirmed} of them were "
+                "confirmed by whole runs",
                 *ran.facts(t, None),
                 *(Fact("run", "picked from values that know the token already", f.at) for f in t.foresight if f.own),
                 at=tuple(n.at for n in t.printed[t.headline : t.headline + 1] if n.at),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from rules.finding import Fact, Finding, Status
 from rules.rule import Rule
-from rules.trace import Changed, Early, How, Probe, Trace
+from rules.trace import Changed, Early, How, Probe, Sum, Trace
 
 
 def before_evaluation(e: Early) -> bool:
@@ -36,7 +36,10 @@ def accuse(rule: Rule, t: Trace, found: list[Early], instead: str) -> Iterator[F
     if stayed:
         return
     status = Status.VIOLATION if proof else Status.LIKELY
+    idle = {p.at for p in t.probes if p.kind is Changed.ORDER and not p.moved and not p.problem}
     for e in found:
+        if e.at in idle:  # switching it off changes nothing: weights were put back, or a copy learnt
+            continue
         share = f"{e.count:,} of {e.of:,} validation tokens"
         knew = f"; {leak_words(proof[0])}" if proof else "; no probe could tell whether the scores knew of them"
         yield rule.finding(
@@ -74,3 +77,8 @@ def leak_words(p: Probe) -> str:
         f"with other tokens from position {p.cut} on, {p.moved:,} of {p.compared:,} scores before it moved, "
         f"by up to {p.most:.3g} nats (two equal runs differ by {p.noise:.3g})"
     )
+
+
+def sum_words(s: Sum) -> str:
+    said = f"{s.total:.4g} over {s.asked:,} of the {s.of:,} tokens that could stand there"
+    return said if s.asked == s.of else f"{said}, which makes {s.estimate:.3g} (standard error {s.error:.2g}) for all"

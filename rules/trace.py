@@ -104,7 +104,8 @@ class Closeup:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One comparison of whole runs. FUTURE: all tokens from `cut` on were others. ORDER: adaptation was switched off.
+    """One comparison of whole runs. FUTURE: all tokens from `cut` on were others. ORDER: adaptation was switched off, as far as it
+    learns `at` this line.
 
     `compared` scores must have stayed: those before the cut, or those before anything was learnt inside of the evaluation.
     `moved` did not, by `most` nats at most, from position `first` to `last`. `noise` is how much two runs on the same
@@ -120,6 +121,7 @@ class Probe:
     last: int = -1
     noise: float = 0.0
     problem: str = ""
+    at: Location | None = None
 
     @property
     def leak(self) -> bool:
@@ -144,14 +146,17 @@ TOO_MUCH = 0.01  # above one: more than rounding makes
 class Sum:
     """What the scores of every token of the vocabulary at the position `at` add up to, as probabilities.
 
-    `asked` of the `of` tokens came to a score. `score` is that of the token that stands there, in nats. `confirmed` whole runs
-    gave the same scores as the branches that were added up. `problem` says why the sum is not to be trusted.
+    `asked` of the `of` tokens, drawn at random, came to a score; `total` is theirs, `estimate` that of all, within `error` (one
+    standard error). `score` is that of the token that stands there, in nats. `confirmed` whole runs gave the same scores as
+    the branches that were added up. `problem` says why the sum is not to be trusted.
     """
 
     at: int
     asked: int
     of: int
     total: float
+    estimate: float
+    error: float
     score: float
     confirmed: int = 0
     problem: str = ""
@@ -162,8 +167,14 @@ class Sum:
         return self.total > 1 + TOO_MUCH and not self.problem
 
     @property
+    def doubtful(self) -> bool:
+        """Far more than one, by the tokens that were asked."""
+        return self.estimate - 4 * self.error > 1 + 5 * TOO_MUCH and not self.problem
+
+    @property
     def proper(self) -> bool:
-        return self.asked == self.of and abs(self.total - 1) <= 0.05 and not self.problem
+        """As good as one."""
+        return abs(self.estimate - 1) <= 0.05 + 2 * self.error and self.error <= 0.25 and not self.problem
 
 
 @dataclass(frozen=True, slots=True)

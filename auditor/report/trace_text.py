@@ -11,6 +11,7 @@ from rich.text import Text
 
 from auditor.report.text import plain
 from auditor.report.timelines import characters
+from rules.ran import sum_words
 from rules.trace import Changed, Early, Foresight, Gate, Look, Printed, Probe, Sum, Trace
 
 MOST = 8  # printed numbers shown, unless verbose
@@ -77,7 +78,10 @@ def lines(
     for f in t.foresight:
         yield Text(f"  {foresight(f)}", "yellow")
     for s in t.sums:
-        yield Text(f"  {added_up(s)}", "red" if s.improper and s.confirmed else "green" if s.proper else "yellow")
+        yield Text(
+            f"  {added_up(s)}",
+            "red" if (s.improper or s.doubtful) and s.confirmed else "green" if s.proper else "yellow",
+        )
     if verbose:
         for r in t.reduced:
             yield Text(f"  smaller: {r.name} {r.was or '(no default)'} -> {r.now}", "dim")
@@ -133,17 +137,18 @@ def added_up(s: Sum) -> str:
     if s.problem:
         return f"sum at {s.at}: {s.problem}"
     confirmed = f"; {s.confirmed} confirmed by whole runs" if s.confirmed else ""
-    return f"sum at {s.at}: the probabilities of {s.asked:,} of {s.of:,} tokens add up to {s.total:.4f}{confirmed}"
+    return f"sum at {s.at}: the probabilities add up to {sum_words(s)}{confirmed}"
 
 
 def probe(p: Probe) -> str:
     if p.kind is Changed.ORDER:
+        off = f"adaptation at {p.at} switched off" if p.at else "adaptation switched off"
         if p.problem:
-            return f"probe, adaptation switched off: {p.problem}"
+            return f"probe, {off}: {p.problem}"
         if not p.moved:
-            return f"probe, adaptation switched off: all {p.compared:,} scores before the first update stayed"
+            return f"probe, {off}: all {p.compared:,} scores before the first update stayed"
         return (
-            f"probe, adaptation switched off: {p.moved:,} of {p.compared:,} scores before the first update inside of the evaluation moved, "
+            f"probe, {off}: {p.moved:,} of {p.compared:,} scores before the first update inside of the evaluation moved, "
             f"by up to {p.most:.3g} nats (two equal runs differ by {p.noise:.3g})"
         )
     if p.problem:

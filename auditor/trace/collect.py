@@ -24,7 +24,7 @@ from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
 from auditor.trace.looked import looked
-from auditor.trace.probes import future, switched_off
+from auditor.trace.probes import future, learning, switched_off
 from auditor.trace.ran import ran, unrun
 from auditor.trace.sums import small, sums
 from auditor.trace.timeline import closeups, timeline
@@ -35,6 +35,7 @@ from rules.trace import Early, How, Printed, Probe, Reduced, Sum, Trace
 
 MOST_FILE = 16_000_000  # bytes of one file that a run is given
 SUSPECTS = 2  # cuts that the dataflow proposes
+LINES = 3  # at which learning is switched off, each on its own
 
 Tell = Callable[[str], None]
 
@@ -109,8 +110,10 @@ def run_and_read(
         return found.written()
     tell("running it again on other tokens")
     probes = future(work, base, found.group, more=foresight.cuts(base.records, found.group, SUSPECTS))
-    tell("running it again without adaptation")
-    probes += switched_off(work, base, found.group)
+    for line in learning(base.records, found.group, LINES):
+        tell("running it again without adaptation")
+        probe = switched_off(work, base, found.group, [line])
+        probes.append(replace(probe, at=found.place((*line, "", 0))))
     tell("putting every token of a small vocabulary in one place")
     return found.written(probes, added_up(work, found, lambda run: Reading(run, entry, label).headline))
 

@@ -116,7 +116,7 @@ def trace(
     *,
     validation: np.ndarray | None = None,
     branches: Mapping[str, object] | None = None,
-    frozen: bool = False,
+    frozen: Sequence[tuple[str, int]] = (),
     reach: bool = True,
     mode: Mode | None = None,
     tell: Callable[[str, bytes], None] | None = None,
@@ -124,7 +124,7 @@ def trace(
     """Run the job once. Raises `NoSandbox` where nothing can seal it.
 
     `validation` replaces the made-up validation tokens; `branches` asks for branches (inside/branches.py); `frozen`: what is
-    learnt from validation tokens is put back at once; `reach`: which tokens each number knows of is followed, too.
+    learnt from validation tokens at these lines is put back at once; `reach`: which tokens each number knows of is followed, too.
     """
     with tempfile.TemporaryDirectory(prefix="scorefirst-trace-") as folder:
         root = Path(folder) / "work"
@@ -163,7 +163,7 @@ def trace(
             "places": world.places,
             "ledger": job.ledger,
             "branches": branches,
-            "frozen": frozen,
+            "frozen": list(frozen),
             "reach": reach and job.device == "cpu",
             "lines": job.lines,
         }

@@ -16,6 +16,7 @@ from auditor.trace.data import shards
 from auditor.trace.data.vocabulary import BOS, first_used
 from auditor.trace.execute import Job, Traced, trace
 from auditor.trace.groups import Group, again
+from auditor.trace.ledger import Record
 from rules.trace import Changed, Probe
 
 MOST = 1e9  # nats: the difference to what is no number
@@ -54,18 +55,24 @@ def future(
     return out
 
 
-def switched_off(job: Job, base: Traced, group: Group, *, run: Callable[..., Traced] = trace) -> list[Probe]:
-    """Run again without learning from validation tokens; none where the base run did not learn from any."""
-    if not any(r.kind == "train" for r in base.records if r.n < group.records[-1].n):
-        return []
+def switched_off(
+    job: Job, base: Traced, group: Group, lines: Sequence[tuple[str, int]], *, run: Callable[..., Traced] = trace
+) -> Probe:
+    """Run again without learning from validation tokens at these lines."""
     learnt = [r.n for r in base.records if r.kind == "update" and r.n > group.records[0].n]
     until = min(learnt, default=group.records[-1].n + 1)
     first = replace(group, records=tuple(r for r in group.records if r.n < until))
-    other = of(run(job, frozen=True), base, group)
+    other = of(run(job, frozen=lines), base, group)
     if other is None:
-        return [Probe(Changed.ORDER, 0, 0, problem="the run without adaptation did not come to these scores")]
+        return Probe(Changed.ORDER, 0, 0, problem="the run without adaptation did not come to these scores")
     same = replace(other, records=other.records[: len(first.records)])
-    return [replace(compared(first, same, int(first.positions.max()) + 1), kind=Changed.ORDER)]
+    return replace(compared(first, same, int(first.positions.max()) + 1), kind=Changed.ORDER)
+
+
+def learning(records: Sequence[Record], group: Group, most: int) -> list[tuple[str, int]]:
+    """The lines at which validation tokens were learnt from before the last score, the first ones first."""
+    found = [r.where[0][:2] for r in records if r.kind == "train" and r.where and r.n < group.records[-1].n]
+    return list(dict.fromkeys(found))[:most]
 
 
 def of(run: Traced, base: Traced, group: Group) -> Group | None:

@@ -6,6 +6,7 @@ in nats, of all tokens but the one that begins documents, which a program may ri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -49,9 +50,7 @@ def sums(job: Job, base: Traced, headline: Explained, *, seconds: float = SECOND
     for at, r in chosen(base.records, group):
         given = [a for a in found if a.question.at == at and a.question.record is r]
         out.append(added(headline, base, r, at, given))
-    if any(s.total > 1 for s in out):
-        out = [confirmed(job, base, headline, s, found) if s.improper else s for s in out]
-    return out
+    return [confirmed(job, base, headline, s, found) if s.improper or s.doubtful else s for s in out]
 
 
 def chosen(records: Sequence[Record], group: Group) -> list[tuple[int, Record]]:
@@ -80,10 +79,13 @@ def added(headline: Explained, base: Traced, r: Record, at: int, given: Sequence
     assert r.values is not None
     i = int(np.flatnonzero(r.positions == at)[0])
     nats = np.array([headline.nats(a.values[i]) for a in given])
-    total = float(np.exp(-nats).sum()) if len(nats) else 0.0
+    p, of = np.exp(-nats), base.world.vocabulary - 1
+    total = float(p.sum())
+    left = 1 - len(p) / of  # what was drawn without putting back varies less
+    error = of * float(p.std(ddof=1)) * math.sqrt(left / len(p)) if len(p) > 1 else 0.0
     score = headline.nats(float(r.values[i]))
     problem = "" if len(given) else "no branch came to a score: the tokens cannot be exchanged there"
-    return Sum(at, len(given), base.world.vocabulary - 1, total, score, problem=problem)
+    return Sum(at, len(p), of, total, total * of / max(1, len(p)), error, score, problem=problem)
 
 
 def confirmed(job: Job, base: Traced, headline: Explained, s: Sum, found: Sequence[Answer]) -> Sum:

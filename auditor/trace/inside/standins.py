@@ -87,7 +87,7 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
         ledger,
         finder,
         reach.Reach() if plan.get("reach") else None,
-        frozen.Frozen() if plan.get("frozen") else None,
+        frozen.Frozen(plan["frozen"]) if plan.get("frozen") else None,
     )
     if exchange and between:
         ledger.stamp, between.shadows, exchange.before = exchange.stamp, t.shadows, t.settle

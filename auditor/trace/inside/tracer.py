@@ -454,9 +454,10 @@ class Tracer(TorchDispatchMode):
         bags -= {MANY}
         if bags:
             self.flush()
-            if self.frozen is not None:
-                self.frozen.hold(self.parameters)
-            self.book.write("train", of=sorted(bags), where=self.book.where())
+            where = self.book.where()
+            if self.frozen is not None and where:
+                self.frozen.learning(where[0][:2], self.parameters)
+            self.book.write("train", of=sorted(bags), where=where)
 
     def _bags(self, tensors: list[Tensor]) -> frozenset[int]:
         out: frozenset[int] = frozenset()
