@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -108,14 +109,20 @@ def run_and_read(
         return found.written()
     if not probing:
         return found.written()
-    tell("running it again on other tokens")
-    probes = future(work, base, found.group, more=foresight.cuts(base.records, found.group, SUSPECTS))
-    for line in learning(base.records, found.group, LINES):
-        tell("running it again without adaptation")
-        probe = switched_off(work, base, found.group, [line])
-        probes.append(replace(probe, at=found.place((*line, "", 0))))
-    tell("putting every token of a small vocabulary in one place")
-    return found.written(probes, added_up(work, found, lambda run: Reading(run, entry, label).headline))
+    tell("running it again: on other tokens, without adaptation, with every token of a small vocabulary in one place")
+    group = found.group
+
+    def without() -> list[Probe]:
+        lines = learning(base.records, group, LINES)
+        off = [(line, switched_off(work, base, group, [line])) for line in lines]
+        return [replace(probe, at=found.place((*line, "", 0))) for line, probe in off]
+
+    with ThreadPoolExecutor(2) as pool:
+        more = foresight.cuts(base.records, group, SUSPECTS)
+        ahead = pool.submit(future, work, base, group, workers=1, more=more)
+        order = pool.submit(without)
+        added = pool.submit(added_up, work, found, lambda run: Reading(run, entry, label).headline)
+        return found.written([*ahead.result(), *order.result()], added.result())
 
 
 def added_up(work: Job, found: Reading, headline: Callable[[Traced], Explained | None]) -> list[Sum]:

@@ -43,13 +43,13 @@ def future(
     cuts = sorted({*(int(scored[int(len(scored) * s)]) | 1 for s in shares), *more})
 
     def one(cut: int) -> Traced:
-        return run(job, validation=changed(base.world.validation, cut, base.world.vocabulary))
+        return run(job, validation=changed(base.world.validation, cut, base.world.vocabulary), reach=False)
 
     with ThreadPoolExecutor(workers) as pool:
         runs = list(pool.map(one, cuts))
     out = [compared(group, of(r, base, group), cut) for cut, r in zip(cuts, runs, strict=True)]
     if any(p.moved for p in out):
-        again = compared(group, of(run(job), base, group), max(cuts))
+        again = compared(group, of(run(job, reach=False), base, group), max(cuts))
         problem = again.problem and f"scores moved, but how much two equal runs differ is not known: {again.problem}"
         out = [replace(p, noise=again.most, problem=p.problem or problem) for p in out]
     return out
@@ -62,7 +62,7 @@ def switched_off(
     learnt = [r.n for r in base.records if r.kind == "update" and r.n > group.records[0].n]
     until = min(learnt, default=group.records[-1].n + 1)
     first = replace(group, records=tuple(r for r in group.records if r.n < until))
-    other = of(run(job, frozen=lines), base, group)
+    other = of(run(job, frozen=lines, reach=False), base, group)
     if other is None:
         return Probe(Changed.ORDER, 0, 0, problem="the run without adaptation did not come to these scores")
     same = replace(other, records=other.records[: len(first.records)])

@@ -99,7 +99,7 @@ def confirmed(job: Job, base: Traced, headline: Explained, s: Sum, found: Sequen
     for a in (likely[len(likely) // 3], likely[0])[:CHECKED]:
         ids = base.world.validation.copy()
         ids[s.at] = a.question.token
-        value = score_at(base, trace(job, validation=ids), headline, r, s.at)
+        value = score_at(base, trace(job, validation=ids, reach=False), headline, r, s.at)
         if value is None:
             return replace(s, problem="whole runs with these tokens did not come to the score")
         gaps.append(abs(value - headline.nats(a.values[i])))

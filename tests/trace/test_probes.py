@@ -123,7 +123,7 @@ LONG = [float(i) for i in range(400)]
 def probed(changed_by: float, again: Run) -> list[Probe]:
     """Two cuts, at which all scores move by some nats, and one more run on the same tokens."""
 
-    def run(job: object, validation: np.ndarray | None = None) -> Run:
+    def run(job: object, validation: np.ndarray | None = None, reach: bool = True) -> Run:
         return again if validation is None else Run(numbers([x + changed_by for x in LONG]))
 
     base = Run(numbers(LONG))

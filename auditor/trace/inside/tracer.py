@@ -38,6 +38,11 @@ WHOLE = (torch.uint16, torch.int16, torch.int32, torch.int64)
 MANY = 0  # in place of the numbers of scores that are written down together
 
 
+def learnt(tensors: Sequence[Tensor]) -> bool:
+    """Whether what is made of these will have a gradient: losses to learn from, which are no scores."""
+    return any(t.requires_grad for t in tensors)
+
+
 class Tracer(TorchDispatchMode):
     def __init__(self, book: Book, finder: Finder, reach: Reach | None = None, frozen: Frozen | None = None) -> None:
         super().__init__()
@@ -51,6 +56,7 @@ class Tracer(TorchDispatchMode):
         self.awaited: dict[int, tuple[Any, int]] = {}
         self.patience = 0  # calls for which memory that was handed out is looked for
         self.backwards = 0
+        self.spelled = 0  # tokens are written in another form: nothing is counted
         self.opened: set[str] = set()  # operators of the script's own that are watched inside
 
     @classmethod
@@ -73,6 +79,15 @@ class Tracer(TorchDispatchMode):
                     yield
         finally:
             self.backwards -= 1
+
+    @contextlib.contextmanager
+    def spelling(self) -> Iterator[None]:
+        """Tokens are written in another form, through a table that holds nothing else."""
+        self.spelled += 1
+        try:
+            yield
+        finally:
+            self.spelled -= 1
 
     def called_back(self, fn: Any) -> Any:
         """Code of the program that runs while gradients are made (a hook, an operation of its own): it is watched."""
@@ -111,7 +126,7 @@ class Tracer(TorchDispatchMode):
         out = func(*args, **kwargs)
         if held and self.frozen is not None:
             self.frozen.after(held)
-        if self.reach is not None and not self.backwards:
+        if self.reach is not None and not self.backwards and not (torch.is_grad_enabled() and learnt(tensors)):
             self.reach.follow(what, name, func, args, kwargs, out)
         if not self.backwards and func._schema.name not in self.opened:
             self._after(what, name, func, args, kwargs, tensors, out)
@@ -372,7 +387,7 @@ class Tracer(TorchDispatchMode):
             ground = ground.clone().index_put_(args[1], values if values is not None else torch.tensor(-1))
             self.shadows.put(target, ground)
         mine = [s for s in places if known(s)]
-        if mine and target.numel() > 1:
+        if mine and target.numel() > 1 and not self.spelled:
             every = torch.cat([s.reshape(-1) for s in mine if s is not None])
             self.version += 1
             self.book.write("table", {"positions": every[every >= 0].unique().cpu().numpy().astype(np.int32)}, name=name,
