@@ -18,7 +18,7 @@ from auditor.trace.ready import missing
 from auditor.trace.ways import Ways
 from rules.evidence import Claims, Evidence
 from rules.samples.scripts import HEAD
-from rules.trace import How, Trace
+from rules.trace import Changed, How, Trace
 from tests.support import submission
 
 BYTES = """\
@@ -135,10 +135,15 @@ def test_a_program_that_scores_first_is_explained_and_clean(device: str) -> None
     assert re.search(rf"val_bpb:{head.value:.8f}", head.text), "the book gives what was printed, to its last digit"
     assert t.early == ()
     assert t.again == 0
-    assert len(t.probes) == 2
+    assert [p.kind for p in t.probes] == [Changed.FUTURE, Changed.FUTURE, Changed.ORDER]
     for p in t.probes:
         assert (p.problem, p.moved, p.leak) == ("", 0, False)
-        assert p.compared > 1000
+        assert p.compared > (1000 if p.kind is Changed.FUTURE else 100)
+    assert t.foresight == ()
+    if device == "cpu":
+        [added] = t.sums
+        assert added.proper
+        assert added.asked > 20
 
 
 def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -> None:

@@ -63,19 +63,20 @@ class Lines:
         self.seen.fresh = []
         self.marks: list[tuple[int, int, int]] = []  # (text, line, column); the line of an expression is below 0
         self.texts = 0
+        self.compile, self.exec = builtins.compile, builtins.exec  # which may read more than Python's own (spelling.py)
 
     def compiled(self, source: Any, name: str, flags: int = 0, optimize: int = -1) -> CodeType:
         """The code of a text, with marks; without, if it cannot be parsed: then the compiler's own error is the program's."""
         before = len(self.marks)
         if self.texts >= TEXTS:
-            return COMPILE(source, name, "exec", flags, True, optimize)  # type: ignore[no-any-return]
+            return self.compile(source, name, "exec", flags, True, optimize)  # type: ignore[no-any-return]
         try:
-            tree = COMPILE(source, name, "exec", flags | ast.PyCF_ONLY_AST, True)
+            tree = self.compile(source, name, "exec", flags | ast.PyCF_ONLY_AST, True)
             Marks(self, self.texts, tree).module()
-            code = COMPILE(tree, name, "exec", flags, True, optimize)
+            code = self.compile(tree, name, "exec", flags, True, optimize)
         except (SyntaxError, ValueError, RecursionError, TypeError):
             del self.marks[before:]
-            return COMPILE(source, name, "exec", flags, True, optimize)  # type: ignore[no-any-return]
+            return self.compile(source, name, "exec", flags, True, optimize)  # type: ignore[no-any-return]
         data = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else bytes(source)
         digest = hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
         file = name.removeprefix(self.book.folder).lstrip("/") if name.startswith("/") else name
@@ -195,9 +196,6 @@ def filled(code: CodeType, seen: Seen) -> CodeType:
     return code.replace(co_consts=constants)
 
 
-COMPILE, EXEC = builtins.compile, builtins.exec
-
-
 def install(lines: Lines) -> None:
     """Every text of the program is compiled with marks: the script, what it unpacks and runs, the files beside it."""
     book = lines.book
@@ -219,7 +217,7 @@ def install(lines: Lines) -> None:
         mine = name.startswith(book.folder) or (name.startswith("<") and book.mine(by))
         if mode == "exec" and mine and isinstance(source, TEXT) and not flags & ast.PyCF_ONLY_AST:
             return lines.compiled(source, name, flags, optimize)
-        return COMPILE(source, filename, mode, flags, True, optimize, _feature_version=_feature_version)
+        return lines.compile(source, filename, mode, flags, True, optimize, _feature_version=_feature_version)
 
     def exec(source: Any, globals: Any = None, locals: Any = None, /, **more: Any) -> None:
         frame = sys._getframe(1)
@@ -230,10 +228,10 @@ def install(lines: Lines) -> None:
             if book.mine(frame.f_code):
                 source = lines.compiled(source, "<string>", flags)
             else:
-                source = COMPILE(source, "<string>", "exec", flags, True)
-        EXEC(source, globals, locals, **more)
+                source = lines.compile(source, "<string>", "exec", flags, True)
+        lines.exec(source, globals, locals, **more)
 
-    for f, real in ((compile, COMPILE), (exec, EXEC)):
+    for f, real in ((compile, lines.compile), (exec, lines.exec)):
         f.__qualname__, f.__module__, f.__doc__ = real.__name__, "builtins", real.__doc__
         setattr(builtins, real.__name__, f)
     loader = importlib.machinery.SourceFileLoader
@@ -241,7 +239,7 @@ def install(lines: Lines) -> None:
 
     def exec_module(self: Any, module: Any) -> None:
         if self.path.startswith(book.folder):
-            EXEC(lines.compiled(self.get_data(self.path), self.path), module.__dict__)
+            lines.exec(lines.compiled(self.get_data(self.path), self.path), module.__dict__)
         else:
             load(self, module)
 
