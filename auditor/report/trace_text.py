@@ -76,7 +76,8 @@ def lines(
     for p in t.probes:
         yield Text(f"  {probe(p)}", "red" if p.leak else "yellow" if p.problem else "green")
     for f in t.foresight:
-        yield Text(f"  {foresight(f)}", "yellow")
+        borne_out = any(s.improper for s in t.sums) if f.own else any(p.leak for p in t.probes)
+        yield Text(f"  {foresight(f)}{'' if borne_out else '; no probe bears it out'}", "red" if borne_out else "dim")
     for s in t.sums:
         yield Text(
             f"  {added_up(s)}",
@@ -130,7 +131,7 @@ def early(e: Early) -> str:
 
 def foresight(f: Foresight) -> str:
     knew = "were picked from values made of that token itself" if f.own else "were made of later tokens"
-    return f"dataflow: {f.count:,} scores, from {f.first} to {f.last}, {knew}, at {f.at}: to be proved by a probe"
+    return f"dataflow: {f.count:,} scores, from {f.first} to {f.last}, {knew}, at {f.at}"
 
 
 def added_up(s: Sum) -> str:
