@@ -81,4 +81,6 @@ def leak_words(p: Probe) -> str:
 
 def sum_words(s: Sum) -> str:
     said = f"{s.total:.4g} over {s.asked:,} of the {s.of:,} tokens that could stand there"
-    return said if s.asked == s.of else f"{said}, which makes {s.estimate:.3g} (standard error {s.error:.2g}) for all"
+    if s.asked == s.of or s.error < 0:
+        return said
+    return f"{said}, which makes {s.estimate:.3g} (standard error {s.error:.2g}) for all"

@@ -140,14 +140,15 @@ class Foresight:
 
 
 TOO_MUCH = 0.01  # above one: more than rounding makes
+UNKNOWN = -1.0  # an error that cannot be told
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
     """What the scores of every token of the vocabulary at the position `at` add up to, as probabilities.
 
-    `asked` of the `of` tokens, drawn at random, came to a score; `total` is theirs, `estimate` that of all, within `error` (one
-    standard error). `score` is that of the token that stands there, in nats. `confirmed` whole runs gave the same scores as
+    `asked` of the `of` tokens came to a score: the frequent ones and others at random. `total` is theirs, `estimate` that of all,
+    within `error` (one standard error, or UNKNOWN). `score` is that of the token that stands there, in nats. `confirmed` whole runs gave the same scores as
     the branches that were added up. `problem` says why the sum is not to be trusted.
     """
 
@@ -169,12 +170,12 @@ class Sum:
     @property
     def doubtful(self) -> bool:
         """Far more than one, by the tokens that were asked."""
-        return self.estimate - 4 * self.error > 1 + 5 * TOO_MUCH and not self.problem
+        return self.error >= 0 and self.estimate - 4 * self.error > 1 + 5 * TOO_MUCH and not self.problem
 
     @property
     def proper(self) -> bool:
         """As good as one."""
-        return abs(self.estimate - 1) <= 0.05 + 2 * self.error and self.error <= 0.25 and not self.problem
+        return 0 <= self.error <= 0.25 and abs(self.estimate - 1) <= 0.05 + 2 * self.error and not self.problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from rules import c1_strict_causal as c1
+from rules import c2_normalized as c2
 from rules import c3_score_before_update as c3
 from rules import judge
 from rules import ttt1_no_pre_eval_training as ttt1
@@ -14,7 +15,7 @@ from rules.editions import LATEST
 from rules.evidence import Evidence, Package
 from rules.finding import Finding, Severity, Status
 from rules.place import Location
-from rules.trace import Changed, Early, Gate, How, Printed, Probe, Trace
+from rules.trace import UNKNOWN, Changed, Early, Gate, How, Printed, Probe, Sum, Trace
 
 FIRST = Early(How.TRAINED, 90, 100, 1, 90, Location("train_gpt.py", 50), Location("train_gpt.py", 40))
 INSIDE = replace(FIRST, during=True)
@@ -92,3 +93,36 @@ def test_a_finding_in_code_that_did_not_run_says_so_and_stays(line: int, facts: 
 def test_a_file_that_nobody_watched_says_nothing() -> None:
     run = Trace("train_gpt.py", "bubblewrap", "exit code 0", watched=(), unrun=())
     assert judge._not_run(SOURCE, run) == SOURCE
+
+
+SUM = Sum(at=700, asked=383, of=383, total=1.4, estimate=1.4, error=0.0, score=3.0, confirmed=2)
+
+
+@pytest.mark.parametrize(
+    ("s", "status"),
+    [
+        (SUM, Status.VIOLATION),
+        (replace(SUM, asked=90, total=0.6, error=0.05), Status.LIKELY),
+        (replace(SUM, asked=90, total=0.6, error=0.2), None),
+        (replace(SUM, asked=20, total=0.6, error=UNKNOWN), None),
+        (replace(SUM, asked=20, error=UNKNOWN), Status.VIOLATION),
+        (replace(SUM, confirmed=0), None),
+        (replace(SUM, problem="whole runs give other scores"), None),
+        (replace(SUM, total=1.004, estimate=1.004), None),
+        (replace(SUM, total=0.3, estimate=0.3), None),
+    ],
+)
+def test_sums_over_the_vocabulary(s: Sum, status: Status | None) -> None:
+    number = Printed("final val_bpb:1.2", 1.2, "bits per byte", 100, Location("train_gpt.py", 40))
+    run = Trace("train_gpt.py", "bubblewrap", "exit code 0", printed=(number,), headline=0, sums=(s,))
+    found = list(c2.sums_in_run(Evidence(Package("x"), trace=run), LATEST))
+    assert [f.status for f in found] == ([status] if status else [])
+
+
+def test_learning_that_changes_nothing_accuses_nobody_and_other_learning_still_does() -> None:
+    idle = Probe(Changed.ORDER, 61, 60, at=FIRST.at)
+    other = replace(FIRST, at=Location("train_gpt.py", 70))
+    found = said((FIRST, other), MOVED, idle)["TTT1"]
+    assert [f.locations[0].line for f in found] == [70]
+    assert said((FIRST,), MOVED, idle) == {}
+    assert said((FIRST,), MOVED, replace(idle, moved=60, most=0.1))["TTT1"][0].status is Status.VIOLATION

@@ -20,12 +20,13 @@ from auditor.trace.foresight import own_tokens
 from auditor.trace.groups import Group
 from auditor.trace.ledger import Record
 from auditor.trace.probes import of
-from rules.trace import Sum
+from rules.trace import UNKNOWN, Sum
 
 SMALL = 384  # tokens
 AT = 0.8  # of the headline's records: where tables and adaptation have begun
-SUSPECTS = 2
-SECONDS = 45.0
+SECONDS = 60.0
+OFTEN = 64  # tokens
+MOST = 100.0  # nats below zero: a probability beyond all bounds
 CHECKED = 2  # tokens whose score a whole run has to confirm
 CLOSE = 1e-3  # nats
 
@@ -54,23 +55,35 @@ def sums(job: Job, base: Traced, headline: Explained, *, seconds: float = SECOND
 
 
 def chosen(records: Sequence[Record], group: Group) -> list[tuple[int, Record]]:
-    """Positions and the records that score them: suspects first, then some of the later ones."""
-    out: list[tuple[int, Record]] = []
-    for p in own_tokens(records, group, SUSPECTS):
-        r = next((r for r in group.records if r.positions is not None and (r.positions == p).any()), None)
-        if r is not None:
-            out.append((p, r))
-    r = group.records[int((len(group.records) - 1) * AT)]
-    if r.positions is not None and len(r.positions):
-        out.append((int(np.sort(r.positions)[int(len(r.positions) * AT)]), r))
-    return [(at, r) for at, r in out if np.count_nonzero(r.positions == at) == 1]
+    """The position to ask about and the record that scores it: a suspect, or one of the later ones.
+
+    One that is asked in full says more than several that are not: what is improper may be the score of a single token.
+    """
+    found = [(p, r) for p in own_tokens(records, group, 1) for r in group.records if _times(r, p)]
+    if not found:
+        r = group.records[int((len(group.records) - 1) * AT)]
+        if r.positions is not None and len(r.positions):
+            found = [(int(np.sort(r.positions)[int(len(r.positions) * AT)]), r)]
+    return [(at, r) for at, r in found[:1] if _times(r, at) == 1]
+
+
+def _times(r: Record, at: int) -> int:
+    return int(np.count_nonzero(r.positions == at)) if r.positions is not None else 0
 
 
 def asked(base: Traced, r: Record, at: int) -> list[Question]:
     feeds = [f for f in base.records if f.kind == "feed"]
     after = beginning(feeds, r)
-    tokens = np.random.default_rng(at).permutation(base.world.vocabulary).tolist()
-    return [Question(TOKEN, r, after, at, t) for t in tokens if t != BOS]
+    often, seldom = strata(base, at)
+    return [Question(TOKEN, r, after, at, t) for t in (*often, *np.random.default_rng(at).permutation(seldom).tolist())]
+
+
+def strata(base: Traced, at: int) -> tuple[list[int], list[int]]:
+    """(tokens that are all asked, tokens of which some are drawn): the one that stands there and the frequent ones, and the rest."""
+    count = np.bincount(base.world.validation, minlength=base.world.vocabulary)
+    count[base.world.validation[at]] = len(base.world.validation)
+    order = [int(t) for t in np.argsort(-count, kind="stable") if t != BOS]
+    return order[:OFTEN], order[OFTEN:]
 
 
 def added(headline: Explained, base: Traced, r: Record, at: int, given: Sequence[Answer]) -> Sum:
@@ -78,14 +91,18 @@ def added(headline: Explained, base: Traced, r: Record, at: int, given: Sequence
     assert r.positions is not None
     assert r.values is not None
     i = int(np.flatnonzero(r.positions == at)[0])
-    nats = np.array([headline.nats(a.values[i]) for a in given])
-    p, of = np.exp(-nats), base.world.vocabulary - 1
-    total = float(p.sum())
-    left = 1 - len(p) / of  # what was drawn without putting back varies less
-    error = of * float(p.std(ddof=1)) * math.sqrt(left / len(p)) if len(p) > 1 else 0.0
+    p = {a.question.token: math.exp(min(MOST, -headline.nats(float(a.values[i])))) for a in given}
+    p = {token: x for token, x in p.items() if math.isfinite(x)}
+    often, seldom = strata(base, at)
+    drawn = np.array([p[t] for t in seldom if t in p])
+    total, error = math.fsum(p.values()), UNKNOWN
+    estimate = total
+    if len(drawn) > 1 and all(t in p for t in often):  # what is drawn without putting back varies less
+        estimate = total - float(drawn.sum()) + len(seldom) * float(drawn.mean())
+        error = len(seldom) * float(drawn.std(ddof=1)) * math.sqrt((1 - len(drawn) / len(seldom)) / len(drawn))
     score = headline.nats(float(r.values[i]))
-    problem = "" if len(given) else "no branch came to a score: the tokens cannot be exchanged there"
-    return Sum(at, len(p), of, total, total * of / max(1, len(p)), error, score, problem=problem)
+    problem = "" if p else "no branch came to a score: the tokens cannot be exchanged there"
+    return Sum(at, len(p), base.world.vocabulary - 1, total, estimate, error, score, problem=problem)
 
 
 def confirmed(job: Job, base: Traced, headline: Explained, s: Sum, found: Sequence[Answer]) -> Sum:
