@@ -25,7 +25,7 @@ from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
 from auditor.trace.ledger import Place
 from auditor.trace.looked import looked
-from auditor.trace.probes import future, learning, switched_off
+from auditor.trace.probes import future, learning, measured, switched_off
 from auditor.trace.ran import ran, unrun
 from auditor.trace.sums import small, sums
 from auditor.trace.timeline import closeups, timeline
@@ -122,7 +122,8 @@ def run_and_read(
         ahead = pool.submit(future, work, base, group, workers=1, more=more)
         order = pool.submit(without)
         added = pool.submit(added_up, work, found, lambda run: Reading(run, entry, label).headline)
-        return found.written([*ahead.result(), *order.result()], added.result())
+        probes = measured(work, base, group, [*ahead.result(), *order.result()])
+        return found.written(probes, added.result())
 
 
 def added_up(work: Job, found: Reading, headline: Callable[[Traced], Explained | None]) -> list[Sum]:

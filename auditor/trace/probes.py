@@ -35,7 +35,7 @@ def future(
 ) -> list[Probe]:
     """Run again with other tokens from each cut on. `group`: the scores in question of the base run; `more`: cuts, by position.
 
-    Where scores moved, the unchanged run is made once more: what moves there, too, is no leak, and without that measure nothing is.
+    Where scores moved, `measured` says whether that is more than two equal runs differ.
     """
     if not len(group.positions):
         return []
@@ -47,12 +47,21 @@ def future(
 
     with ThreadPoolExecutor(workers) as pool:
         runs = list(pool.map(one, cuts))
-    out = [compared(group, of(r, base, group), cut) for cut, r in zip(cuts, runs, strict=True)]
-    if any(p.moved for p in out):
-        again = compared(group, of(run(job, reach=False), base, group), max(cuts))
-        problem = again.problem and f"scores moved, but how much two equal runs differ is not known: {again.problem}"
-        out = [replace(p, noise=again.most, problem=p.problem or problem) for p in out]
-    return out
+    return [compared(group, of(r, base, group), cut) for cut, r in zip(cuts, runs, strict=True)]
+
+
+def measured(
+    job: Job, base: Traced, group: Group, probes: Sequence[Probe], *, run: Callable[..., Traced] = trace
+) -> list[Probe]:
+    """The probes with the noise of the program. Where scores moved, the unchanged run is made once more.
+
+    What moves there, too, is no leak, and without that measure nothing is.
+    """
+    if not any(p.moved for p in probes):
+        return list(probes)
+    equal = compared(group, of(run(job, reach=False), base, group), max(p.cut for p in probes))
+    problem = equal.problem and f"scores moved, but how much two equal runs differ is not known: {equal.problem}"
+    return [replace(p, noise=equal.most, problem=p.problem or problem) for p in probes]
 
 
 def switched_off(

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from auditor.trace.branches import TOKEN, Answer, Question, alike, answers, beginning, plan
+from auditor.trace.branches import Answer, Question, alike, answers, beginning, plan
 from auditor.trace.data.vocabulary import BOS
 from auditor.trace.execute import Job, Traced, trace
 from auditor.trace.explain import Explained
@@ -44,7 +44,7 @@ def sums(job: Job, base: Traced, headline: Explained, *, seconds: float = SECOND
     questions = [q for at, r in chosen(base.records, group) for q in asked(base, r, at)]
     if not questions:
         return []
-    order = plan(questions, base.world.validation, {TOKEN: seconds}, workers)
+    order = plan(questions, seconds, workers)
     run = trace(replace(job, wall_s=job.wall_s + seconds * 2), branches=order, validation=base.world.validation)
     found = list(answers(questions, run.branches))
     out = []
@@ -75,7 +75,7 @@ def asked(base: Traced, r: Record, at: int) -> list[Question]:
     feeds = [f for f in base.records if f.kind == "feed"]
     after = beginning(feeds, r)
     often, seldom = strata(base, at)
-    return [Question(TOKEN, r, after, at, t) for t in (*often, *np.random.default_rng(at).permutation(seldom).tolist())]
+    return [Question(r, after, at, t) for t in (*often, *np.random.default_rng(at).permutation(seldom).tolist())]
 
 
 def strata(base: Traced, at: int) -> tuple[list[int], list[int]]:

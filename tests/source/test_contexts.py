@@ -5,22 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rules.samples.scripts import HEAD
+from tests.source.test_answers import LOOP
 from tests.source.test_mixtures import END, accused
-
-LOOP = """\
-def evaluate(model, val):
-    total, memory = 0.0, Memory()
-    ids = val.cpu().numpy().tolist()
-    with torch.no_grad():
-        for start in range(0, len(val) - 1, SEQ):
-            window = val[start : start + SEQ + 1]
-            rows = F.softmax(model(window[None, :-1])[0].float(), -1).cpu().numpy()
-            for k in range(len(rows)):
-                pos = start + k + 1
-                total -= np.log(memory.blend(rows[k], ids, pos))
-                memory.learn(ids, pos)
-    return total / (len(val) - 1)
-"""
 
 TEXT_KEYS = """\
 class Memory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +13,7 @@ from auditor.trace.data import shards  # noqa: E402
 from auditor.trace.data.vocabulary import BOS, first_used  # noqa: E402
 from auditor.trace.groups import Group, groups  # noqa: E402
 from auditor.trace.ledger import Record  # noqa: E402
-from auditor.trace.probes import MOST, changed, compared, future  # noqa: E402
+from auditor.trace.probes import MOST, changed, compared, future, measured  # noqa: E402
 from rules.trace import Changed, Probe  # noqa: E402
 from tests.trace import books  # noqa: E402
 
@@ -127,20 +127,23 @@ def probed(changed_by: float, again: Run) -> list[Probe]:
         return again if validation is None else Run(numbers([x + changed_by for x in LONG]))
 
     base = Run(numbers(LONG))
-    return future(None, base, base.group, run=run)  # type: ignore[arg-type]
+    found = future(None, base, base.group, run=run)  # type: ignore[arg-type]
+    assert all(p.noise == 0 and not p.problem for p in found)
+    found.append(replace(found[0], kind=Changed.ORDER))  # every kind of probe is measured
+    return measured(None, base, base.group, found, run=run)  # type: ignore[arg-type]
 
 
 def test_scores_that_move_are_a_leak_if_an_equal_run_stays() -> None:
     found = probed(0.5, Run(numbers(LONG)))
-    assert [p.leak for p in found] == [True, True]
-    assert [(p.noise, p.most) for p in found] == [(0.0, 0.5)] * 2
+    assert [p.leak for p in found] == [True] * 3
+    assert [(p.noise, p.most) for p in found] == [(0.0, 0.5)] * 3
 
 
 def test_scores_that_move_in_every_run_are_none() -> None:
-    assert [p.leak for p in probed(0.5, Run(numbers([x + 0.4 for x in LONG])))] == [False, False]
+    assert [p.leak for p in probed(0.5, Run(numbers([x + 0.4 for x in LONG])))] == [False] * 3
 
 
 def test_without_an_equal_run_nothing_is_a_leak() -> None:
     found = probed(0.5, Run(numbers(LONG), ok=False))
-    assert [p.leak for p in found] == [False, False]
+    assert [p.leak for p in found] == [False] * 3
     assert all("equal runs" in p.problem for p in found)

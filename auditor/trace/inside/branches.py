@@ -37,10 +37,10 @@ now = time.monotonic  # the real clock: the program's is put in place of it late
 
 @dataclass
 class Spending:
-    """Seconds for the branches of one kind, and how many were begun: at any time as much is spent as was passed by."""
+    """Seconds for all branches, and how many were begun: at any time as much is spent as was passed by."""
 
     seconds: float
-    all: int = 0
+    all: int
     seen: int = 0
     made: int = 0
     spent: float = 0.0
@@ -54,47 +54,39 @@ class Spending:
 class Branches:
     """Begins branches. `ids`: the validation tokens, found again by `finder`.
 
-    Of the plan: "asked" are {"q", "kind", "after", "until", "at", "to", "from"}: change the tokens `at` to `to`, or those
-    from `from` on to `other`'s; "budget" are the seconds of each kind, shared among the places where branches begin.
+    Of the plan: "asked" are {"q", "after", "until", "at", "to"}: the token at `at` becomes `to`; "seconds" are shared among the
+    places where branches begin.
     """
 
     def __init__(self, plan: dict[str, Any], book: Book, shadows: Shadows, finder: Finder) -> None:
         self.book, self.shadows, self.finder, self.ids = book, shadows, finder, finder.ids
-        self.other = np.array(plan["other"], dtype=np.int64)
-        self.asked: dict[int, dict[str, list[dict[str, Any]]]] = {}
-        self.spending = {kind: Spending(seconds) for kind, seconds in plan["budget"].items()}
+        self.asked: dict[int, list[dict[str, int]]] = {}
         for a in plan["asked"]:
-            self.asked.setdefault(int(a["after"]), {}).setdefault(a["kind"], []).append(a)
-            self.spending[a["kind"]].all += 1
+            self.asked.setdefault(a["after"], []).append(a)
+        self.spending = Spending(float(plan["seconds"]), len(plan["asked"]))
         self.each_s = float(plan["each_s"])
         self.workers = int(plan["workers"])
 
     def reached(self, n: int) -> None:
         """The book has come to record `n`: begin the branches that begin here. Returns in the branches, too."""
-        here = self.asked.pop(n, None)
-        if here is None:
+        asked = self.asked.pop(n, None)
+        if asked is None:
             return
-        puts: list[Put] | None = None
-        for kind, asked in here.items():
-            spending = self.spending[kind]
-            spending.seen += len(asked)
-            if not spending.may():
-                continue
+        self.spending.seen += len(asked)
+        if self.spending.may():
             began = now()
-            puts = list(self.copies()) if puts is None else puts
-            if self.begin(asked, puts, spending):
-                return
-            spending.spent += now() - began
+            if not self.begin(asked, list(self.copies())):
+                self.spending.spent += now() - began
 
-    def begin(self, asked: list[dict[str, Any]], puts: list[Put], spending: Spending) -> bool:
+    def begin(self, asked: list[dict[str, int]], puts: list[Put]) -> bool:
         """True in a branch. Those that no time is left for are not begun."""
         running: dict[int, tuple[int, float, bytearray]] = {}
         todo = asked[::-1]
         began = now()
         while running or todo:
-            while todo and len(running) < self.workers and spending.may(now() - began):
+            while todo and len(running) < self.workers and self.spending.may(now() - began):
                 a = todo.pop()
-                spending.made += 1
+                self.spending.made += 1
                 out, into = os.pipe()
                 sys.stdout.flush()
                 pid = os.fork()
@@ -128,7 +120,7 @@ class Branches:
             if not status and not late:
                 self.book.raw(bytes(data))
 
-    def branch(self, a: dict[str, Any], into: int, puts: list[Put]) -> None:
+    def branch(self, a: dict[str, int], into: int, puts: list[Put]) -> None:
         """In the branch: other tokens from here on, and its book goes to the one that it came from."""
         gc.disable()
         with contextlib.suppress(OSError):
@@ -136,12 +128,10 @@ class Branches:
             os.dup2(nothing, 1)
             os.dup2(nothing, 2)
         ids = self.ids.copy()
-        if "from" in a:
-            ids[a["from"] :] = self.other[a["from"] :]
-        ids[np.array(a.get("at", ()), dtype=np.int64)] = a.get("to", ())
+        ids[a["at"]] = a["to"]
         for put in puts:
             put(ids)
-        self.book.branch(into, int(a["q"]), int(a["until"]), end)
+        self.book.branch(into, a["q"], a["until"], end)
 
     def copies(self) -> Iterator[Put]:
         """Every copy of the tokens in memory, as what puts others there."""
