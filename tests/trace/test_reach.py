@@ -96,6 +96,19 @@ def test_a_part_that_is_written_over_forgets_and_copies_stay_as_they_were() -> N
     assert copy[:, 0].tolist() == [0, 1, 2, 3], "what was written over in one place is not written over in another"
 
 
+def test_what_is_the_same_everywhere_is_known_in_every_shape() -> None:
+    r = Reaches()
+    a = torch.zeros(4, 6)
+    r.put(a, torch.tensor(5, dtype=torch.int32))
+    found = r.get(a.T[1:, ::2])
+    assert found is not None
+    assert found.tolist() == [[5, 5]] * 5
+    r.put(a[0], torch.tensor(7, dtype=torch.int32))
+    now = r.get(a)
+    assert now is not None
+    assert now[:, 0].tolist() == [7, 5, 5, 5]
+
+
 def test_expanded_rows_take_no_room() -> None:
     r = torch.arange(4, dtype=torch.int32)[:, None].expand(4, 1000)
     assert narrow(r).numel() == 4

@@ -6,7 +6,7 @@ import dis
 import sys
 from functools import lru_cache
 from importlib.util import find_spec
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 import torch
@@ -54,16 +54,15 @@ def flash_attn_func(q: Tensor, k: Tensor, v: Tensor, *args: Any, **kwargs: Any) 
     names = ("softmax_scale", "causal")
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     out = _given(q, k, v, given)
-    return (out, None) if given.get("return_attn_probs") or given.get("return_softmax_lse") or _two(1) else out
+    return (out, None) if given.get("return_attn_probs") or given.get("return_softmax_lse") or _two() else out
 
 
-def _two(up: int) -> bool:
+def _two() -> bool:
     """Whether the caller takes a pair: early versions gave one, without being asked."""
-    frame = sys._getframe(up + 1)
-    code = frame.f_code
-    if code.co_filename == __file__:
-        return _two(up + 1)
-    return _unpacks(code, frame.f_lasti)
+    frame: FrameType | None = sys._getframe()
+    while frame and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return frame is not None and _unpacks(frame.f_code, frame.f_lasti)
 
 
 @lru_cache(maxsize=256)

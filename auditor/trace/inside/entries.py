@@ -170,17 +170,19 @@ def _numbers(values: Any, places: Any) -> Any:
 
 
 def printed(book: Book, also: Callable[[], None]) -> None:
-    """Write down each line that is printed, in its place among the other records, and what there is to be said `also`."""
-    stream = sys.stdout
-    real = stream.write
+    """Write down each line that is printed or logged, in its place among the other records, and what there is to be said `also`."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.write = _booked(stream.write, book, also)  # type: ignore[method-assign]
 
+
+def _booked(real: Callable[[str], int], book: Book, also: Callable[[], None]) -> Callable[[str], int]:
     def write(text: str) -> int:
         if text.strip():
             book.write("print", text=text[:4000])
             also()
         return real(text)
 
-    stream.write = write  # type: ignore[method-assign]
+    return write
 
 
 def called_back(tracer: Tracer) -> None:

@@ -32,7 +32,10 @@ class Kept:
 
     def row(self) -> Tensor:
         if self.shape is not None:
-            self.places, self.shape = self.places.reshape(-1), None
+            self.places, self.shape = (
+                self.places.reshape(-1).contiguous(),
+                None,
+            )  # one element, expanded, is a row of stride 0
             self.shared = False
         return self.places
 
@@ -79,8 +82,6 @@ class Reaches:
         if k.shared:
             row = k.places = row.clone()
             k.shared = False
-        elif not row.is_contiguous() or row.stride() == (0,):
-            row = k.places = row.contiguous()
         row.as_strided(t.shape, t.stride(), t.storage_offset()).copy_(places.expand(t.shape))
 
     def forget(self, t: Tensor) -> None:
