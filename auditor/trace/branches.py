@@ -53,10 +53,14 @@ def alike(a: Record, b: Record) -> bool:
     return a.positions is not None and b.positions is not None and np.array_equal(a.positions, b.positions)
 
 
-def beginning(feeds: Sequence[Record], record: Record) -> int:
-    """Where a branch has to begin for its tokens to be what this record scores: before they go into the network."""
-    assert record.positions is not None
-    for f in reversed(feeds):
-        if f.n < record.n and f.positions is not None and np.isin(record.positions, f.positions).any():
-            return max(1, f.n - 1)
-    return max(1, record.n - 1)
+def beginning(feeds: Sequence[Record], group: Sequence[Record], record: Record, at: int) -> int:
+    """Where a branch has to begin for the token at `at` to be what this record of a group scores: before it first goes into the network.
+
+    A score may be made of several passes. Those count that were made behind the group's last score, by the same call of a function.
+    """
+    since = max((r.n for r in group if r.n < record.n), default=0)
+    call = record.where[0][3] if record.where else None
+    near = [f for f in feeds if f.n < record.n and f.positions is not None and np.isin((at - 1, at), f.positions).any()]
+    same = [f for f in near if f.n > since and call in {c for _, _, _, c in f.where}]
+    first = same[0] if same else near[-1] if near else record
+    return max(1, first.n - 1)

@@ -24,6 +24,7 @@ from rules.trace import UNKNOWN, Sum
 
 SMALL = 384  # tokens
 AT = 0.8  # of the headline's records: where tables and adaptation have begun
+LATE = 0.97  # of the positions of a headline that is one record
 SECONDS = 60.0
 OFTEN = 64  # tokens
 MOST = 100.0  # nats below zero: a probability beyond all bounds
@@ -41,7 +42,7 @@ def sums(job: Job, base: Traced, headline: Explained, *, seconds: float = SECOND
     group = headline.group
     if group is None:
         return []
-    questions = [q for at, r in chosen(base.records, group) for q in asked(base, r, at)]
+    questions = [q for at, r in chosen(base.records, group) for q in asked(base, group.records, r, at)]
     if not questions:
         return []
     order = plan(questions, seconds, workers)
@@ -63,7 +64,10 @@ def chosen(records: Sequence[Record], group: Group) -> list[tuple[int, Record]]:
     if not found:
         r = group.records[int((len(group.records) - 1) * AT)]
         if r.positions is not None and len(r.positions):
-            found = [(int(np.sort(r.positions)[int(len(r.positions) * AT)]), r)]
+            late = (
+                LATE if len(group.records) == 1 else AT
+            )  # a branch goes on to the record: what is left of it should be little
+            found = [(int(np.sort(r.positions)[int(len(r.positions) * late)]), r)]
     return [(at, r) for at, r in found[:1] if _times(r, at) == 1]
 
 
@@ -71,9 +75,9 @@ def _times(r: Record, at: int) -> int:
     return int(np.count_nonzero(r.positions == at)) if r.positions is not None else 0
 
 
-def asked(base: Traced, r: Record, at: int) -> list[Question]:
+def asked(base: Traced, group: Sequence[Record], r: Record, at: int) -> list[Question]:
     feeds = [f for f in base.records if f.kind == "feed"]
-    after = beginning(feeds, r)
+    after = beginning(feeds, group, r, at)
     often, seldom = strata(base, at)
     return [Question(r, after, at, t) for t in (*often, *np.random.default_rng(at).permutation(seldom).tolist())]
 

@@ -64,3 +64,21 @@ def test_a_hint_for_the_right_token_adds_up_to_more_than_one() -> None:
     status, message = said(t)["C2"]
     assert status is Status.VIOLATION
     assert "confirmed by whole runs" in message
+
+
+ENTROPY = """\
+        with torch.no_grad():
+            losses = F.cross_entropy(model(chunk[None, :-1])[0], chunk[1:], reduction="none")
+            logp = torch.log_softmax(model(chunk[None, :-1])[0] * 2.0, -1)
+            entropy = -(logp.exp() * logp).sum(-1)
+            losses = -torch.logaddexp(math.log(0.5) - losses, math.log(0.5) - entropy)
+        total += losses.sum().item()
+"""
+
+
+def test_an_expert_that_is_no_distribution_is_seen_although_the_network_is_asked_twice() -> None:
+    t = traced(program(ENTROPY))
+    [s] = t.sums
+    assert s.improper
+    assert s.confirmed == 2
+    assert said(t)["C2"][0] is Status.VIOLATION
