@@ -26,14 +26,26 @@ def during_evaluation(e: Early) -> bool:
 
 def leaks(t: Trace, *kinds: Changed) -> tuple[Probe, ...]:
     """The probes that moved scores, of these kinds, or of all."""
-    return tuple(p for p in t.probes if p.leak and (not kinds or p.kind in kinds))
+    return tuple(p for p in t.probes if p.leak and (not kinds or p.kind in kinds) and not late(t, p))
+
+
+def late(t: Trace, p: Probe) -> bool:
+    """Whether scores were rather added up late than made late: nothing after a cut moves them, and the first ones need no adaptation.
+
+    Losses that are kept and added up at the end are dated by the sum. They were made between the updates, and move with those that
+    came before them.
+    """
+    if p.kind is not Changed.ORDER:
+        return False
+    future = [q for q in t.probes if q.kind is Changed.FUTURE and q.compared and not q.problem]
+    trained = min((e.first for e in t.early if e.how is How.TRAINED), default=p.first)
+    return bool(future) and not any(q.leak for q in future) and p.first > trained
 
 
 def accuse(rule: Rule, t: Trace, found: list[Early], instead: str) -> Iterator[Finding]:
     """One finding for each line that used tokens first; none where the probes show that nothing came of it."""
     proof = leaks(t)
-    stayed = bool(t.probes) and not any(p.leak or p.problem for p in t.probes)
-    if stayed:
+    if t.probes and not proof and not any(p.problem for p in t.probes):
         return
     status = Status.VIOLATION if proof else Status.LIKELY
     idle = {p.at for p in t.probes if p.kind is Changed.ORDER and not p.moved and not p.problem}

@@ -126,3 +126,11 @@ def test_learning_that_changes_nothing_accuses_nobody_and_other_learning_still_d
     assert [f.locations[0].line for f in found] == [70]
     assert said((FIRST,), MOVED, idle) == {}
     assert said((FIRST,), MOVED, replace(idle, moved=60, most=0.1))["TTT1"][0].status is Status.VIOLATION
+
+
+def test_losses_that_are_kept_and_added_up_late_accuse_nobody() -> None:
+    """Adaptation moves what it came before, but nothing behind a cut does, and the first scores need none of it."""
+    late = Probe(Changed.ORDER, 4096, 4095, moved=3000, most=0.5, first=1025, last=4095, at=FIRST.at)
+    assert said((FIRST,), STAYED, late) == {}
+    assert said((FIRST,), STAYED, replace(late, first=FIRST.first))["TTT1"][0].status is Status.VIOLATION
+    assert said((FIRST,), MOVED, late)["TTT1"][0].status is Status.VIOLATION

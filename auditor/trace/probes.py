@@ -43,7 +43,8 @@ def future(
     cuts = sorted({*(int(scored[int(len(scored) * s)]) | 1 for s in shares), *more})
 
     def one(cut: int) -> Traced:
-        return run(job, validation=changed(base.world.validation, cut, base.world.vocabulary), reach=False)
+        text = cut == cuts[0]
+        return run(job, validation=changed(base.world.validation, cut, base.world.vocabulary, text=text), reach=False)
 
     with ThreadPoolExecutor(workers) as pool:
         runs = list(pool.map(one, cuts))
@@ -89,10 +90,14 @@ def of(run: Traced, base: Traced, group: Group) -> Group | None:
     return again(base.records, group, run.records) if run.outcome.ok else None
 
 
-def changed(ids: np.ndarray, cut: int, vocabulary: int) -> np.ndarray:
-    """The stream with all tokens from `cut` on replaced; where documents begin stays as it is."""
-    other = shards.tokens(len(ids), vocabulary, 977)
+def changed(ids: np.ndarray, cut: int, vocabulary: int, *, text: bool = True) -> np.ndarray:
+    """The stream with all tokens from `cut` on replaced; where documents begin stays as it is.
+
+    By other text, or by tokens drawn evenly: what is fitted to later tokens may fit other text as well.
+    """
     low = first_used(vocabulary)
+    drawn = np.random.default_rng(977)
+    other = shards.tokens(len(ids), vocabulary, 977) if text else drawn.integers(low, vocabulary, len(ids))
     keep = (ids == BOS) | (np.arange(len(ids)) < cut)
     other = np.where(other == BOS, np.roll(other, 1), other)
     next_one = (other.astype(np.int64) + 1 - low) % (vocabulary - low) + low

@@ -20,9 +20,10 @@ from tests.trace import books  # noqa: E402
 
 @pytest.mark.parametrize("size", [260, 300, 400, 1024, 8192])
 @pytest.mark.parametrize("cut", [0, 1, 701, 1999, 2000])
-def test_every_token_from_the_cut_on_is_another_and_none_before(size: int, cut: int) -> None:
+@pytest.mark.parametrize("text", [True, False])
+def test_every_token_from_the_cut_on_is_another_and_none_before(size: int, cut: int, text: bool) -> None:
     ids = shards.tokens(2000, size, 5)
-    now = changed(ids, cut, size)
+    now = changed(ids, cut, size, text=text)
     assert now.dtype == ids.dtype
     assert len(now) == len(ids)
     assert (now[:cut] == ids[:cut]).all()
