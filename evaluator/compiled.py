@@ -1,0 +1,78 @@
+"""A model made fast on a GPU: what repeats is compiled once, and a whole pass is captured as one CUDA graph per shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+KERNELS = [
+    SDPBackend.CUDNN_ATTENTION,
+    SDPBackend.FLASH_ATTENTION,
+    SDPBackend.EFFICIENT_ATTENTION,
+    SDPBackend.MATH,
+]  # the first that takes the tensors
+WARM = 2  # passes before the capture
+
+
+@contextmanager
+def kernels() -> Iterator[None]:
+    with sdpa_kernel(KERNELS, set_priority=True):
+        yield
+
+
+class Fast:
+    """Called like the model, on a GPU: tokens (B, T), how many of the last -> logits.
+
+    Batches smaller than the largest of their length are filled up, so that each length and count is captured once. The logits are valid until the
+    next call. Parameters may change in place between calls, and may not be replaced.
+    """
+
+    def __init__(self, model: nn.Module, autocast: torch.dtype | None = None) -> None:
+        quicken(model)
+        self.model, self.autocast = model, autocast
+        self.graphs: dict[tuple[int, int], tuple[torch.cuda.CUDAGraph, Tensor, Tensor]] = {}
+
+    def __call__(self, tokens: Tensor, last: int) -> Tensor:
+        b, t = tokens.shape
+        found = self.graphs.get((t, last))
+        if found is None or found[1].shape[0] < b:
+            found = self.graphs[t, last] = self.captured(tokens, last)
+        graph, given, logits = found
+        given[:b].copy_(tokens)
+        graph.replay()
+        return logits[:b]
+
+    def captured(self, tokens: Tensor, last: int) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:
+        given = tokens.clone()
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.no_grad(), kernels(), self.casting():
+            with torch.cuda.stream(side):
+                for _ in range(WARM):
+                    self.model(given, last)
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                logits = self.model(given, last)
+        return graph, given, logits
+
+    def casting(self) -> torch.autocast:
+        # Without the cache, weights are cast in the graph and changes of theirs are seen.
+        return torch.autocast("cuda", self.autocast or torch.bfloat16, self.autocast is not None, cache_enabled=False)
+
+
+def quicken(model: nn.Module) -> None:
+    """Compile the model's repeated parts: by its own `quicken`, or module by module in lists of one kind; else the whole of it."""
+    own = getattr(model, "quicken", None)
+    if callable(own):
+        own()
+        return
+    lists = [
+        m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) > 1 and len({type(x) for x in m}) == 1
+    ]
+    for part in max(lists, key=len, default=[model]):
+        part.compile(dynamic=False)
