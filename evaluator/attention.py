@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,6 @@ from torch import Tensor
 KINDS = (("flash_attn.cute", "FA4"), ("flash_attn_interface", "FA3"), ("flash_attn", "FA2"))
 
 
-@functools.cache
 def flash() -> tuple[str, Callable[..., Any] | None]:
     """(name, function) of the newest flash-attn that can be imported; ("SDPA", None) without one."""
     for module, name in KINDS:
@@ -25,14 +23,16 @@ def flash() -> tuple[str, Callable[..., Any] | None]:
     return "SDPA", None
 
 
+NAME, FUNCTION = flash()  # once: a compiled function may not import
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor, *, scale: float | None = None, kind: str | None = None) -> Tensor:
     """Causal attention. q (B, n, H, D); k, v (B, T, G, D) with H a multiple of G and n <= T: the queries are the last n positions.
 
     Returns (B, n, H, D). `kind`: "SDPA" to pass by flash-attn, which takes half-precision tensors on a GPU only.
     """
-    _, function = flash()
-    if kind != "SDPA" and function is not None and q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
-        out = function(q, k, v, softmax_scale=scale, causal=True)
+    if kind != "SDPA" and FUNCTION is not None and q.is_cuda and q.dtype in (torch.bfloat16, torch.float16):
+        out = FUNCTION(q, k, v, softmax_scale=scale, causal=True)
         return out[0] if isinstance(out, tuple) else out  # queries that are fewer than keys stand at their end
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     n, t = q.shape[2], k.shape[2]

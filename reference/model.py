@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch._dynamo as dynamo
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -221,6 +222,9 @@ class Network(nn.Module):
 
     def quicken(self) -> None:
         """Compile a pass once for all layers, instead of the network as a whole."""
+        dynamo.config.recompile_limit = max(
+            32, dynamo.config.recompile_limit
+        )  # one for each kind of pass, and for each length
         self.passed = torch.compile(passed, dynamic=False, fullgraph=True)
 
     def angles(self, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
