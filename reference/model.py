@@ -128,6 +128,7 @@ def passed(
     start: Tensor,
     first: Tensor | None,
     told: Tensor | None,
+    skip: tuple[Tensor, Tensor] | None,
     m: Matrices,
     p: Scales,
     angles: tuple[Tensor, Tensor],
@@ -137,11 +138,13 @@ def passed(
 ) -> tuple[Tensor, Tensor]:
     """One pass. x, start (B, T, width); first, told (B, T, G, D) -> (B, `last`, width) and the values (B, T, G, D).
 
-    `start`: the stream before the first layer; `first`: the values of the first pass; `told`: what is added to the values.
+    `start`: the stream before the first layer; `first`: the values of the first pass; `told`: what is added to the values;
+    `skip`: (weights (width,), stream (B, T, width)) of an earlier pass that is added.
     Of the last positions only are queries made and all that comes behind them.
     """
     b, t, width = x.shape
     kind, size, begin = x.dtype, width // shape.heads, t - last
+    x = x if skip is None else x + skip[0].to(kind) * skip[1]
     mix = p.mix.to(kind)
     x = mix[0] * x + mix[1] * start
     h = F.rms_norm(x, (width,)) * p.factor.to(kind)
@@ -251,8 +254,7 @@ class Network(nn.Module):
         angles = self.angles(t, x.device)
         told = self.told(tokens) if self.told is not None else None
         for i, (layer, p) in enumerate(zip(s.passes, self.passes, strict=True)):
-            if i >= self.encoders and skips:
-                x = x + self.skips[i - self.encoders].to(x.dtype) * skips.pop()
+            skip = (self.skips[i - self.encoders], skips.pop()) if i >= self.encoders and skips else None
             mine = None
             if told is not None and self.told is not None and i in s.value_layers:
                 mine = told * self.told.each[s.value_layers.index(i)].to(told.dtype)
@@ -263,6 +265,7 @@ class Network(nn.Module):
                 start,
                 first,
                 mine,
+                skip,
                 self.layers[layer].matrices(),
                 p.scales(),
                 angles,
