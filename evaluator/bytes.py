@@ -85,8 +85,8 @@ class ByteTable:
             before[1:] = self.is_boundary[ids[:-1]]
         return self.base_bytes[ids] + (self.has_leading_space[ids] & ~before)
 
-    def total(self, tokens: Ids, previous: int | None = None) -> int:
-        """Bytes of a whole stream, tokens of shape (N,), counted in chunks so that N may be large."""
+    def total(self, tokens: Any, previous: int | None = None) -> int:
+        """Bytes of a whole stream (an array of shape (N,) or `shards.Tokens`), in chunks so that N may be large."""
         total = 0
         for start in range(0, len(tokens), CHUNK):
             part = np.asarray(tokens[start : start + CHUNK])
@@ -165,7 +165,10 @@ def load(
         raise BytesError(f"{path}: not a SentencePiece model; give the .model file that made the shards") from None
     if not vocabulary:
         raise BytesError(f"{path}: an empty model; give the .model file that made the shards")
-    return of_processor(processor, vocabulary, path.name, unknown=unknown, operators=operators)
+    try:
+        return of_processor(processor, vocabulary, path.name, unknown=unknown, operators=operators)
+    except UnicodeDecodeError:
+        raise BytesError(f"{path}: a piece of it is no UTF-8; give the .model file that made the shards") from None
 
 
 def of_processor(

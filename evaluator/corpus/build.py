@@ -210,7 +210,7 @@ def _build(
     for split, documents in (("val", first), ("train", count - first)):
         paths = writers[split].close()
         tokens = Tokens.open(paths, vocabulary=len(table))
-        bytes_ = table.total(tokens)  # type: ignore[arg-type]  # slices like an array
+        bytes_ = table.total(tokens)
         splits[split] = Split(
             documents,
             len(tokens),

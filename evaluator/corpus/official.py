@@ -62,7 +62,7 @@ def fetch_official(
 ) -> Fetched:
     """Fetch all validation shards, the first `train_shards` training shards and the tokenizer of a variant into `out`.
 
-    `variant` is sp<vocabulary size> or byte260; `documents` adds the raw text (docs_selected.jsonl, tens of GB). Files
+    `variant` is sp<vocabulary size> or byte260; `documents` adds the raw text (docs_selected.jsonl, large). Files
     land in out/datasets/fineweb10B_<variant> and out/tokenizers; those that are there are verified, not fetched. Raises
     CorpusError, or ShardError for a shard that is none.
     """

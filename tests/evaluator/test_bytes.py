@@ -168,6 +168,15 @@ def test_a_smaller_model_than_the_tokenizer_is_refused() -> None:
         table_of().luts(10)
 
 
+def test_a_piece_that_is_no_text_is_one_clear_error(tmp_path: Path) -> None:
+    model = trained()
+    at = model.index("▁s".encode())
+    path = tmp_path / "x.model"
+    path.write_bytes(model[:at] + b"\xff\xfe" + model[at + 2 :])
+    with pytest.raises(BytesError, match=r"x\.model: a piece of it is no UTF-8"):
+        load(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x0a\xff\xff\xff\xff\x0f", None])
 def test_no_model_is_one_clear_error(tmp_path: Path, content: bytes | None) -> None:
     pytest.importorskip("sentencepiece")
