@@ -21,6 +21,7 @@ class Hub:
     files: dict[str, bytes] = field(default_factory=dict)
     large: set[str] = field(default_factory=set)
     ranges: bool = True
+    unsatisfiable: bool = False  # answers every range with 416
     breaks: list[int] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)  # statuses to answer with first
     lies: dict[str, str] = field(default_factory=dict)  # checksums announced instead of the true ones
@@ -76,7 +77,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
             wanted = self.headers.get("Range", "")
             if hub.ranges and wanted:
                 start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-                if start >= len(content):
+                if hub.unsatisfiable:
                     self.plain(416)
                     return
                 headers = {**headers, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}

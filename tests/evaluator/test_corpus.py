@@ -145,6 +145,20 @@ def test_the_default_corpus_needs_nothing_and_is_the_same_twice(tmp_path: Path) 
         build_default(tmp_path / "a", documents=120, vocabulary=400)
 
 
+def test_a_tokenizer_learns_from_the_training_split_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    train = building.train_tokenizer
+
+    def watched(texts: Any, *more: Any) -> bytes:
+        seen.extend(texts)
+        return train(iter(seen), *more)
+
+    monkeypatch.setattr(building, "train_tokenizer", watched)
+    source = written(tmp_path, "a.jsonl", "\n".join(json.dumps(f"stone {i} window") for i in range(30)))
+    build_from_files(tmp_path / "out", [source], vocabulary=290, val_documents=4)
+    assert seen == [f"stone {i} window" for i in range(4, 30)]
+
+
 def test_synthetic_text_is_the_same_on_every_machine() -> None:
     fifty = "\0".join(synthetic.documents(50))
     assert (

@@ -91,6 +91,13 @@ def test_a_server_without_ranges_starts_again(hub: Hub, tmp_path: Path) -> None:
     assert (tmp_path / "b.bin").read_bytes() == CONTENT
 
 
+def test_a_part_that_cannot_be_continued_starts_again(hub: Hub, tmp_path: Path) -> None:
+    hub.unsatisfiable, hub.breaks = True, [70_000]
+    get(hub, tmp_path / "b.bin")
+    assert ranges(hub) == ["bytes=70000-"] * 2  # asked, and sent on to the store
+    assert (tmp_path / "b.bin").read_bytes() == CONTENT
+
+
 def test_a_wrong_checksum_keeps_nothing(hub: Hub, tmp_path: Path) -> None:
     for name in ("big.bin", "small.json"):
         hub.lies = {"big.bin": "a" * 64, "small.json": "b" * 40}

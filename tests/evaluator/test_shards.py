@@ -118,6 +118,8 @@ def test_ids_beyond_the_vocabulary_are_found_where_they_are_read(
     with pytest.raises(ShardError, match="id 99 at token 6"):
         stream.check()
     Tokens.open(tmp_path / "t_*.bin", vocabulary=100).check()
+    with pytest.raises(ShardError, match="id 99"):
+        Tokens.open(tmp_path / "t_*.bin", vocabulary=99).check()
     with pytest.raises(ShardError, match="uint16"):
         Tokens.open(tmp_path / "t_*.bin", vocabulary=70_000)
     with pytest.raises(ShardError, match="steps of 1"):
