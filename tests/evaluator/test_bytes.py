@@ -27,7 +27,7 @@ from evaluator.bytes import (
     total_bytes,
 )
 from evaluator.decoded import against_decoder, documents
-from tests.evaluator.models import CASE_MARKS, processor, trained
+from tests.evaluator.models import CASE_MARKS, processor, sentences, trained
 
 DATA = Path(os.environ.get("SCOREFIRST_DATA", "nowhere"))
 real = pytest.mark.skipif(not DATA.is_dir(), reason="SCOREFIRST_DATA names no folder with real text")
@@ -100,12 +100,7 @@ def test_sums_do_not_depend_on_the_windows(ids: list[int], cuts: list[int], dumm
         before = int(stream[a - 1]) if a else None
         assert np.array_equal(table.of(stream[a:b], before), whole[a:b])
         assert np.array_equal(counted.between(a, b), whole[a:b])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bytes_module, "CHUNK", 3)
-        assert total_bytes(counted) == int(whole.sum()) == table.total(stream)
-        begun = list(documents(stream))
-        patch.setattr(decoded, "CHUNK", 3)
-        assert list(documents(stream)) == begun
+    assert total_bytes(counted) == int(whole.sum()) == table.total(stream)
     if len(stream) > 1:  # pairs in any shape, as a batch of windows has them
         pairs = table.of(stream[None, 1:], stream[None, :-1])
         assert np.array_equal(pairs[0], whole[1:])
@@ -122,6 +117,18 @@ def test_any_ids_under_a_decoder_that_drops_nothing(ids: list[int]) -> None:
     table = table_of(add_dummy_prefix=False, remove_extra_whitespaces=False)
     stream = np.array([i % len(table) for i in ids], dtype=np.int64)
     assert all(d.equal for d in against_decoder(table, stream))
+
+
+def test_no_edge_of_a_chunk_loses_a_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of()
+    stream = np.array([i for text in sentences(20) for i in (1, *table.processor.encode(text))])
+    whole, found = int(table.of(stream, None).sum()), list(documents(stream))
+    assert len(found) == 20
+    for size in (1, 2, 7):
+        monkeypatch.setattr(bytes_module, "CHUNK", size)
+        monkeypatch.setattr(decoded, "CHUNK", size)
+        assert table.total(stream) == total_bytes(TableBytes(table, stream)) == whole
+        assert list(documents(stream)) == found
 
 
 def test_what_each_kind_of_token_counts() -> None:
