@@ -72,7 +72,10 @@ def reproduce(
     device: Annotated[Device, typer.Option("--device", help="cpu: for programs that need no GPU.")] = Device.CUDA,
     wall: Annotated[
         float | None,
-        typer.Option("--wall", help="The most that one seed may take, in seconds; 3,600, or 120 with --small."),
+        typer.Option(
+            "--wall",
+            help="The most that one seed may take, in seconds; 120 with --small, else 1,800 and more on fewer GPUs.",
+        ),
     ] = None,
     script: Annotated[
         str, typer.Option("--script", help="The script to run, where the folder holds several.", metavar="FILE")

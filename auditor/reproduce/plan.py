@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -135,16 +136,24 @@ def plan(
         )
     text = claim.entry.text
     size = vocabulary_size(text, claimed(claim.config, text))
-    world = find_data(data, tokenizer, size, text)
+    files = own_files(claim.submission)
     documented, _ = settings(claim.config)
-    environment = {**documented, **world.environment, **(given or {})}
+    shipped = documented.get("TOKENIZER_PATH", "") if tokenizer is None else ""
+    shipped = shipped if posixpath.normpath(shipped or "/") in files else ""
+    world = find_data(data, tokenizer, size, text, own_tokenizer=bool(shipped))
+    environment = {
+        **documented,
+        **world.environment,
+        **({"TOKENIZER_PATH": shipped} if shipped else {}),
+        **(given or {}),
+    }
     paths = [str(Path(sys.executable).parent), "/usr/local/cuda/bin", "/usr/local/bin", "/usr/bin", "/bin"]
     environment["PATH"] = ":".join(dict.fromkeys(p for p in paths if Path(p).is_dir()))
     if machine.visible:
         environment["CUDA_VISIBLE_DEVICES"] = machine.visible
     return Plan(
         entry=claim.entry.path,
-        files=own_files(claim.submission),
+        files=files,
         environment=environment,
         arguments=claim.config.arguments,
         ranks=ranks,
@@ -169,12 +178,14 @@ def own_files(submission: Submission) -> dict[str, bytes]:
     return out
 
 
-def find_data(data: Path | None, tokenizer: Path | None, size: int, text: str) -> Data:
+def find_data(data: Path | None, tokenizer: Path | None, size: int, text: str, *, own_tokenizer: bool = False) -> Data:
     """Where the shards and the tokenizer of a vocabulary of `size` tokens are to appear in the work directory.
 
-    `data` is the folder of the shards, or one that holds `datasets/` and `tokenizers/`.
+    `data` is the folder of the shards, or one that holds `datasets/` and `tokenizers/`: all that lies there is shown under its
+    own name, too, since programs may have that built in. `own_tokenizer`: the submission ships the one that it uses.
     """
-    needs_data, needs_tokenizer = bool(_READS_DATA.search(text)), bool(_READS_TOKENIZER.search(text))
+    needs_data = bool(_READS_DATA.search(text))
+    needs_tokenizer = bool(_READS_TOKENIZER.search(text)) and not own_tokenizer
     if data is not None and not data.is_dir():
         raise UsageError(f"--data {data}: no such folder")
     if tokenizer is not None and not tokenizer.is_file():
@@ -186,23 +197,30 @@ def find_data(data: Path | None, tokenizer: Path | None, size: int, text: str) -
                 f"({size:,} tokens in the vocabulary), or try --small, which makes its own"
             )
         return Data()
-    shards, models = data, data
+    shards, models, inside = data, data, f"data/datasets/fineweb10B_sp{size}"
+    mounts: list[Mount] = []
     if (data / "datasets").is_dir():
         shards, models = one_of(data / "datasets", size), data / "tokenizers"
+        for folder in sorted((data / "datasets").iterdir()):
+            if folder.is_dir() and f"data/datasets/{folder.name}" != inside:
+                mounts += shown(folder.resolve(), f"data/datasets/{folder.name}")
     train, val = sorted(shards.glob("*train_[0-9]*.bin")), sorted(shards.glob("*val_[0-9]*.bin"))
     for kind, found in (("train", train), ("val", val)):
         if not found:
             raise UsageError(f"--data {data}: {shards} holds no *{kind}_*.bin shards")
-    if tokenizer is None:
-        tokenizer = next((m for m in sorted(models.glob("*.model")) if str(size) in m.name), None)
+    if tokenizer is None and not own_tokenizer:
+        tokenizer = next(
+            (m for m in sorted(models.glob("*.model")) if re.search(rf"(?<!\d){size}(?!\d)", m.name)), None
+        )
         if tokenizer is None and needs_tokenizer:
             raise UsageError(f"no tokenizer: give --tokenizer FILE, the SentencePiece model of {size:,} tokens")
-    inside = f"data/datasets/fineweb10B_sp{size}"
-    mounts = list(shown(shards.resolve(), inside))
+    mounts += shown(shards.resolve(), inside)
     environment = {"DATA_DIR": "./data/", "DATA_PATH": f"./{inside}", "VOCAB_SIZE": str(size)}
     if tokenizer is not None:
         at = f"data/tokenizers/fineweb_{size}_bpe.model"
         mounts.append(Mount(tokenizer.resolve(), at))
+        if tokenizer.name != f"fineweb_{size}_bpe.model":
+            mounts.append(Mount(tokenizer.resolve(), f"data/tokenizers/{tokenizer.name}"))
         environment["TOKENIZER_PATH"] = f"./{at}"
     if "VOCAB_SIZE" not in text:
         del environment["VOCAB_SIZE"]

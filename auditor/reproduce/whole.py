@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from auditor.trace.sandbox import Mode, Outcome, mode, run
 from rules.evidence import Run, Track
 
 WITHOUT_DEVICE = "8x H100 SXM"  # the challenge's machine
+WALL = 1800.0  # seconds of one run on as many ranks as the claim's: its two clocks, and as much again for the rest
 TAIL = 20_000  # tokens of the end of a split that scripts drop
 
 
@@ -119,9 +121,7 @@ def full(claim: Claim, options: Options, tell: Tell) -> Reproduction:
     """The full runs of a claim. A seed that dies ends the rest: they would most likely die of the same."""
     here = machine()
     if options.device == "cuda" and (why := no_gpu()):
-        raise UsageError(
-            f"a full run needs an NVIDIA GPU ({why.removeprefix('--device cuda needs ')}); --small needs none"
-        )
+        raise UsageError(f"a full run needs {why.removeprefix('--device cuda needs ')}; --small needs none")
     present = len(here.gpus) if options.device == "cuda" else here.cores
     ranks = ranks_for(present, options.gpus, claim.config.world_size)
     work = plan(
@@ -133,7 +133,7 @@ def full(claim: Claim, options: Options, tell: Tell) -> Reproduction:
         data=options.data,
         tokenizer=options.tokenizer,
         given=options.given,
-        wall_s=options.wall_s or 3600.0,
+        wall_s=options.wall_s or WALL * max(1.0, claim.config.world_size / ranks),
     )
     root = (options.out or Path("reproduced") / claim.folder.rstrip("/").rsplit("/", 1)[-1]).resolve()
     with opened(root, work.key) as state:
@@ -174,6 +174,7 @@ def run_seeds(
             record = run_seed(work, seed, state, folder, lambda said, where=where: tell(f"{where}: {said}"), launch)  # type: ignore[misc]
         if not record.finished:
             said = f": {record.last_words}" if record.last_words else ""
+            said = "; --wall gives it more time" if "wall limit" in record.ended else said
             return records, [
                 f"seed {seed}: {work.entry} died ({record.ended}){said} (all of it in {state.folder / record.errors.path})"
             ]
@@ -249,6 +250,9 @@ def alike(device: str, gpus: Sequence[str]) -> bool:
 
 def notes(claim: Claim) -> Iterator[str]:
     """What a reader should know of the settings."""
+    text, words = claim.entry.text, " ".join(claim.config.arguments)
+    if not re.search(r"\bSEED\b|--?seed\b", f"{text} {words}"):
+        yield f"{claim.entry.path} reads no SEED: every run has the seed that is built in"
     _, left = settings(claim.config)
     for name, why in left.items():
         yield f"{name} of the documented command is left out: {why}"

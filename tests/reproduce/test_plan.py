@@ -93,9 +93,23 @@ def test_the_official_layout_is_found_too(tmp_path: Path) -> None:
     (inner / "fineweb_1024_bpe.model").rename(root / "tokenizers" / "fineweb_1024_bpe.model")
     inner.rename(root / "datasets" / "fineweb10B_sp1024")
     (root / "datasets" / "fineweb10B_sp8192").mkdir()
-    assert find_data(root, None, 1024, READS).train_shards == 1
+    found = find_data(root, None, 1024, READS)
+    assert found.train_shards == 1
+    assert {m.inside for m in found.mounts} == {
+        "data/datasets/fineweb10B_sp1024",
+        "data/datasets/fineweb10B_sp8192",
+        "data/tokenizers/fineweb_1024_bpe.model",
+    }
     with pytest.raises(UsageError, match="4,096 tokens"):
         find_data(root, None, 4096, READS)
+
+
+def test_a_shipped_tokenizer_is_the_one_that_is_used(tmp_path: Path) -> None:
+    readme = README.replace("TTT_LR=0.004", "TOKENIZER_PATH=./own.model")
+    logs = {f"train_seed{seed}__log": None for seed in (1337, 42, 2025)}  # they name another one
+    p = planned(tmp_path, README__md=readme, own__model="a model", **logs)
+    assert p.variables(1)["TOKENIZER_PATH"] == "./own.model"
+    assert [m.inside for m in p.data.mounts] == ["data/datasets/fineweb10B_sp1024"]
 
 
 def test_links_are_shown_file_by_file(tmp_path: Path) -> None:
