@@ -46,11 +46,15 @@ def welch_less(ours: Sequence[float], theirs: Sequence[float], margin: float = 0
 
 def welch(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
     """Two-sided p-value of "the means differ" by Welch's t-test; None where a side has fewer than two values or nothing varies."""
-    if len(ours) < 2 or len(theirs) < 2 or not (sample_std(ours) or sample_std(theirs)):
+    if len(ours) < 2 or len(theirs) < 2:
+        return None
+    a, b = _squares(ours, theirs)
+    if a + b == 0:
         return None
     from scipy import stats
 
-    return float(stats.ttest_ind(ours, theirs, equal_var=False).pvalue)
+    t = (mean(ours) - mean(theirs)) / math.sqrt(a + b)
+    return float(2 * stats.t.sf(abs(t), freedom(a, len(ours), b, len(theirs))))
 
 
 def prediction_p(value: float, sample: Sequence[float]) -> float | None:
@@ -100,10 +104,16 @@ def welch_interval(ours: Sequence[float], theirs: Sequence[float], level: float 
         return None
     from scipy import stats
 
-    a, b = ((sample_std(x) or 0.0) ** 2 / len(x) for x in (ours, theirs))
+    a, b = _squares(ours, theirs)
     half = float(stats.t.ppf((1 + level) / 2, freedom(a, len(ours), b, len(theirs)))) * math.sqrt(a + b)
     m = mean(ours) - mean(theirs)
     return m - half, m + half
+
+
+def _squares(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
+    """Variances of the two means."""
+    a, b = ((sample_std(x) or 0.0) ** 2 / len(x) for x in (ours, theirs))
+    return a, b
 
 
 def freedom(a: float, n: int, b: float, m: int) -> float:

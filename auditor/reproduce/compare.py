@@ -10,7 +10,8 @@ from auditor.reproduce.figures import Figures
 from evaluator import statistics
 
 ARTIFACT_CAP = 16_000_000  # bytes
-ALPHA = 0.05  # two-sided; a difference less probable than this is not taken for chance
+ALPHA = 0.01  # two-sided; a difference less probable than this is not taken for chance
+PLAUSIBLE = 3.0  # times the claim's GPU time, or its inverse: more than GPUs of one generation and the next differ by
 LOOSE = 0.002  # bpb: seeds of one configuration seldom differ by more, where the claim shows no spread of its own
 SLACK = {"bytes": 0.01, "seconds": 0.1, "clock": 0.02}  # relative differences that two equal runs may have
 STEPS = 0.005  # relative: so many more or fewer steps can move the result
@@ -46,13 +47,14 @@ class Conditions:
     """How the re-run is made otherwise than the claimed one: sentences by what they can move.
 
     `text`: what is scored is other text, so that no bpb can be compared; `training`: other tokens or settings in training; `speed`: another
-    device or number of GPUs.
+    device or number of GPUs. `share`: ranks here over ranks there, where both are GPUs, so that GPU time can be compared.
     """
 
     text: tuple[str, ...] = ()
     training: tuple[str, ...] = ()
     speed: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,17 +98,17 @@ def rows(was: Figures, now: Figures, how: Conditions, spread: float | None, coun
     yield bpb(was, now, how, spread, count)
     yield artifact(was, now, how)
     yield code(was, now, how)
-    yield relative("training steps", "steps", was.steps, now.steps, STEPS, now.seed, (*how.speed, *how.training), "")
-    yield relative(
-        "step time", "ms", was.step_ms, now.step_ms, SLACK["seconds"], now.seed, how.speed, "slower or faster code"
-    )
+    other = ("the machine",) if how.speed else ()
+    yield relative("training steps", "steps", was.steps, now.steps, STEPS, now.seed, (*other, *how.training), None)
+    yield relative("step time", "ms", was.step_ms, now.step_ms, SLACK["seconds"], now.seed, other, how.share)
     yield clock(was, now, how)
-    scored = "evaluation clock, scored function only"
-    yield relative(scored, "s", was.scored_s, now.scored_s, SLACK["seconds"], now.seed, (*how.speed, *how.text), "")
-    whole = "evaluation clock, everything after the artifact"
-    yield relative(
-        whole, "s", was.evaluation_s, now.evaluation_s, SLACK["seconds"], now.seed, (*how.speed, *how.text), ""
-    )
+    texts = ("other text",) if how.text else ()
+    share = None if how.text else how.share
+    for what, a, b in (
+        ("evaluation clock, scored function only", was.scored_s, now.scored_s),
+        ("evaluation clock, all after the artifact", was.evaluation_s, now.evaluation_s),
+    ):
+        yield relative(what, "s", a, b, SLACK["seconds"], now.seed, (*other, *texts), share)
     if now.wall_s is not None:
         yield Row(
             now.seed, "from process start to its end", None, now.wall_s, "s", Verdict.UNKNOWN, "measured from outside"
@@ -207,19 +209,43 @@ def relative(
     slack: float,
     seed: int | None,
     reasons: Sequence[str],
-    doubt: str,
+    share: float | None,
 ) -> Row:
-    """A figure that may differ by a share of itself."""
+    """A figure that may differ by a share of itself. With `share`, another machine explains no more than `PLAUSIBLE` times the GPU time."""
     if a is None or b is None:
         return Row(seed, what, a, b, unit, Verdict.UNKNOWN, "no log line gives it")
     if abs(b - a) <= slack * abs(a):
         return Row(seed, what, a, b, unit, Verdict.SAME)
-    if reasons:
-        return Row(seed, what, a, b, unit, Verdict.EXPLAINED, "; ".join(reasons))
-    times = f"{b / a:.3g} times the claim" if a else "the claim is zero"
-    return Row(
-        seed, what, a, b, unit, Verdict.FLAGGED, f"{times} on the same kind of machine{f': {doubt}' if doubt else ''}"
-    )
+    if not reasons:
+        times = f"{b / a:.3g} times the claim" if a else "the claim is zero"
+        return Row(seed, what, a, b, unit, Verdict.FLAGGED, f"{times} on the same kind of machine")
+    why = "; ".join(reasons)
+    if share and a:
+        work = b / a * share
+        why += f": {work:.2g} times the GPU time"
+        if not 1 / PLAUSIBLE <= work <= PLAUSIBLE:
+            return Row(seed, what, a, b, unit, Verdict.FLAGGED, f"{why}, which other GPUs do not explain")
+    return Row(seed, what, a, b, unit, Verdict.EXPLAINED, why)
+
+
+def mean_row(claim: Sequence[Figures], reruns: Sequence[Figures], how: Conditions, found: SeedTest) -> Row | None:
+    """The mean bpb of several seeds, by the test over seeds; None where no test was defined."""
+    if found.p is None or len(reruns) < 2:
+        return None
+    was, now = counterpart(claim, None), counterpart(reruns, None)
+    if how.text:
+        verdict, why = Verdict.EXPLAINED, "not comparable: other text"
+    elif found.p >= ALPHA:
+        verdict, why = Verdict.SAME, f"p = {found.p:.2g}"
+    elif reasons := [*how.training, *filter(None, [steps_moved(was, now, found.difference)])]:
+        verdict, why = Verdict.EXPLAINED, "; ".join(reasons)
+    else:
+        verdict, why = (
+            Verdict.FLAGGED,
+            f"further than chance (p = {found.p:.2g}), with no known difference that moves it this way",
+        )
+    errors = found.difference / found.error if found.error else None
+    return Row(None, "mean bpb", was.bpb, now.bpb, "bpb", verdict, why, errors)
 
 
 def over_seeds(claim: Sequence[Figures], reruns: Sequence[Figures]) -> SeedTest | None:

@@ -50,7 +50,7 @@ def machine() -> Machine:
     gpus, driver = graphics()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if visible:
-        chosen = [v for v in visible.split(",") if v.strip()]
+        chosen = [v for v in visible.split(",") if v.strip() and not v.strip().startswith("-")]
         named = [gpus[int(v)] if v.strip().isdecimal() and int(v) < len(gpus) else "GPU" for v in chosen]
         gpus = tuple(named) if gpus else ()
     return Machine(

@@ -19,6 +19,7 @@ from auditor.reproduce.whole import Reproduction
 COLORS = {Verdict.SAME: "green", Verdict.EXPLAINED: "yellow", Verdict.FLAGGED: "bold red", Verdict.UNKNOWN: "dim"}
 HEAD = ("seed", "figure", "claim", "re-run", "difference", "verdict", "why")
 DIGITS = {"bpb": 6, "bytes": 0, "steps": 0, "ms": 2, "s": 1}
+EXPLAINED = "explained: a known difference moves the figure this way; by how much was not checked, and the claim is not confirmed by it"
 MOST = 6  # printed numbers of a small run
 _RESULT = re.compile(r"(?i)bpb|bits.per.byte|val\w*loss")
 
@@ -40,7 +41,9 @@ def as_json(found: Sequence[Reproduction]) -> str:
 def figure(x: float | None, unit: str, signed: bool = False) -> str:
     if x is None:
         return "—"
-    return f"{x:{'+' if signed else ''},.{DIGITS.get(unit, 4)}f} {unit if unit != 'steps' else ''}".rstrip()
+    return (
+        f"{x:{'+' if signed else ''},.{DIGITS.get(unit, 4)}f} {unit if unit not in ('steps', 'bpb') else ''}".rstrip()
+    )
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -48,7 +51,7 @@ def cells(row: Row) -> tuple[str, ...]:
     difference = figure(row.difference, row.unit, signed=True)
     if row.errors is not None:
         difference += f" ({row.errors:+.1f} s.e.)"
-    seed = "—" if row.seed is None else str(row.seed)
+    seed = "all" if row.seed is None else str(row.seed)
     verdict = row.verdict.value if row.verdict is not Verdict.UNKNOWN else "—"
     return seed, row.what, figure(row.claim, row.unit), figure(row.rerun, row.unit), difference, verdict, plain(row.why)
 
@@ -69,6 +72,15 @@ def tested(t: SeedTest) -> str:
     return (
         f"mean bpb, re-run less claim: {t.difference:+.6f}{error}, {t.n_rerun} against {t.n_claim} values, {t.name}{p}"
     )
+
+
+def outcome(r: Reproduction) -> str:
+    """Whether the claimed bpb came out again, in so many words: "nothing flagged" is not yet that."""
+    bpb = [row.verdict for row in r.rows if row.what == "bpb"]
+    same, explained, flagged = (bpb.count(v) for v in (Verdict.SAME, Verdict.EXPLAINED, Verdict.FLAGGED))
+    if not same + explained + flagged:
+        return "bpb: nothing to compare"
+    return f"bpb: {same} of {len(bpb)} seeds as claimed, {explained} otherwise for a known reason, {flagged} otherwise without one"
 
 
 def remarks(r: Reproduction) -> Iterator[tuple[str, str]]:
@@ -112,6 +124,9 @@ def remarks(r: Reproduction) -> Iterator[tuple[str, str]]:
             "bold",
         )
     else:
+        if any(row.verdict is Verdict.EXPLAINED for row in r.rows):
+            yield EXPLAINED, "dim"
+        yield outcome(r), "bold"
         yield f"{flagged} of {len(shown(r))} figures flagged" if flagged else "no figure flagged", "bold"
     if r.state:
         yield f"state and logs: {r.state}", "dim"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from auditor.claims.logs import read_runs
 from auditor.reproduce.claim import USUAL_SEEDS, Claim, claims, settings, undocumented
-from auditor.reproduce.compare import Conditions, Row, SeedTest, Verdict, compare, over_seeds
+from auditor.reproduce.compare import Conditions, Row, SeedTest, Verdict, compare, mean_row, over_seeds
 from auditor.reproduce.figures import Figures, like, of_run
 from auditor.reproduce.machine import machine, ranks_for
 from auditor.reproduce.plan import Plan, plan
@@ -143,6 +143,10 @@ def full(claim: Claim, options: Options, tell: Tell) -> Reproduction:
         raise AuditorError(died[0])
     reruns = tuple(rerun(r, log, claim) for r, log in logs)
     how = conditions(claim, reruns, work, options)
+    seeds = over_seeds(claim.figures, reruns)
+    rows = compare(claim.figures, reruns, how)
+    if seeds and (row := mean_row(claim.figures, reruns, how, seeds)):
+        rows.append(row)
     return Reproduction(
         folder=claim.folder,
         entry=claim.entry.path,
@@ -151,8 +155,8 @@ def full(claim: Claim, options: Options, tell: Tell) -> Reproduction:
         ranks=ranks,
         claim=claim.figures,
         reruns=reruns,
-        rows=tuple(compare(claim.figures, reruns, how)),
-        test=None if how.text else over_seeds(claim.figures, reruns),
+        rows=tuple(rows),
+        test=None if how.text else seeds,
         conditions=how,
         notes=(*notes(claim), *state.notes),
         died=tuple(died),
@@ -230,7 +234,8 @@ def conditions(claim: Claim, reruns: Sequence[Figures], work: Plan, options: Opt
         speed.append(f"{mine} instead of {device}")
     if work.ranks != claim.config.world_size:
         speed.append(f"{work.ranks} rank{'s' * (work.ranks > 1)} instead of {claim.config.world_size}")
-    return Conditions(tuple(text), tuple(training), tuple(speed))
+    share = work.ranks / claim.config.world_size if work.device == "cuda" else None
+    return Conditions(tuple(text), tuple(training), tuple(speed), share=share)
 
 
 def first(figures: Sequence[Figures]) -> Figures:

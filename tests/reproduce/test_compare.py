@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from auditor.reproduce.compare import Conditions, Row, Verdict, compare, over_seeds
+from auditor.reproduce.compare import Conditions, Row, Verdict, compare, mean_row, over_seeds
 from auditor.reproduce.figures import Figures
 
 ONE = Figures(
@@ -22,7 +22,7 @@ ONE = Figures(
 )
 CLAIM = (ONE, replace(ONE, seed=2, bpb=1.1304), replace(ONE, seed=3, bpb=1.1308))
 ALIKE = Conditions()
-SLOWER = Conditions(speed=("1x NVIDIA H200 instead of 8x H100",))
+SLOWER = Conditions(speed=("1x NVIDIA H200 instead of 8x H100",), share=1 / 8)
 
 
 def row(what: str, how: Conditions = ALIKE, claim: tuple[Figures, ...] = CLAIM, **now: object) -> Row:
@@ -92,13 +92,33 @@ def test_times() -> None:
     assert row("step time").claim == pytest.approx(50.0)
     assert row("evaluation clock, scored", scored_s=300.0).verdict is Verdict.FLAGGED
     assert row("evaluation clock, scored", SLOWER, scored_s=300.0).verdict is Verdict.EXPLAINED
-    assert row("evaluation clock, everything", evaluation_s=None).verdict is Verdict.UNKNOWN
+    assert row("evaluation clock, scored", SLOWER, scored_s=5000.0).verdict is Verdict.FLAGGED  # 7 times the GPU time
+    assert row("evaluation clock, scored", SLOWER, scored_s=100.0).verdict is Verdict.FLAGGED  # a seventh of it
+    assert row("evaluation clock, all", evaluation_s=None).verdict is Verdict.UNKNOWN
 
 
 def test_a_clock_that_should_have_stopped_training_is_flagged_on_any_device() -> None:
     assert row("training clock", train_s=605.0).verdict is Verdict.SAME
     assert row("training clock", SLOWER, train_s=900.0, steps=9_000).verdict is Verdict.FLAGGED
     assert row("training clock", SLOWER, train_s=4000.0).verdict is Verdict.EXPLAINED  # the same, fixed number of steps
+
+
+def test_the_mean_is_judged_by_the_test_over_seeds() -> None:
+    near = [replace(f, bpb=(f.bpb or 0) + 0.0002) for f in CLAIM]
+    far = [replace(f, bpb=(f.bpb or 0) + 0.003) for f in CLAIM]  # each alone may be chance, all three are not
+
+    def judged(again: list[Figures], how: Conditions = ALIKE) -> Row:
+        found = over_seeds(CLAIM, again)
+        assert found
+        row = mean_row(CLAIM, again, how, found)
+        assert row
+        return row
+
+    assert judged(near).verdict is Verdict.SAME
+    assert judged(far).verdict is Verdict.FLAGGED
+    assert {r.verdict for r in compare(CLAIM, far, ALIKE) if r.what == "bpb"} == {Verdict.SAME}
+    assert judged(far, Conditions(training=("2 shards instead of 80",))).verdict is Verdict.EXPLAINED
+    assert judged(far, Conditions(text=("other",))).verdict is Verdict.EXPLAINED
 
 
 def test_the_test_over_seeds() -> None:

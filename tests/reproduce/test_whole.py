@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 from auditor.cli_reproduce import numbers
 from auditor.cli_reproduce import reproduce as command
 from auditor.reproduce import whole
+from auditor.reproduce.machine import Machine
 from auditor.reproduce.report import as_json, as_markdown, as_text
 from auditor.reproduce.whole import Options, reproduce
 from auditor.submission import AuditorError, Target, UsageError
@@ -117,13 +118,37 @@ def test_a_claim_that_comes_out_again_is_good(tmp_path: Path, monkeypatch: pytes
     assert "Welch" in text
 
 
+def test_one_other_gpu_explains_and_confirms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Machine(gpus=("NVIDIA H200 (139 GiB)",), driver="570.1", cores=8, memory_bytes=1 << 36)
+    monkeypatch.setattr(whole, "machine", lambda: one)
+    monkeypatch.setattr(whole, "no_gpu", lambda: "")
+
+    def say(seed: int) -> str:
+        text = log(seed=seed, bpb=1.1622 + seed / 1e7, world=1, eval_ms=530_000, shards=10)
+        return text.replace("step:11990", "step:2100")
+
+    found = first(
+        folder(tmp_path), data=shards(tmp_path, 10), out=tmp_path / "out", launch=Launcher(say), mode=Mode.BUBBLEWRAP
+    )
+    assert found.ranks == 1
+    assert found.conditions.speed == ("1x NVIDIA H200 (139 GiB) instead of 8x H100 SXM", "1 rank instead of 8")
+    assert found.conditions.training == ("10 training shards instead of 80",)
+    assert found.good
+    text = as_text([found], color=False, width=200)
+    assert "bpb: 0 of 3 seeds as claimed, 3 otherwise for a known reason" in text
+    assert "the claim is not confirmed by it" in text
+
+
 def test_the_reports_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = reproduced(tmp_path, monkeypatch, lambda seed: log(seed=seed, bpb=1.16, model=15_999_500))
-    assert {(r.seed, r.what) for r in found.flagged} == {(s, w) for s in (1337, 42, 2025) for w in ("bpb", "artifact")}
+    assert {(r.seed, r.what) for r in found.flagged} == {
+        (s, w) for s in (1337, 42, 2025) for w in ("bpb", "artifact")
+    } | {(None, "mean bpb")}
     text, page, data = as_text([found], color=False, width=200), as_markdown([found]), json.loads(as_json([found]))
-    assert "6 of " in text
+    assert "7 of " in text
+    assert "bpb: 0 of 3 seeds as claimed, 0 otherwise for a known reason, 3 otherwise without one" in text
     assert "figures flagged" in page
-    assert "| 1337 | bpb | 1.130000 bpb | 1.160000 bpb | +0.030000 bpb" in page
+    assert "| 1337 | bpb | 1.130000 | 1.160000 | +0.030000 " in page
     rows = [r for r in data[0]["rows"] if r["what"] == "bpb"]
     assert [r["difference"] for r in rows] == pytest.approx([0.03, 0.0296, 0.0292])
     assert data[0]["good"] is False
