@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 CAP_S = 600.0  # of the challenge, for training and for evaluation
-LIBRARIES = ("torch", "triton", "flash-attn", "flash-attn-3", "numpy", "sentencepiece")
+LIBRARIES = ("torch", "triton", "flash-attn", "flash-attn-3", "flash-attn-4", "numpy", "sentencepiece")
 
 
 class Phase(StrEnum):

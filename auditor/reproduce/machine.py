@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from auditor.submission.base import UsageError
 
-LIBRARIES = ("torch", "triton", "flash-attn", "flash-attn-3", "flash_attn_interface", "numpy", "sentencepiece")
+LIBRARIES = ("torch", "triton", "flash-attn", "flash-attn-3", "flash-attn-4", "numpy", "sentencepiece")
 QUERY = ("--query-gpu=name,driver_version,memory.total", "--format=csv,noheader,nounits")
 PATIENCE = 30  # seconds that the driver's tool may take
 
