@@ -6,6 +6,7 @@ Grouped-query attention with rotary positions and normalised queries and keys, s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -92,3 +93,8 @@ class Decoder(nn.Module):
             x = block(x, cos, sin, last if i == len(self.blocks) - 1 else t)
         logits = F.rms_norm(x[:, x.shape[1] - last :], x.shape[-1:]) @ self.embedding.weight.to(x.dtype).T
         return self.shape.softcap * torch.tanh(logits / self.shape.softcap)
+
+
+def build(shape: dict[str, Any]) -> Decoder:
+    """For `evaluator.artifact`. Raises TypeError for sizes that it does not have."""
+    return Decoder(Shape(**shape))

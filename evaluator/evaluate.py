@@ -68,12 +68,8 @@ class Mixer(Protocol):
         The c tokens before them are context. What is said of a token rests on the tokens before it.
         """
 
-    def learn(self, tokens: Tensor, fresh: int) -> None:
-        """Take in the last `fresh` of tokens (K, c + fresh), which were scored. Negative tokens are padding."""
-
-    def state(self) -> dict[str, object]: ...
-
-    def resume(self, state: dict[str, object]) -> None: ...
+    def learn(self) -> None:
+        """Take in what was scored last."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +104,8 @@ def evaluate(
     ranks, result = ranks or Ranks(), result or Result()
     ends = tuple(lengths or [tokens.shape[1]] * tokens.shape[0])
     checked(model, tokens, sizes, ends)
+    if mixer is not None and len(set(ends)) > 1:
+        raise ValueError("a mixture needs rows of one length")
     parts = list(chunks(plan, max(ends), tokens.device.type, adaptive=adapter is not None or mixer is not None))
     everything, began, fresh = sum(n - 1 for n in ends), time.monotonic(), result.totals.tokens
     for i, (begin, end) in enumerate(parts):
@@ -115,15 +113,14 @@ def evaluate(
             continue
         with unchanged(model):
             found = scored(model, tokens, ends, begin, end, plan, ranks, score)
-        shown = tokens[:, max(0, begin - BEFORE) : end].clone()
         if mixer is not None:
-            found = mixer.score(found, shown)
+            found = mixer.score(found, tokens[:, max(0, begin - BEFORE) : end])
         add(result, found, sizes, ends, begin, max(ends))
         result.chunks = i + 1
         seconds = time.monotonic() - began
         progress(Progress(result.totals.tokens - fresh, everything - fresh, seconds, result.totals.bpb))
         if mixer is not None:
-            mixer.learn(shown, end - begin)
+            mixer.learn()
         if adapter is not None and i + 1 < len(parts):  # nothing comes after the last chunk
             kept = tuple(max(0, min(n, end) - begin) for n in ends)
             adapter.learn(Past(tokens[:, begin - 1 : end].clone(), kept, i, len(parts)))

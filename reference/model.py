@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch._dynamo as dynamo
@@ -278,3 +278,9 @@ class Network(nn.Module):
                 skips.append(x)
         x = F.rms_norm(x[:, x.shape[1] - last :], (s.width,))
         return s.softcap * torch.tanh(F.linear(x, self.embedding.to(x.dtype)) / s.softcap)
+
+
+def build(shape: dict[str, Any]) -> Network:
+    """For `evaluator.artifact`. Raises TypeError for sizes that it does not have."""
+    lists = {name: tuple(x) for name, x in shape.items() if isinstance(x, list)}
+    return Network(Shape(**{**shape, **lists}))
