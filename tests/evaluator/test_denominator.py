@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluator.bytes import BytesError
-from evaluator.denominator import CANONICAL_BYTES, implied, implied_bytes
+from evaluator.denominator import CANONICAL_BYTES, CANONICAL_TOLERANCE, OTHER_DENOMINATORS, implied, implied_bytes
 
 TOKENS = 62_021_632
 
@@ -59,3 +59,10 @@ def test_rounding_of_the_printed_numbers_is_allowed_for() -> None:
 def test_numbers_from_which_nothing_follows(numbers: tuple[float, int, float]) -> None:
     with pytest.raises(BytesError, match="positive"):
         implied_bytes(*numbers)
+
+
+def test_the_law_and_the_instrument_mean_the_same_text() -> None:
+    from rules import constants
+
+    assert (CANONICAL_BYTES, CANONICAL_TOLERANCE) == (constants.CANONICAL_BYTES, constants.CANONICAL_TOLERANCE)
+    assert OTHER_DENOMINATORS[0][0] == constants.OLD_EXPORT_BYTES
