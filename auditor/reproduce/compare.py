@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auditor.reproduce.figures import Figures
+from auditor.reproduce.figures import Figures, label
 from evaluator import statistics
 
 ARTIFACT_CAP = 16_000_000  # bytes
@@ -116,8 +116,11 @@ def rows(was: Figures, now: Figures, how: Conditions, spread: float | None, coun
 
 
 def bpb(was: Figures, now: Figures, how: Conditions, spread: float | None, count: int) -> Row:
+    other = was.line and now.line and label(was.line) != label(now.line)
+    beside = f"; its line is {now.line}, the claim's is {was.line}" if other else ""
+
     def row(verdict: Verdict, why: str, errors: float | None = None) -> Row:
-        return Row(now.seed, "bpb", was.bpb, now.bpb, "bpb", verdict, why, errors)
+        return Row(now.seed, "bpb", was.bpb, now.bpb, "bpb", verdict, why + beside, errors)
 
     if was.bpb is None or now.bpb is None:
         return row(Verdict.UNKNOWN, "the re-run's log shows no bpb" if now.bpb is None else "no bpb is claimed")

@@ -54,6 +54,12 @@ def test_other_text_cannot_be_compared() -> None:
     assert "not comparable" in found.why
 
 
+def test_another_line_of_the_log_is_named() -> None:
+    claim = tuple(replace(f, line="final_ttt_exact") for f in CLAIM)
+    assert "its line is final_int6, the claim's is final_ttt_exact" in row("bpb", claim=claim, line="final_int6").why
+    assert "its line" not in row("bpb", claim=claim, line="final_ttt_exact").why
+
+
 def test_missing_shards_explain() -> None:
     assert row("bpb", Conditions(training=("2 training shards instead of 80",)), bpb=1.2).verdict is Verdict.EXPLAINED
 
