@@ -57,7 +57,9 @@ def reproduce(
     ] = False,
     data: Annotated[
         Path | None,
-        typer.Option("--data", help="The folder with fineweb_train_*.bin and fineweb_val_*.bin.", metavar="DIR"),
+        typer.Option(
+            "--data", help="The folder with the shards, or one with datasets/ and tokenizers/.", metavar="DIR"
+        ),
     ] = None,
     tokenizer: Annotated[
         Path | None, typer.Option("--tokenizer", help="The SentencePiece model of those shards.", metavar="FILE")

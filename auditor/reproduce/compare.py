@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from auditor.reproduce.figures import Figures
+from auditor.reproduce.figures import Figures, label
 from evaluator import statistics
 
 ARTIFACT_CAP = 16_000_000  # bytes
@@ -21,6 +21,7 @@ class Verdict(StrEnum):
     SAME = "same"  # within what chance and rounding make
     EXPLAINED = "explained"  # the runs differ in something that moves this figure
     FLAGGED = "flagged"  # nothing known explains it
+    OTHER = "not comparable"  # other text was scored
     UNKNOWN = "unknown"  # one of the two is missing
 
 
@@ -116,14 +117,17 @@ def rows(was: Figures, now: Figures, how: Conditions, spread: float | None, coun
 
 
 def bpb(was: Figures, now: Figures, how: Conditions, spread: float | None, count: int) -> Row:
+    other = was.line and now.line and label(was.line) != label(now.line)
+    beside = f"; its line is {now.line}, the claim's is {was.line}" if other else ""
+
     def row(verdict: Verdict, why: str, errors: float | None = None) -> Row:
-        return Row(now.seed, "bpb", was.bpb, now.bpb, "bpb", verdict, why, errors)
+        return Row(now.seed, "bpb", was.bpb, now.bpb, "bpb", verdict, why + beside, errors)
 
     if was.bpb is None or now.bpb is None:
         return row(Verdict.UNKNOWN, "the re-run's log shows no bpb" if now.bpb is None else "no bpb is claimed")
     difference = now.bpb - was.bpb
     if how.text:
-        return row(Verdict.EXPLAINED, f"not comparable: {'; '.join(how.text)}")
+        return row(Verdict.OTHER, "; ".join(how.text))
     errors = difference / (spread * 2**0.5) if spread else None
     p = statistics.single_p(difference, spread, count) if spread else None
     near = abs(difference) <= max(was.step, now.step)
@@ -234,7 +238,7 @@ def mean_row(claim: Sequence[Figures], reruns: Sequence[Figures], how: Condition
         return None
     was, now = counterpart(claim, None), counterpart(reruns, None)
     if how.text:
-        verdict, why = Verdict.EXPLAINED, "not comparable: other text"
+        verdict, why = Verdict.OTHER, "other text"
     elif found.p >= ALPHA:
         verdict, why = Verdict.SAME, f"p = {found.p:.2g}"
     elif reasons := [*how.training, *filter(None, [steps_moved(was, now, found.difference)])]:

@@ -16,7 +16,13 @@ from auditor.report.trace_text import number as explained_number
 from auditor.reproduce.compare import Row, SeedTest, Verdict
 from auditor.reproduce.whole import Reproduction
 
-COLORS = {Verdict.SAME: "green", Verdict.EXPLAINED: "yellow", Verdict.FLAGGED: "bold red", Verdict.UNKNOWN: "dim"}
+COLORS = {
+    Verdict.SAME: "green",
+    Verdict.EXPLAINED: "yellow",
+    Verdict.FLAGGED: "bold red",
+    Verdict.OTHER: "yellow",
+    Verdict.UNKNOWN: "dim",
+}
 HEAD = ("seed", "figure", "claim", "re-run", "difference", "verdict", "why")
 DIGITS = {"bpb": 6, "bytes": 0, "steps": 0, "ms": 2, "s": 1}
 EXPLAINED = "explained: a known difference moves the figure this way; by how much was not checked, and the claim is not confirmed by it"
@@ -78,6 +84,8 @@ def outcome(r: Reproduction) -> str:
     """Whether the claimed bpb came out again, in so many words: "nothing flagged" is not yet that."""
     bpb = [row.verdict for row in r.rows if row.what == "bpb"]
     same, explained, flagged = (bpb.count(v) for v in (Verdict.SAME, Verdict.EXPLAINED, Verdict.FLAGGED))
+    if bpb and bpb.count(Verdict.OTHER) == len(bpb):
+        return "bpb: other text was scored, so the claim is neither confirmed nor denied"
     if not same + explained + flagged:
         return "bpb: nothing to compare"
     return f"bpb: {same} of {len(bpb)} seeds as claimed, {explained} otherwise for a known reason, {flagged} otherwise without one"

@@ -96,7 +96,7 @@ def small(claim: Claim, options: Options, tell: Tell) -> Reproduction:
     ]
     found = tuple(s.figures for s in done if s.figures)
     how = Conditions(
-        text=(f"--small: {MEANS_NOTHING}",),
+        text=("a small run",),
         training=("--small",),
         speed=("--small, on a CPU",),
         code=("a copy of the code was changed to make it small",) if any(s.changed_code for s in done) else (),

@@ -50,8 +50,14 @@ def test_fewer_steps_explain_a_worse_bpb_and_never_a_better_one() -> None:
 
 def test_other_text_cannot_be_compared() -> None:
     found = row("bpb", Conditions(text=("1,040,298 validation tokens instead of 62,021,632",)), bpb=1.13)
-    assert found.verdict is Verdict.EXPLAINED
-    assert "not comparable" in found.why
+    assert found.verdict is Verdict.OTHER
+    assert "1,040,298" in found.why
+
+
+def test_another_line_of_the_log_is_named() -> None:
+    claim = tuple(replace(f, line="final_ttt_exact") for f in CLAIM)
+    assert "its line is final_int6, the claim's is final_ttt_exact" in row("bpb", claim=claim, line="final_int6").why
+    assert "its line" not in row("bpb", claim=claim, line="final_ttt_exact").why
 
 
 def test_missing_shards_explain() -> None:
@@ -118,7 +124,7 @@ def test_the_mean_is_judged_by_the_test_over_seeds() -> None:
     assert judged(far).verdict is Verdict.FLAGGED
     assert {r.verdict for r in compare(CLAIM, far, ALIKE) if r.what == "bpb"} == {Verdict.SAME}
     assert judged(far, Conditions(training=("2 shards instead of 80",))).verdict is Verdict.EXPLAINED
-    assert judged(far, Conditions(text=("other",))).verdict is Verdict.EXPLAINED
+    assert judged(far, Conditions(text=("other",))).verdict is Verdict.OTHER
 
 
 def test_the_test_over_seeds() -> None:
