@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evaluator.evaluate import Result
+from evaluator.evaluate import Mixer, Result
 from evaluator.past import Adapter
 from evaluator.totals import Totals
 
@@ -41,7 +41,9 @@ class Checkpoint:
     path: Path
     of: str
     model: nn.Module
+    tokens: Tensor  # (K, L), as they are evaluated
     adapter: Adapter | None = None
+    mixer: Mixer | None = None
     every: float = EVERY_S
     last: float = field(default_factory=time.monotonic)
 
@@ -52,7 +54,12 @@ class Checkpoint:
         try:
             kept = torch.load(self.path, map_location="cpu", weights_only=True)
             of, chunks, curve = kept["of"], int(kept["chunks"]), [Totals(*t) for t in kept["curve"]]
-            totals, weights, adapter = Totals(*kept["totals"]), kept["weights"], kept["adapter"]
+            totals, weights, adapter, mixer = (
+                Totals(*kept["totals"]),
+                kept["weights"],
+                kept["adapter"],
+                kept["mixer"],
+            )
         except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, OSError):
             raise CheckpointError(
                 f"{self.path} is no state of an evaluation, or a broken one: remove it to begin anew"
@@ -65,6 +72,8 @@ class Checkpoint:
             self.model.load_state_dict(weights)
         if self.adapter is not None:
             self.adapter.resume(adapter)
+        if self.mixer is not None:
+            self.mixer.resume(mixer, self.tokens[:, : 1 + totals.tokens // len(self.tokens)])
         return Result(totals, curve, chunks)
 
     def after(self, r: Result) -> None:
@@ -81,6 +90,7 @@ class Checkpoint:
             "curve": [(t.nats, t.tokens, t.bytes) for t in r.curve],
             "weights": self.model.state_dict() if adapts else {},
             "adapter": self.adapter.state() if self.adapter is not None else {},
+            "mixer": self.mixer.state() if self.mixer is not None else {},
         }
         torch.save(kept, beside)
         os.replace(beside, self.path)

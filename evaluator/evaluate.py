@@ -71,6 +71,11 @@ class Mixer(Protocol):
     def learn(self) -> None:
         """Take in what was scored last."""
 
+    def state(self) -> dict[str, object]: ...
+
+    def resume(self, state: dict[str, object], tokens: Tensor) -> None:
+        """Go on behind tokens (K, n) that were scored before."""
+
 
 @dataclass(frozen=True)
 class Item:

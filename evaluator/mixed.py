@@ -41,3 +41,13 @@ class Mixed:
             raise OrderError("nothing was scored that could be learned")
         self.open.learn()
         self.open = None
+
+    def state(self) -> dict[str, object]:
+        return self.mixture.hedge.state()
+
+    def resume(self, state: dict[str, object], tokens: Tensor) -> None:
+        """Go on from `state`, behind tokens (K, n) that were all scored: they are counted again."""
+        self.mixture.hedge.resume(state)
+        contexts = contexts_of(tokens, self.order)[:, 1:].flatten(0, 1)
+        for expert in self.mixture.experts:
+            expert.learn(contexts, tokens[:, 1:].flatten())

@@ -20,12 +20,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 Per = Literal["token", "chunk"]
+_STATE = ("log_weights", "_tokens", "_rounds", "_longest", "_mixture", "_losses", "_spread")
 
 
 class OrderError(RuntimeError):
@@ -113,6 +114,18 @@ class Hedge:
             raise ValueError("log-probabilities above zero or NaN, or a token that no expert thinks possible")
         self._open = HedgeChunk(self, logp)
         return self._open
+
+    def state(self) -> dict[str, Any]:
+        """What `resume` needs to go on after the last chunk that was learned."""
+        return {name: getattr(self, name) for name in _STATE}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from `state`. Raises OrderError in the middle of a chunk."""
+        if self._open is not None:
+            raise OrderError("a chunk is open: resume before the first one")
+        for name in _STATE:
+            value = state[name]
+            setattr(self, name, value.to(self.log_weights.device) if isinstance(value, Tensor) else value)
 
     def regret(self) -> Regret:
         """Totals over all learned chunks, beside the bound that holds for them."""
