@@ -5,15 +5,20 @@ from b bits. `encode` writes those bits and `decode` rebuilds the text from them
 should predict does well while the encoder runs and cannot be repeated without the tokens: decoding fails.
 
 K streams advance together, one token each a step, through one range coder (constriction's), so that they share one
-flush. Every row of probabilities is turned into whole numbers of 1/2^24 in the same way on both sides. Both sides
-must work out the same float64 rows bit for bit: same program, same device, same number of threads, same sizes of
-batches."""
+flush. Every row of probabilities is turned into whole numbers of 1/2^24 in the same way on both sides. Tokens too rare
+for that are left to a second symbol, among themselves, and the rarest of those to a third: so the rounding costs next
+to nothing at any probability.
+
+Both sides must work out the same float64 rows bit for bit: same program, same device, same number of threads, same
+sizes of batches.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 PRECISION = 24  # bits, the coder's own
+_SCALE = 1 << PRECISION
+_RARE = 2.0**-14  # below that a token waits for the next symbol: the units of all others are at least 1024
 MAGIC = b"SF-CODED"
 VERSION = 1
 MASS_TOLERANCE = 1e-5
@@ -53,7 +60,7 @@ class Coded:
     data: bytes
     tokens: int
     claimed_bits: float  # the sum of -log2 p over all tokens, from the predictor's float64 rows
-    quantised_bits: float  # the same after rounding to 1/2^24
+    quantised_bits: float  # the same after rounding to units
     payload_bits: int  # what the coder wrote, a multiple of 8
 
     @property
@@ -70,15 +77,15 @@ class Coded:
         )
 
 
-def quantise(logp: Any) -> Ints:
-    """Rows of log-probabilities (K, V) as whole numbers (K, V) that sum to 2^24 exactly, each at least 1.
+def probabilities(logp: Any) -> Floats:
+    """Rows of log-probabilities (K, V) as probabilities (K, V), divided by their sum.
 
-    Deterministic. Raises CodecError for rows that are not distributions to 1e-5: what is not normalised cannot be coded.
+    Raises CodecError for rows that are not distributions to 1e-5: what is not normalised cannot be coded.
     """
     rows = np.asarray(logp, dtype=np.float64)
-    if rows.ndim != 2 or rows.shape[0] < 1 or not 2 <= rows.shape[1] <= 2 ** (PRECISION - 2):
+    if rows.ndim != 2 or rows.shape[0] < 1 or not 2 <= rows.shape[1] <= 2**20:
         raise CodecError(
-            f"the predictor gave log-probabilities of shape {rows.shape}: (streams, vocabulary of 2 or more) is needed"
+            f"the predictor gave log-probabilities of shape {rows.shape}: (streams, vocabulary of 2 to 2^20) is needed"
         )
     with np.errstate(over="ignore"):
         p = np.exp(rows)
@@ -90,13 +97,42 @@ def quantise(logp: Any) -> Ints:
             f"the predictor's probabilities for stream {worst} sum to {float(total[worst, 0]):.6g} and not to 1: "
             "no code exists"
         )
-    p /= total
-    scale, size = 1 << PRECISION, rows.shape[1]
-    small = p * (scale - size) < 1  # these get one unit each, taken from all others alike
-    units = np.floor(p * (scale - small.sum(1, keepdims=True))).astype(np.int64)
-    units = np.where(small, 1, np.maximum(units, 1))
-    units[np.arange(len(units)), units.argmax(1)] += scale - units.sum(1)
+    return np.asarray(p / total)
+
+
+def quantise(p: Floats) -> Ints:
+    """Symbols for rows of weights `p` (K, n) as whole numbers of 1/2^24: (K, n + 1), each row 2^24 in all.
+
+    A token with a symbol of its own has at least 1; the rare ones have 0 and share the last column, which is 0 if there
+    are none. Weights of nothing but zeros count as equal. Deterministic.
+    """
+    total = p.sum(1, keepdims=True)
+    share = np.where(total > 0, p / np.where(total > 0, total, 1), 1 / p.shape[1])
+    common = share >= min(_RARE, 1 / (2 * p.shape[1]))  # never none: the largest share is at least 1 / n
+    rare = np.where(common, 0, share).sum(1, keepdims=True)
+    weights = np.concatenate([np.where(common, share, 0), rare], 1)
+    units: Ints = np.floor(weights * (_SCALE / weights.sum(1, keepdims=True))).astype(np.int64)
+    units[:, -1] = np.where(common.all(1), 0, np.maximum(units[:, -1], 1))
+    units[np.arange(len(units)), units.argmax(1)] += _SCALE - units.sum(1)
     return units
+
+
+def _walk(p: Floats, units: Ints, pick: Callable[[Ints, Ints], int]) -> int:
+    """The token of weights `p` (n,) that `pick` leads to, by the symbols `units` (n + 1,) first.
+
+    `pick` gets the tokens with a symbol of their own and the units of all symbols, and says which one it is. One symbol
+    more than tokens is the last; it leads on to symbols for the tokens that had none.
+    """
+    left = np.arange(len(p))
+    while True:
+        places = np.flatnonzero(units)
+        place = (
+            int(places[pick(left[places[places < len(left)]], units[places])]) if len(places) > 1 else int(places[0])
+        )
+        if place < len(left):
+            return int(left[place])
+        left = left[units[:-1] == 0]
+        units = quantise(p[None, left])[0]
 
 
 def encode(predictor: Predictor, tokens: Any, plan: bytes = b"") -> bytes:
@@ -115,25 +151,34 @@ def code(predictor: Predictor, tokens: Any, plan: bytes = b"") -> Coded:
     if ids.ndim != 2 or ids.shape[0] < 1 or ids.dtype.kind not in "iu":
         raise CodecError(f"tokens must be whole numbers (streams, steps), not {ids.dtype} {ids.shape}")
     ids = ids.astype(np.int64)
-    coder, family = stream.queue.RangeEncoder(), stream.model.Categorical(perfect=False)
-    claimed = quantised = 0.0
+    coder = stream.queue.RangeEncoder()
+    claimed = spent = 0.0
     size = 0
     for column in ids.T:
         rows = np.asarray(predictor.logp(), dtype=np.float64)
-        units = quantise(rows)
-        size = _same_shape(units, len(ids), size)
+        p = probabilities(rows)
+        size = _same_shape(p, len(ids), size)
         if column.min() < 0 or column.max() >= size:
             raise CodecError(f"a token lies outside of the predictor's vocabulary of {size}")
-        at = np.arange(len(ids)), column
-        claimed -= float(rows[at].sum())
-        quantised -= float(np.log(units[at] / (1 << PRECISION)).sum())
-        coder.encode(column.astype(np.int32), family, _parameters(units))
+        claimed -= float(rows[np.arange(len(ids)), column].sum())
+        for weights, symbols, token in zip(p, quantise(p), column.tolist(), strict=True):
+            taken: list[int] = []
+
+            def put(own: Ints, units: Ints, token: int = token, taken: list[int] = taken) -> int:
+                at = int(np.searchsorted(own, token))
+                symbol = at if at < len(own) and own[at] == token else len(own)
+                coder.encode(symbol, _model(stream, units))
+                taken.append(int(units[symbol]))
+                return symbol
+
+            _walk(weights, symbols, put)
+            spent += sum(PRECISION - math.log2(units) for units in taken)
         predictor.observe(column.copy())
     payload = _shortest(coder)
     head = _HEADER.pack(
         MAGIC, VERSION, PRECISION, *ids.shape, size, _sha(plan), _sha(_plain(ids)), _sha(payload), len(payload)
     )
-    return Coded(head + payload, ids.size, claimed / math.log(2), quantised / math.log(2), 8 * len(payload))
+    return Coded(head + payload, ids.size, claimed / math.log(2), spent, 8 * len(payload))
 
 
 def decode(predictor: Predictor, data: bytes, steps: int, plan: bytes = b"") -> Ints:
@@ -147,14 +192,18 @@ def decode(predictor: Predictor, data: bytes, steps: int, plan: bytes = b"") -> 
     if said_steps != steps:
         raise CodecError(f"the coded file says {said_steps} steps, and {steps} were asked for")
     words = np.frombuffer(payload + bytes(-len(payload) % 4 + 8), dtype=">u4").astype(np.uint32)
-    coder, family = stream.queue.RangeDecoder(words), stream.model.Categorical(perfect=False)
+    coder = stream.queue.RangeDecoder(words)
     columns: list[Ints] = []
+
+    def take(own: Ints, units: Ints) -> int:
+        return int(coder.decode(_model(stream, units)))
+
     for _ in range(steps):
-        units = quantise(predictor.logp())
-        if units.shape != (streams, size):
-            raise CodecError(f"the coded file says {streams} streams over {size} tokens, the predictor {units.shape}")
+        p = probabilities(predictor.logp())
+        if p.shape != (streams, size):
+            raise CodecError(f"the coded file says {streams} streams over {size} tokens, the predictor {p.shape}")
         try:
-            column = np.asarray(coder.decode(family, _parameters(units)), dtype=np.int64)
+            column = np.array([_walk(*row, take) for row in zip(p, quantise(p), strict=True)], dtype=np.int64)
         except (AssertionError, ValueError) as error:  # the library's word for bits that no encoder writes
             raise CodecError(_DIFFERENT) from error
         columns.append(column)
@@ -200,22 +249,19 @@ def _opened(data: bytes, plan: bytes) -> tuple[int, int, int, bytes, bytes]:
     return streams, steps, size, token_sum, payload
 
 
-def _same_shape(units: Ints, streams: int, size: int) -> int:
-    if units.shape[0] != streams or (size and units.shape[1] != size):
-        raise CodecError(
-            f"{streams} streams of tokens over a vocabulary of {size or 'any size'}, and the predictor's rows are "
-            f"{units.shape}"
-        )
-    return int(units.shape[1])
+def _same_shape(p: Floats, streams: int, size: int) -> int:
+    if p.shape[0] != streams or (size and p.shape[1] != size):
+        raise CodecError(f"{streams} streams over {size or 'some'} tokens, and the predictor's rows are {p.shape}")
+    return int(p.shape[1])
 
 
-def _parameters(units: Ints) -> Floats:
-    """What makes the library's model hold exactly `units`.
+def _model(stream: Any, units: Ints) -> Any:
+    """The library's model that holds exactly `units`.
 
-    It gives every token one unit and shares out the other 2^24 - V by the given weights; weights that sum to just that many
-    are taken as they are, and whole numbers of that size have no rounding.
+    It gives every symbol one unit and shares out the rest by the given weights; weights that sum to just that rest are
+    taken as they are, and whole numbers of that size have no rounding.
     """
-    return (units - 1).astype(np.float64)
+    return stream.model.Categorical((units - 1).astype(np.float64), lazy=True)
 
 
 def _shortest(coder: Any) -> bytes:

@@ -19,7 +19,7 @@ from evaluator.mixing.experts import Network, NgramExperts, Tilted
 from evaluator.mixing.mixture import Mixture, Steps
 from evaluator.mixing.ngram import Ngram, Smoothing
 
-VOCAB, STREAMS, CHUNK, ORDER = 96, 64, 32, 5
+VOCAB, STREAMS, CHUNK, ORDER = 96, 128, 32, 5
 PLAN = b"toy network, seed 7; 5-grams; Bayes by token"
 
 
