@@ -17,6 +17,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from auditor import cli_data, cli_eval, cli_reproduce
 from auditor.audit import Audit, Waiver
 from auditor.exit_codes import exit_code
 from auditor.report.text import plain, shorten
@@ -36,6 +37,10 @@ app = typer.Typer(
 )
 sandbox = typer.Typer(help="The sealed place in which a submission's program runs.", no_args_is_help=True)
 app.add_typer(sandbox, name="sandbox")
+app.command("eval")(cli_eval.evaluate)
+app.command()(cli_eval.roundtrip)
+app.command()(cli_data.data)
+app.command()(cli_reproduce.reproduce)
 stderr = Console(stderr=True)
 
 
