@@ -1,9 +1,10 @@
-"""Speed of a Hedge mixture over a network and 1- to 5-grams: `python benchmarks/mixing.py [--tokens FILE] [--chunks N]`.
+"""Speed of a Hedge mixture over a network and 1- to 5-grams: `python benchmarks/mixing.py [--tokens FILE]`.
 
-Network logits are random, V = 1024; tokens are a challenge shard's if one is given, else drawn with habits of their own. One run
-measures, chunk by chunk and side by side on the same device: the network's log-probabilities alone, the whole mixture scored and
-learned (counts that grow token by token, and by chunk), and the dense alternative, whole rows of every expert mixed for every
-token. Ratios are of times from this run. Figures hold for the counts reached so far: later chunks search larger tables.
+Network logits are random, V = 1024; tokens are a challenge shard's if one is given, else drawn with habits of their
+own. One run measures, chunk by chunk and side by side on the same device: the network's log-probabilities alone, the
+whole mixture scored and learned (counts that grow token by token, and by chunk), and the dense alternative, whole rows
+of every expert mixed for every token. Ratios are of times from this run. Figures hold for the counts reached so far:
+later chunks search larger tables.
 """
 
 from __future__ import annotations
@@ -81,7 +82,6 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         times["mixture, by token"].append(seconds(device, lambda p=part: run(online, p)))
         times["mixture, by chunk"].append(seconds(device, lambda p=part: run(frozen, p)))
     head = parts[-1][:dense]
-    steps = online.steps()
     of_rows = Given(contexts[head], logits[: len(head)])
 
     def rows() -> None:
@@ -90,7 +90,6 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         for i, (_, row) in enumerate(online.rows(of_rows, None)):
             total = torch.logaddexp(total, row + weights[i])
 
-    steps.close()
     seconds(device, rows)
     dense_rate = len(head) / seconds(device, rows)
     name = (
@@ -99,7 +98,8 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         else f"{platform.processor() or 'CPU'}, {torch.get_num_threads()} threads"
     )
     print(
-        f"\n{name}: V {VOCAB}, {len(tokens):,} tokens in chunks of {chunk:,}, logits {logits.dtype}, torch {torch.__version__}\n"
+        f"\n{name}: V {VOCAB}, {len(tokens):,} tokens in chunks of {chunk:,}, logits {logits.dtype}, "
+        f"torch {torch.__version__}\n"
     )
     print("| what | tokens/s, after the first chunk | last chunk | mixture's time / this one's |\n|---|---:|---:|---:|")
     later = {k: v[1:] if len(v) > 1 else v for k, v in times.items()}
@@ -122,7 +122,8 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
     print(
-        f"memory: counts {tables / 1e6:,.0f} MB ({tables / len(tokens):.0f} bytes a token), peak of the run {peak / 1e6:,.0f} MB"
+        f"memory: counts {tables / 1e6:,.0f} MB ({tables / len(tokens):.0f} bytes a token), "
+        f"peak of the run {peak / 1e6:,.0f} MB"
     )
 
 

@@ -29,9 +29,7 @@ def _distinct(keys: Tensor, values: Tensor) -> _Run:
 
 
 def _merged(a: _Run, b: _Run) -> _Run:
-    """Both runs in one, without sorting again: each key's place is its rank in its own run plus its rank in the
-    other.
-    """
+    """Both runs in one, without sorting again: a key's place is its rank in its own run plus that in the other."""
     keys = a.keys.new_empty(len(a.keys) + len(b.keys))
     values = a.values.new_empty((len(keys), a.values.shape[1]))
     for own, other, right in ((a, b, False), (b, a, True)):
@@ -124,7 +122,7 @@ class Ranks:
         return self.unsorted(self._new_group)
 
     def earlier(self, marked: Tensor | None = None) -> Tensor:
-        """How many positions of each one's group, of those `marked` (n,) bool if given, have a lower step: (n,) int64."""
+        """How many of each one's group have a lower step, of those `marked` (n,) bool if given: (n,) int64."""
         if marked is None:
             return self.unsorted(self._here - self._start)
         marks = marked[self.order].to(torch.int64)

@@ -66,8 +66,8 @@ class Smoothing:
 class Since:
     """Tokens of the running chunk that the counts have not learned yet, for rows in the middle of it.
 
-    `contexts` (m, order - 1), `tokens` (m,) and `steps` (m,) are the chunk's; `at` (n,) is each row's step. A row sees the
-    tokens whose step is below its own and no others.
+    `contexts` (m, order - 1), `tokens` (m,) and `steps` (m,) are the chunk's; `at` (n,) is each row's step. A row sees
+    the tokens whose step is below its own and no others.
     """
 
     contexts: Tensor
@@ -88,10 +88,11 @@ def contexts_of(tokens: Tensor, order: int) -> Tensor:
 class Ngram:
     """Orders 1 to `order` over `vocab` tokens, from counts that grow by `learn`.
 
-    `buckets` None keeps contexts exact (as long as a context and a token fit into 63 bits); a number hashes the contexts of
-    each order into so many rows. Memory: order 1 is dense, 8 * vocab bytes; each higher order holds about 12 bytes for each
-    distinct n-gram and 16 for each distinct context, never more than 28 bytes for a token learned (and as much again while
-    two runs are merged): `nbytes` says how much. `rows` makes a few (n, vocab) blocks of `dtype` at a time.
+    `buckets` None keeps contexts exact (as long as a context and a token fit into 63 bits); a number hashes the
+    contexts of each order into so many rows. Memory: order 1 is dense, 8 * vocab bytes; each higher order holds about
+    12 bytes for each distinct n-gram and 16 for each distinct context, never more than 28 bytes for a token learned
+    (and as much again while two runs are merged): `nbytes` says how much. `rows` makes a few (n, vocab) blocks of
+    `dtype` at a time.
     """
 
     def __init__(
