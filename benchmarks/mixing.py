@@ -42,12 +42,18 @@ def drawn(count: int) -> torch.Tensor:
 
 
 def seconds(device: torch.device, work: Callable[[], object]) -> float:
-    """Wall-clock time of `work`, the device's queue emptied before and after."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
-    wait()
+    """Time of `work`: by the clock on a GPU, its queue emptied before and after; in processor seconds on the CPU.
+
+    Those add up all threads, and a busy machine disturbs them little.
+    """
+    if device.type == "cpu":
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+    torch.cuda.synchronize()
     start = time.perf_counter()
     work()
-    wait()
+    torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -101,7 +107,10 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         f"\n{name}: V {VOCAB}, {len(tokens):,} tokens in chunks of {chunk:,}, logits {logits.dtype}, "
         f"torch {torch.__version__}\n"
     )
-    print("| what | tokens/s, after the first chunk | last chunk | mixture's time / this one's |\n|---|---:|---:|---:|")
+    unit = "s" if device.type == "cuda" else "processor second"
+    print(
+        f"| what | tokens/{unit}, after the first chunk | last chunk | mixture's time / this one's |\n|---|---:|---:|---:|"
+    )
     later = {k: v[1:] if len(v) > 1 else v for k, v in times.items()}
     counted = sum(len(p) for p in (parts[1:] or parts))
     whole = sum(later["mixture, by token"])
@@ -110,9 +119,10 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
             f"| {what} | {counted / sum(spent):,.0f} | {len(parts[-1]) / spent[-1]:,.0f} | {whole / sum(spent):.2f} |"
         )
     print(
-        f"| every row of every expert, {len(head):,} tokens | {dense_rate:,.0f} | | {dense_rate * whole / counted:.3f} |"
+        f"| every row of every expert, {len(head):,} tokens | {dense_rate:,.0f} | "
+        f"| {dense_rate * whole / counted:.3f} |"
     )
-    print(f"\ncold: first chunk by token {times['mixture, by token'][0]:.2f} s; ", end="")
+    print(f"\ncold: first chunk by token {times['mixture, by token'][0]:.2f} s", end="")
     for mixture, how in ((online, "by token"), (frozen, "by chunk")):
         print(f"\n{how}: {mixture.hedge.regret().text()}; largest mass error {mixture.mass_error:.1e}")
     tables = sum(e.ngram.nbytes for e in online.experts if isinstance(e, NgramExperts))
