@@ -1,9 +1,10 @@
-"""Speed of a Hedge mixture over a network and 1- to 5-grams: `python benchmarks/mixing.py [--tokens FILE] [--chunks N]`.
+"""Speed of a Hedge mixture over a network and 1- to 5-grams: `python benchmarks/mixing.py [--tokens FILE]`.
 
-Network logits are random, V = 1024; tokens are a challenge shard's if one is given, else drawn with habits of their own. One run
-measures, chunk by chunk and side by side on the same device: the network's log-probabilities alone, the whole mixture scored and
-learned (counts that grow token by token, and by chunk), and the dense alternative, whole rows of every expert mixed for every
-token. Ratios are of times from this run. Figures hold for the counts reached so far: later chunks search larger tables.
+Network logits are random, V = 1024; tokens are a challenge shard's if one is given, else drawn with habits of their
+own. One run measures, chunk by chunk and side by side on the same device: the network's log-probabilities alone, the
+whole mixture scored and learned (counts that grow token by token, and by chunk), and the dense alternative, whole rows
+of every expert mixed for every token. Ratios are of times from this run. Figures hold for the counts reached so far:
+later chunks search larger tables.
 """
 
 from __future__ import annotations
@@ -41,12 +42,18 @@ def drawn(count: int) -> torch.Tensor:
 
 
 def seconds(device: torch.device, work: Callable[[], object]) -> float:
-    """Wall-clock time of `work`, the device's queue emptied before and after."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else (lambda: None)
-    wait()
+    """Time of `work`: by the clock on a GPU, its queue emptied before and after; in processor seconds on the CPU.
+
+    Those add up all threads, and a busy machine disturbs them little.
+    """
+    if device.type == "cpu":
+        start = time.process_time()
+        work()
+        return time.process_time() - start
+    torch.cuda.synchronize()
     start = time.perf_counter()
     work()
-    wait()
+    torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -81,7 +88,6 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         times["mixture, by token"].append(seconds(device, lambda p=part: run(online, p)))
         times["mixture, by chunk"].append(seconds(device, lambda p=part: run(frozen, p)))
     head = parts[-1][:dense]
-    steps = online.steps()
     of_rows = Given(contexts[head], logits[: len(head)])
 
     def rows() -> None:
@@ -90,7 +96,6 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         for i, (_, row) in enumerate(online.rows(of_rows, None)):
             total = torch.logaddexp(total, row + weights[i])
 
-    steps.close()
     seconds(device, rows)
     dense_rate = len(head) / seconds(device, rows)
     name = (
@@ -99,9 +104,13 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         else f"{platform.processor() or 'CPU'}, {torch.get_num_threads()} threads"
     )
     print(
-        f"\n{name}: V {VOCAB}, {len(tokens):,} tokens in chunks of {chunk:,}, logits {logits.dtype}, torch {torch.__version__}\n"
+        f"\n{name}: V {VOCAB}, {len(tokens):,} tokens in chunks of {chunk:,}, logits {logits.dtype}, "
+        f"torch {torch.__version__}\n"
     )
-    print("| what | tokens/s, after the first chunk | last chunk | mixture's time / this one's |\n|---|---:|---:|---:|")
+    unit = "s" if device.type == "cuda" else "processor second"
+    print(
+        f"| what | tokens/{unit}, after the first chunk | last chunk | mixture's time / this one's |\n|---|---:|---:|---:|"
+    )
     later = {k: v[1:] if len(v) > 1 else v for k, v in times.items()}
     counted = sum(len(p) for p in (parts[1:] or parts))
     whole = sum(later["mixture, by token"])
@@ -110,9 +119,10 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
             f"| {what} | {counted / sum(spent):,.0f} | {len(parts[-1]) / spent[-1]:,.0f} | {whole / sum(spent):.2f} |"
         )
     print(
-        f"| every row of every expert, {len(head):,} tokens | {dense_rate:,.0f} | | {dense_rate * whole / counted:.3f} |"
+        f"| every row of every expert, {len(head):,} tokens | {dense_rate:,.0f} | "
+        f"| {dense_rate * whole / counted:.3f} |"
     )
-    print(f"\ncold: first chunk by token {times['mixture, by token'][0]:.2f} s; ", end="")
+    print(f"\ncold: first chunk by token {times['mixture, by token'][0]:.2f} s", end="")
     for mixture, how in ((online, "by token"), (frozen, "by chunk")):
         print(f"\n{how}: {mixture.hedge.regret().text()}; largest mass error {mixture.mass_error:.1e}")
     tables = sum(e.ngram.nbytes for e in online.experts if isinstance(e, NgramExperts))
@@ -122,7 +132,8 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     )
     print(
-        f"memory: counts {tables / 1e6:,.0f} MB ({tables / len(tokens):.0f} bytes a token), peak of the run {peak / 1e6:,.0f} MB"
+        f"memory: counts {tables / 1e6:,.0f} MB ({tables / len(tokens):.0f} bytes a token), "
+        f"peak of the run {peak / 1e6:,.0f} MB"
     )
 
 

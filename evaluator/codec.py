@@ -42,9 +42,7 @@ class CodecError(ValueError):
 
 
 class Predictor(Protocol):
-    """What predicts K streams step by step, given only what was observed. `encode` and `decode` each need a fresh
-    one.
-    """
+    """What predicts K streams step by step from what was observed alone; both sides need a fresh one."""
 
     def logp(self) -> Any:
         """Log-probabilities (nats) of the next token of each stream: (K, V) float64, an array or a CPU tensor."""
@@ -143,8 +141,9 @@ def encode(predictor: Predictor, tokens: Any, plan: bytes = b"") -> bytes:
 def code(predictor: Predictor, tokens: Any, plan: bytes = b"") -> Coded:
     """Codes `tokens` (K, T) by a fresh `predictor`.
 
-    `plan` is whatever says how the predictor was made (weights, settings); its SHA-256 goes into the file, and a decoder with
-    another plan is told so. Raises CodecError for tokens outside of the vocabulary and for rows that are not distributions.
+    `plan` is whatever says how the predictor was made (weights, settings); its SHA-256 goes into the file, and a
+    decoder with another plan is told so. Raises CodecError for tokens outside of the vocabulary and for rows that are
+    not distributions.
     """
     stream = _library()
     ids = np.asarray(tokens)
@@ -184,8 +183,9 @@ def code(predictor: Predictor, tokens: Any, plan: bytes = b"") -> Coded:
 def decode(predictor: Predictor, data: bytes, steps: int, plan: bytes = b"") -> Ints:
     """The tokens (K, `steps`) that `encode` was given, from the file and a fresh `predictor` alone.
 
-    Nothing is allocated by what the file says of its sizes: K and V are the predictor's, T is `steps`, and the file must
-    agree. Raises CodecError if it is damaged, was made to another plan, or decodes to other tokens than were encoded.
+    Nothing is allocated by what the file says of its sizes: K and V are the predictor's, T is `steps`, and the file
+    must agree. Raises CodecError if it is damaged, was made to another plan, or decodes to other tokens than were
+    encoded.
     """
     stream = _library()
     streams, said_steps, size, token_sum, payload = _opened(data, plan)
@@ -267,8 +267,8 @@ def _model(stream: Any, units: Ints) -> Any:
 def _shortest(coder: Any) -> bytes:
     """The fewest bytes that decode as what `coder` holds, if zeros follow.
 
-    The library ends with one or two whole words. Its state is an interval [low, low + range) of 64-bit numbers, to follow the
-    words before, and any number inside of it will do: one with as many zeros at its end as possible.
+    The library ends with one or two whole words. Its state is an interval [low, low + range) of 64-bit numbers, to
+    follow the words before, and any number inside of it will do: one with as many zeros at its end as possible.
     """
     position, state = coder.pos()
     low, width = int(state[0]), int(state[1])

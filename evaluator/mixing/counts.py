@@ -1,4 +1,4 @@
-"""Counts by key, kept as sorted runs: `SortedCounts`, and `earlier`, which counts within a chunk.
+"""Counts by key, kept as sorted runs: `SortedCounts`, and `Ranks`, which counts within a chunk.
 
 A run is a sorted tensor of distinct keys beside its columns of counts. What is added becomes a new run; two runs of
 like size are merged into one, so that there are never more than about log2(n) of them and each entry moves about
@@ -29,9 +29,7 @@ def _distinct(keys: Tensor, values: Tensor) -> _Run:
 
 
 def _merged(a: _Run, b: _Run) -> _Run:
-    """Both runs in one, without sorting again: each key's place is its rank in its own run plus its rank in the
-    other.
-    """
+    """Both runs in one, without sorting again: a key's place is its rank in its own run plus that in the other."""
     keys = a.keys.new_empty(len(a.keys) + len(b.keys))
     values = a.values.new_empty((len(keys), a.values.shape[1]))
     for own, other, right in ((a, b, False), (b, a, True)):
@@ -96,17 +94,43 @@ class SortedCounts:
         return torch.cat(owners), torch.cat(keys), torch.cat(values)
 
 
-def earlier(groups: Tensor, steps: Tensor, event_groups: Tensor, event_steps: Tensor) -> Tensor:
-    """For each of n queries, how many events of its group have a step below its own: (n,) int64.
+class Ranks:
+    """Positions of a chunk sorted by group and, within a group, by step: what came earlier in each one's group.
 
-    Steps are not negative; `groups` and `event_groups` are any int64. Sorting and two searches, no loop over queries.
+    `groups` (n,) are any int64 and `steps` (n,) say when; positions of one step do not come before each other. One sort
+    (two where steps do not rise), then sums: no loop over positions.
     """
-    if not len(event_groups):
-        return torch.zeros_like(groups)
-    names = torch.unique(event_groups)
-    span = int(torch.maximum(steps.max(), event_steps.max())) + 1
-    place = torch.searchsorted(names, groups).clamp_(max=len(names) - 1)
-    known = names[place] == groups
-    events = torch.sort(torch.searchsorted(names, event_groups) * span + event_steps).values
-    since = place * span
-    return torch.where(known, torch.searchsorted(events, since + steps) - torch.searchsorted(events, since), 0)
+
+    def __init__(self, groups: Tensor, steps: Tensor) -> None:
+        if bool((steps[1:] >= steps[:-1]).all()):
+            sorted_groups, self.order = torch.sort(groups, stable=True)
+        else:
+            by_step = torch.sort(steps, stable=True).indices
+            sorted_groups, within = torch.sort(groups[by_step], stable=True)
+            self.order = by_step[within]
+        sorted_steps = steps[self.order]
+        place = torch.arange(len(groups), device=groups.device)
+        new_group, new_step = torch.ones_like(place, dtype=torch.bool), torch.ones_like(place, dtype=torch.bool)
+        new_group[1:] = sorted_groups[1:] != sorted_groups[:-1]
+        new_step[1:] = new_group[1:] | (sorted_steps[1:] != sorted_steps[:-1])
+        self._start = torch.cummax(torch.where(new_group, place, 0), 0).values  # the first of its group
+        self._here = torch.cummax(torch.where(new_step, place, 0), 0).values  # the first of its group and step
+        self._new_group = new_group
+
+    def first(self) -> Tensor:
+        """Whether each position is the first of its group, one for each group: (n,) bool."""
+        return self.unsorted(self._new_group)
+
+    def earlier(self, marked: Tensor | None = None) -> Tensor:
+        """How many of each one's group have a lower step, of those `marked` (n,) bool if given: (n,) int64."""
+        if marked is None:
+            return self.unsorted(self._here - self._start)
+        marks = marked[self.order].to(torch.int64)
+        before = torch.cumsum(marks, 0) - marks
+        return self.unsorted(before[self._here] - before[self._start])
+
+    def unsorted(self, values: Tensor) -> Tensor:
+        """`values` (n, ...) in the order of the sort, put back into the chunk's order."""
+        out = torch.empty_like(values)
+        out[self.order] = values
+        return out

@@ -30,7 +30,8 @@ class Given:
 
     `contexts` (n, L) int64 holds the tokens before, the nearest last, -1 where there is none. `logits` (n, V) are the
     network's; `scored` (n,) is the network's log-probability of each token, in place of logits that were not kept.
-    `steps` (n,) orders the positions of a chunk: a token may be used for those of a higher step. None: for none of the chunk.
+    `steps` (n,) orders the positions of a chunk: a token may be used for those of a higher step. None: for none of the
+    chunk.
     """
 
     contexts: Tensor
@@ -44,9 +45,7 @@ class Given:
 
 
 class Expert(Protocol):
-    """One or more distributions from one state. `online` experts use a chunk's earlier steps, others whole chunks
-    only.
-    """
+    """One or more distributions from one state. `online` experts use a chunk's earlier steps, others whole chunks."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,9 +93,7 @@ def tilt(rows: Tensor, hint: Tensor, boost: Tensor) -> Tensor:
 
 
 def tilt_of(logp: Tensor, logp_hint: Tensor, hit: Tensor, boost: Tensor) -> Tensor:
-    """`tilt` for the targets alone, all (n,): their log-probability, the hint's, whether they are the hint, the
-    boost.
-    """
+    """`tilt` for the targets alone, (n,) each: their log-probability, the hint's, whether they are it, the boost."""
     return logp + boost * hit - torch.log1p(logp_hint.exp() * torch.expm1(boost))
 
 
@@ -162,8 +159,9 @@ class NgramExperts:
 class Tilted:
     """The network tilted towards the token that followed the context most often in earlier chunks.
 
-    The hint is the most frequent follower in the highest order of `ngram`, which this expert must have for itself; the boost
-    is `boost` nats where the context was seen at least `seen` times and the hint followed in at least `share` of them, else 0.
+    The hint is the most frequent follower in the highest order of `ngram`, which this expert must have for itself; the
+    boost is `boost` nats where the context was seen at least `seen` times and the hint followed in at least `share` of
+    them, else 0.
     """
 
     names = ("tilted",)

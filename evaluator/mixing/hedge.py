@@ -10,9 +10,8 @@ equal weights, plus (rounds - 1) ln 1/(1 - a + a/N) with fixed share; each of se
 
 - one token a round and eta <= 1: regret <= C / eta, because log loss is exp-concave. ln N for Bayes.
 - otherwise: regret <= C / eta + (eta / 8) sum_r R_r^2, with R_r the spread of the experts' losses in round r
-  (Hoeffding). If no
-  spread exceeds R, the best eta makes that R sqrt(rounds ln N / 2). Spreads of log losses are known only afterwards:
-  a chunk's can be hundreds of nats, and then this bound says little.
+  (Hoeffding). If no spread exceeds R, the best eta makes that R sqrt(rounds ln N / 2). Spreads of log losses are
+  known only afterwards: a chunk's can be hundreds of nats, and then this bound says little.
 """
 
 from __future__ import annotations
@@ -56,8 +55,9 @@ class Regret:
     def text(self) -> str:
         """One line for a log."""
         return (
-            f"Hedge over {len(self.expert_nats)} experts, {self.tokens} tokens: {self.mixture_nats:.4f} nats, best expert "
-            f"{self.best} {self.expert_nats[self.best]:.4f}; regret {self.regret_nats:+.4f}, bound {self.bound_nats:.4f} ({self.why})"
+            f"Hedge over {len(self.expert_nats)} experts, {self.tokens} tokens: {self.mixture_nats:.4f} nats, "
+            f"best expert {self.best} {self.expert_nats[self.best]:.4f}; "
+            f"regret {self.regret_nats:+.4f}, bound {self.bound_nats:.4f} ({self.why})"
         )
 
 
@@ -82,7 +82,8 @@ class Hedge:
             raise ValueError("Hedge needs at least one expert, and a name of its own for each")
         if not 0 < eta < math.inf or not 0 <= share < 1 or streams < 1 or per not in ("token", "chunk"):
             raise ValueError(
-                f"Hedge needs eta > 0, 0 <= share < 1, a stream and per token or chunk: {eta}, {share}, {streams}, {per}"
+                f"Hedge needs eta > 0, 0 <= share < 1, a stream and per token or chunk: "
+                f"{eta}, {share}, {streams}, {per}"
             )
         prior = [1.0] * len(names) if prior is None else list(prior)
         if len(prior) != len(names) or not all(0 < w < math.inf for w in prior):
@@ -108,7 +109,8 @@ class Hedge:
         logp = logp[:, None] if logp.ndim == 2 else logp
         if logp.ndim != 3 or logp.shape[:2] != (len(self.names), self.streams) or not logp.shape[2]:
             raise ValueError(
-                f"Hedge over {len(self.names)} experts and {self.streams} streams: log-probabilities {tuple(logp.shape)}"
+                f"Hedge over {len(self.names)} experts and {self.streams} streams: log-probabilities "
+                f"{tuple(logp.shape)}"
             )
         if not bool((logp <= 1e-6).all() & (logp.amax(0) > -math.inf).all()):  # NaN fails the first
             raise ValueError("log-probabilities above zero or NaN, or a token that no expert thinks possible")
@@ -167,9 +169,7 @@ class HedgeChunk:
         return self._scored
 
     def rows(self, rows: Sequence[Tensor], stream: Tensor, at: Tensor) -> Tensor:
-        """The mixture's rows (m, V) at positions `at` (m,) of streams `stream` (m,), from the experts' N rows (m, V)
-        there.
-        """
+        """The mixture's rows (m, V) at places `at` (m,) of streams `stream` (m,), from the experts' N rows there."""
         if self._scored is None:
             raise OrderError("a chunk's weights are known once it was scored")
         return mixed(rows, self.log_weights[stream, at])
@@ -239,9 +239,7 @@ def _shared(log_weights: Tensor, share: float) -> Tensor:
 
 
 def _products(steps: Tensor) -> Tensor:
-    """All running products M_t ... M_1 M_0 of `steps` (streams, n, N, N), each up to a factor: log2(n) rounds of
-    doubling.
-    """
+    """All running products M_t ... M_1 M_0 of `steps` (streams, n, N, N), each up to a factor, by log2(n) doublings."""
     out, reach = steps, 1
     while reach < out.shape[1]:
         longer = out[:, reach:] @ out[:, :-reach]

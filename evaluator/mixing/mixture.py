@@ -23,9 +23,10 @@ class ExhibitError(ValueError):
 class Mixture:
     """`experts` mixed by Hedge, over `streams` parallel streams; `eta`, `share`, `per` and `prior` as in `Hedge`.
 
-    Of each chunk with logits, `sample` positions are worked out as whole rows, whose mass must be one and whose entries must
-    be what was scored (MassError otherwise); `mass_error` keeps the largest distance from one that was met. An expert that is
-    no distribution raises ExhibitError, unless `exhibit` asks for it; then its mass is kept in `exhibit_mass`.
+    Of each chunk with logits, `sample` positions are worked out as whole rows, whose mass must be one and whose entries
+    must be what was scored (MassError otherwise); `mass_error` keeps the largest distance from one that was met. An
+    expert that is no distribution raises ExhibitError, unless `exhibit` asks for it; then its mass is kept in
+    `exhibit_mass`.
     """
 
     def __init__(
@@ -55,9 +56,9 @@ class Mixture:
     ) -> MixtureChunk:
         """A chunk of `tokens` (streams, n) after `contexts` (streams, n, L).
 
-        The network comes in by its `logits` (streams, n, V), or by `scored` (streams, n), its log-probabilities of the tokens.
-        One stream may leave the first dimension out. Column t of all streams is one step: its tokens do not see each other.
-        Raises OrderError while another chunk is open.
+        The network comes in by its `logits` (streams, n, V), or by `scored` (streams, n), its log-probabilities of the
+        tokens. One stream may leave the first dimension out. Column t of all streams is one step: its tokens do not see
+        each other. Raises OrderError while another chunk is open.
         """
         self._free()
         if tokens.ndim == 1:
@@ -117,9 +118,7 @@ class MixtureChunk:
         self._hedge: HedgeChunk | None = None
 
     def score(self) -> Tensor:
-        """The mixture's log-probability (nats) of each token: (streams, n) float64. Raises OrderError the second
-        time.
-        """
+        """The mixture's log-probability (nats) of each token: (streams, n). Raises OrderError the second time."""
         if self._hedge is not None:
             raise OrderError("this chunk was scored already: every token is scored once")
         of = self._mixture.logp_of(self._given, self._tokens)
@@ -148,9 +147,7 @@ class MixtureChunk:
                 raise MassError(f"{name}: what was scored is not what its distribution holds")
 
     def learn(self) -> None:
-        """Hands the scored tokens to the weights and to every expert. Raises OrderError before `score` and the second
-        time.
-        """
+        """Hands the scored tokens to the weights and experts. Raises OrderError before `score` and the second time."""
         if self._hedge is None:
             raise OrderError("this chunk was not scored yet: a token may be learned only after it was scored")
         self._hedge.learn()
@@ -171,8 +168,8 @@ class Steps:
     def rows(self, contexts: Tensor, logits: Tensor | None = None) -> Tensor:
         """The mixture's log-probabilities of each stream's next token: (streams, V) float64.
 
-        From `contexts` (streams, L) and the network's `logits` (streams, V). Raises OrderError before the token of the step
-        before was observed.
+        From `contexts` (streams, L) and the network's `logits` (streams, V). Raises OrderError before the token of the
+        step before was observed.
         """
         if self._closed or self._given is not None:
             raise OrderError("observe() the tokens of this step first" if not self._closed else "this chunk is closed")

@@ -24,7 +24,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from evaluator.mixing.counts import SortedCounts, earlier
+from evaluator.mixing.counts import Ranks, SortedCounts
 
 Kind = Literal["dirichlet", "witten-bell", "absolute"]
 
@@ -66,8 +66,8 @@ class Smoothing:
 class Since:
     """Tokens of the running chunk that the counts have not learned yet, for rows in the middle of it.
 
-    `contexts` (m, order - 1), `tokens` (m,) and `steps` (m,) are the chunk's; `at` (n,) is each row's step. A row sees the
-    tokens whose step is below its own and no others.
+    `contexts` (m, order - 1), `tokens` (m,) and `steps` (m,) are the chunk's; `at` (n,) is each row's step. A row sees
+    the tokens whose step is below its own and no others.
     """
 
     contexts: Tensor
@@ -88,10 +88,11 @@ def contexts_of(tokens: Tensor, order: int) -> Tensor:
 class Ngram:
     """Orders 1 to `order` over `vocab` tokens, from counts that grow by `learn`.
 
-    `buckets` None keeps contexts exact (as long as a context and a token fit into 63 bits); a number hashes the contexts of
-    each order into so many rows. Memory: order 1 is dense, 8 * vocab bytes; each higher order holds about 12 bytes for each
-    distinct n-gram and 16 for each distinct context, never more than 28 bytes for a token learned (and as much again while
-    two runs are merged): `nbytes` says how much. `rows` makes a few (n, vocab) blocks of `dtype` at a time.
+    `buckets` None keeps contexts exact (as long as a context and a token fit into 63 bits); a number hashes the
+    contexts of each order into so many rows. Memory: order 1 is dense, 8 * vocab bytes; each higher order holds about
+    12 bytes for each distinct n-gram and 16 for each distinct context, never more than 28 bytes for a token learned
+    (and as much again while two runs are merged): `nbytes` says how much. `rows` makes a few (n, vocab) blocks of
+    `dtype` at a time.
     """
 
     def __init__(
@@ -184,26 +185,19 @@ class Ngram:
             row = torch.zeros_like(tokens)
             count, total = self._unigram[tokens], self._unigram.sum().expand_as(tokens)
             types = (self._unigram > 0).sum().expand_as(tokens)
+            if steps is None:
+                return count, total, types
+            of_key, of_row = Ranks(tokens, steps), Ranks(row, steps)
         else:
             row = self._context(contexts, order)
-            count = self._pairs[order - 2].get(row * self.vocab + tokens)[:, 0]
-            total, types = self._rows[order - 2].get(row).unbind(1)
-        if steps is None:
-            return count, total, types
-        keys = row * self.vocab + tokens
-        new, first = self._first_seen(keys[count == 0], steps[count == 0])
-        return (
-            count + earlier(keys, steps, keys, steps),
-            total + earlier(row, steps, row, steps),
-            types + earlier(row, steps, new // self.vocab, first),
-        )
-
-    @staticmethod
-    def _first_seen(keys: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """The distinct keys and the lowest step of each."""
-        names, group = torch.unique(keys, return_inverse=True)
-        first = torch.full_like(names, torch.iinfo(torch.int64).max)
-        return names, first.scatter_reduce_(0, group, steps, "amin")
+            pairs, rows, key = self._pairs[order - 2], self._rows[order - 2], row * self.vocab + tokens
+            if steps is None:
+                return pairs.get(key)[:, 0], *rows.get(row).unbind(1)
+            of_key, of_row = Ranks(key, steps), Ranks(row, steps)
+            count = of_key.unsorted(pairs.get(key[of_key.order])[:, 0])  # sorted keys are found faster
+            total, types = of_row.unsorted(rows.get(row[of_row.order])).unbind(1)
+        new = of_key.first() & (count == 0)
+        return count + of_key.earlier(), total + of_row.earlier(), types + of_row.earlier(new)
 
     def rows(self, contexts: Tensor, since: Since | None = None) -> Iterator[Tensor]:
         """Log-probabilities of every token after each of `contexts`: (n, vocab), order 1 first, one order at a time."""

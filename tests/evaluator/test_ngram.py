@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from evaluator.mixing.counts import SortedCounts, earlier  # noqa: E402
+from evaluator.mixing.counts import Ranks, SortedCounts  # noqa: E402
 from evaluator.mixing.experts import MassError, check_mass, mass, tilt, tilt_of  # noqa: E402
 from evaluator.mixing.ngram import Ngram, Since, Smoothing, contexts_of  # noqa: E402
 
@@ -167,12 +167,20 @@ def test_sorted_counts_equal_a_counter(batches: list[list[tuple[int, int]]]) -> 
     assert len(table._runs) <= 1 + math.log2(max(1, len(table)) + 1)
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=30))
-def test_earlier_equals_counting(pairs: list[tuple[int, int]]) -> None:
-    groups, steps = (torch.tensor(x) for x in zip(*pairs, strict=True))
-    events = len(pairs) // 2
-    found = earlier(groups, steps, groups[:events], steps[:events])
-    assert found.tolist() == [sum(h == g and u < t for h, u in pairs[:events]) for g, t in pairs]
+@given(
+    st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 5), st.booleans()), min_size=1, max_size=30), st.booleans()
+)
+def test_ranks_equal_counting(positions: list[tuple[int, int, bool]], rising: bool) -> None:
+    if rising:
+        positions = sorted(positions, key=lambda p: p[1])
+    groups, steps, marked = (torch.tensor(x) for x in zip(*positions, strict=True))
+    ranks = Ranks(groups, steps)
+    assert ranks.earlier().tolist() == [sum(h == g and u < t for h, u, _ in positions) for g, t, _ in positions]
+    found = ranks.earlier(marked).tolist()
+    assert found == [sum(h == g and u < t and m for h, u, m in positions) for g, t, _ in positions]
+    first = [p for p, is_first in zip(positions, ranks.first().tolist(), strict=True) if is_first]
+    assert sorted(g for g, _, _ in first) == sorted({g for g, _, _ in positions})
+    assert all(t == min(u for h, u, _ in positions if h == g) for g, t, _ in first)
 
 
 @settings(deadline=None)
