@@ -18,7 +18,7 @@ from auditor.trace.attempts import attempt
 from auditor.trace.cache import key
 from auditor.trace.data import vocabulary
 from auditor.trace.execute import Job, Traced, trace
-from auditor.trace.explain import BPB, Explained, explain
+from auditor.trace.explain import BPB, Explained, explain, unbooked
 from auditor.trace.failures import failure
 from auditor.trace.gates import gates
 from auditor.trace.groups import Group
@@ -78,10 +78,19 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
     return out
 
 
+def unrunnable(entry: Script | None) -> str:
+    """Why there is nothing to run, "" if there is."""
+    if entry is None:
+        return "the folder holds no program that can be run"
+    if entry.syntax_error or not entry.text:
+        return f"{entry.path} cannot be run: {entry.syntax_error or entry.problem or 'it is empty'}"
+    return ""
+
+
 def read_trace(e: Evidence, submission: Submission, tell: Tell, ways: Ways = WAYS) -> Trace | None:
     """Run and probe, or take the trace from the cache; None when the folder holds no script that can be run."""
     entry = e.package.entry
-    if entry is None or not entry.text or entry.syntax_error:
+    if entry is None or unrunnable(entry):
         return None
     work = job(e, submission, entry, ways)
     label = claimed_line(configuration(e, entry))
@@ -161,7 +170,7 @@ class Reading:
         self.texts = {**beside, entry.path: entry.text}
         self.lines = entry.text.split("\n")
         sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
-        self.numbers = explain(run.records, sizes)
+        self.numbers = explain([*run.records, *unbooked(run.records, run.stdout)], sizes)
         self.headline = headline(self.numbers, label)
 
     @property

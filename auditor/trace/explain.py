@@ -75,6 +75,14 @@ def called(text: str) -> bool:
     return m is not None and not OTHERS.search(text, 0, m.start())
 
 
+def unbooked(records: Sequence[Record], stdout: str) -> list[Record]:
+    """The lines of stdout where no line with a number is in the book: written past `sys.stdout`. The book ends before them."""
+    if any(r.kind == "print" and NUMBER.search(str(r["text"])) for r in records):
+        return []
+    last = max((r.n for r in records), default=0) + 1
+    return [Record(last, "print", fields={"text": line}) for line in stdout.splitlines() if NUMBER.search(line)]
+
+
 def _right(line: Sequence[Explained], bytes_at: np.ndarray) -> float:
     """What stands beside a mean loss as its bits per byte, where what is printed is something else; 0 if no loss does.
 

@@ -8,7 +8,7 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from auditor.trace.explain import BITS, BPB, NATS, Explained, explain  # noqa: E402
+from auditor.trace.explain import BITS, BPB, NATS, Explained, explain, unbooked  # noqa: E402
 from auditor.trace.ledger import Record  # noqa: E402
 from tests.trace import books  # noqa: E402
 
@@ -147,3 +147,12 @@ def test_a_goal_another_run_and_what_stands_behind_bits_per_byte_are_no_wrong_co
 def test_a_wrong_count_is_one_by_any_name(name: str) -> None:
     _, bpb = told(f"val_loss:{MEAN:.8f} {name}{PER_BYTE / 1.17:.8f}")
     assert bpb.right == pytest.approx(PER_BYTE)
+
+
+def test_lines_that_are_written_past_the_stream_are_read_where_the_book_has_none() -> None:
+    said = f"loading\nval_loss:{MEAN:.8f} val_bpb:{PER_BYTE:.8f}\n"
+    book = [*windows(), books.prints(60, "loading")]
+    lines = unbooked(book, said)
+    assert [x.what for x in explain([*book, *lines], BYTES)] == [NATS, BPB]
+    assert unbooked([*book, books.prints(61, "seconds 1.234")], said) == []
+    assert unbooked([], "") == []
