@@ -18,9 +18,10 @@ BITS = "mean loss in bits"
 BPB = "bits per byte"
 NUMBER = re.compile(r"(?<![\w.])(-?\d+\.\d{3,})(?:[eE]([-+]?\d+))?(?![\w.])")
 CALLED = re.compile(
-    r"(?:bpb|bits[ _]?per[ _]?byte|bits/byte)\w*(?:[^\d,;|]|(?<=[a-z_])\d+)*$", re.I
+    r"(?:bpb|bits[ _]?per[ _]?byte|bits/byte)(?:[^\d,;|]|(?<=[a-z_])\d+)*$", re.I
 )  # right before a number
 OTHERS = re.compile(r"(?:target|baseline|sota|goal|delta|gain|diff|improvement)[ _-]?(?:val_?|ttt_?)?$", re.I)
+NAME = 120  # characters before a number that may name it
 FLOAT32 = 4e-6  # relative: totals that a program adds up in float32
 
 
@@ -61,7 +62,7 @@ def explain(records: Sequence[Record], bytes_at: np.ndarray) -> list[Explained]:
         for m, some in zip(numbers, ways, strict=True):
             # The scores that give more numbers of the line: others may give one of them by accident.
             found = max(some, key=lambda x: gives[id(x.group)], default=Explained(text.strip(), float(m[0]), r.n))
-            if not found.what and called(text[after : m.start()]):
+            if not found.what and called(text[max(after, m.start() - NAME) : m.start()]):
                 found = replace(found, right=_right(line, bytes_at))
             line.append(found)
             after = m.end()
