@@ -25,5 +25,5 @@ def trace_target(
         claims, _ = read_claims(submission)
         evidence = Evidence(replace(submission.package, scripts=scripts, mentions=mentions), claims)
         if why := unrunnable(evidence.package.entry):
-            warn(f"{folder}: {'; '.join([why, *(gap.why for gap in unread)])}")
+            warn(f"{folder}: {'; '.join([why, *(f'{gap.file} {gap.why}'.strip() for gap in unread)])}")
         yield folder, read_trace(evidence, submission, tell, ways)
