@@ -203,7 +203,8 @@ def trace(
 ) -> None:
     """Run a submission's program small, sealed off and unchanged, and show what it did with validation tokens.
 
-    Needs torch: `pip install 'scorefirst[run]'`. The exit code is 0 if the run came to a number that is explained.
+    Needs torch: `pip install 'scorefirst[run]'`. The exit code is 0 if the run came to a number that is explained, 1 if not,
+    and 3 if there is nothing to run.
 
     Examples:
 
@@ -239,7 +240,7 @@ def trace(
             given=given,
             cache=trace_cache(cache, no_cache),
         )
-        traces = list(trace_target(target, ways, tell))
+        traces = list(trace_target(target, ways, tell, say))
     if page:
         write(page, trace_html.page(traces, between))
     if drawing:
@@ -257,6 +258,8 @@ def trace(
         write(bitmap, png(drawn))
     color = sys.stdout.isatty()
     print_plain(trace_json(traces) if as_json else trace_text(traces, verbose=verbose, color=color, positions=between))
+    if all(t is None for _, t in traces):
+        raise typer.Exit(3)
     raise typer.Exit(0 if all(t is not None and t.explained for _, t in traces) else 1)
 
 

@@ -15,6 +15,7 @@ import pytest
 from auditor import cli
 from auditor.audit import Audit, SubmissionId
 from auditor.exit_codes import exit_code
+from auditor.trace.ready import missing
 from rules.finding import Finding, Severity, Status
 from rules.samples.records import record
 
@@ -263,3 +264,26 @@ def test_exit_codes(status: Status, severity: Severity, code: int) -> None:
     assert exit_code([audit], "never") == 0
     assert exit_code([audit], always_zero=True) == 0
     assert exit_code([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("def f(:\n", "train_gpt.py cannot be run: is not valid Python"),
+        (b"# caf\xe9\n", "train_gpt.py cannot be run: is not valid utf-8"),
+        (Path("nowhere"), "holds no program that can be run; train_gpt.py is a symlink"),
+    ],
+)
+def test_a_trace_of_nothing_that_runs_says_why(run: Run, tmp_path: Path, script: str | bytes | Path, said: str) -> None:
+    if reason := missing():
+        pytest.skip(reason)
+    at = tmp_path / "train_gpt.py"
+    if isinstance(script, Path):
+        at.symlink_to(script)
+    else:
+        at.write_bytes(script if isinstance(script, bytes) else script.encode())
+    (tmp_path / "README.md").write_text("# Run\n")
+    code, out, err = run("trace", tmp_path, "--no-cache")
+    assert code == 3
+    assert "no program that can be run" in out
+    assert said in " ".join(err.split())

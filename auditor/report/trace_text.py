@@ -11,7 +11,7 @@ from rich.text import Text
 
 from auditor.report.text import plain
 from auditor.report.timelines import characters
-from rules.ran import sum_words
+from rules.ran import late, leaks, sum_words
 from rules.trace import Changed, Early, Foresight, Gate, Look, Printed, Probe, Sum, Trace
 
 MOST = 8  # printed numbers shown, unless verbose
@@ -69,14 +69,18 @@ def lines(
         yield Text("  no printed number is made of the scores in the book", "yellow")
         return
     yield Text(f"  headline: {plain(t.printed[t.headline].text)[:100]}", "bold")
+    unproved = bool(t.probes) and not leaks(t) and not any(p.problem for p in t.probes)
     for e in t.early:
-        yield Text(f"  {early(e)}", "red")
+        yield Text(f"  {early(e)}{'; no probe bears it out' if unproved else ''}", "dim" if unproved else "red")
     if not t.early:
         yield Text("  order: every token was scored before it was trained on or counted", "green")
     for p in t.probes:
-        yield Text(f"  {probe(p)}", "red" if p.leak else "yellow" if p.problem else "green")
+        if p.leak and late(t, p):
+            yield Text(f"  {probe(p)}: they were added up late, and made before what they would have to know", "dim")
+        else:
+            yield Text(f"  {probe(p)}", "red" if p.leak else "yellow" if p.problem else "green")
     for f in t.foresight:
-        borne_out = any(s.improper for s in t.sums) if f.own else any(p.leak for p in t.probes)
+        borne_out = any(s.improper for s in t.sums) if f.own else bool(leaks(t))
         yield Text(f"  {foresight(f)}{'' if borne_out else '; no probe bears it out'}", "red" if borne_out else "dim")
     for s in t.sums:
         yield Text(

@@ -18,7 +18,7 @@ from auditor.trace.attempts import attempt
 from auditor.trace.cache import key
 from auditor.trace.data import vocabulary
 from auditor.trace.execute import Job, Traced, trace
-from auditor.trace.explain import BPB, Explained, explain
+from auditor.trace.explain import BPB, Explained, explain, unbooked
 from auditor.trace.failures import failure
 from auditor.trace.gates import gates
 from auditor.trace.groups import Group
@@ -36,6 +36,7 @@ from rules.trace import Early, How, Printed, Probe, Reduced, Sum, Trace
 
 MOST_FILE = 16_000_000  # bytes of one file that a run is given
 SUSPECTS = 2  # cuts that the dataflow proposes
+RUNS = 2  # at a time, which slows each down
 LINES = 3  # at which learning is switched off, each on its own
 
 Tell = Callable[[str], None]
@@ -78,10 +79,19 @@ def claimed(config: Configuration, text: str) -> dict[str, str]:
     return out
 
 
+def unrunnable(entry: Script | None) -> str:
+    """Why there is nothing to run, "" if there is."""
+    if entry is None:
+        return "the folder holds no program that can be run"
+    if entry.syntax_error or not entry.text:
+        return f"{entry.path} cannot be run: {entry.syntax_error or entry.problem or 'it is empty'}"
+    return ""
+
+
 def read_trace(e: Evidence, submission: Submission, tell: Tell, ways: Ways = WAYS) -> Trace | None:
     """Run and probe, or take the trace from the cache; None when the folder holds no script that can be run."""
     entry = e.package.entry
-    if entry is None or not entry.text or entry.syntax_error:
+    if entry is None or unrunnable(entry):
         return None
     work = job(e, submission, entry, ways)
     label = claimed_line(configuration(e, entry))
@@ -111,18 +121,19 @@ def run_and_read(
         return found.written()
     tell("running it again: on other tokens, without adaptation, with every token of a small vocabulary in one place")
     group = found.group
+    slow = replace(work, wall_s=work.wall_s * RUNS)
 
     def without() -> list[Probe]:
         lines = learning(base.records, group, LINES)
-        off = [(line, switched_off(work, base, group, [line])) for line in lines]
+        off = [(line, switched_off(slow, base, group, [line])) for line in lines]
         return [replace(probe, at=found.place((*line, "", 0))) for line, probe in off]
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(RUNS) as pool:
         more = foresight.cuts(base.records, group, SUSPECTS)
-        ahead = pool.submit(future, work, base, group, workers=1, more=more)
+        ahead = pool.submit(future, slow, base, group, workers=1, more=more)
         order = pool.submit(without)
         added = pool.submit(added_up, work, found, lambda run: Reading(run, entry, label).headline)
-        probes = measured(work, base, group, [*ahead.result(), *order.result()])
+        probes = measured(slow, base, group, [*ahead.result(), *order.result()])
         return found.written(probes, added.result())
 
 
@@ -161,7 +172,7 @@ class Reading:
         self.texts = {**beside, entry.path: entry.text}
         self.lines = entry.text.split("\n")
         sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
-        self.numbers = explain(run.records, sizes)
+        self.numbers = explain([*run.records, *unbooked(run.records, run.stdout)], sizes)
         self.headline = headline(self.numbers, label)
 
     @property

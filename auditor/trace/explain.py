@@ -17,7 +17,11 @@ NATS = "mean loss in nats"
 BITS = "mean loss in bits"
 BPB = "bits per byte"
 NUMBER = re.compile(r"(?<![\w.])(-?\d+\.\d{3,})(?:[eE]([-+]?\d+))?(?![\w.])")
-CALLED = re.compile(r"bpb|bits[ _]?per[ _]?byte|bits/byte", re.I)
+CALLED = re.compile(
+    r"(?:bpb|bits[ _]?per[ _]?byte|bits/byte)(?:[^\d,;|]|(?<=[a-z_])\d+)*$", re.I
+)  # right before a number
+OTHERS = re.compile(r"(?:target|baseline|sota|goal|delta|gain|diff|improvement)[ _-]?(?:val_?|ttt_?)?$", re.I)
+NAME = 120  # characters before a number that may name it
 FLOAT32 = 4e-6  # relative: totals that a program adds up in float32
 
 
@@ -58,7 +62,7 @@ def explain(records: Sequence[Record], bytes_at: np.ndarray) -> list[Explained]:
         for m, some in zip(numbers, ways, strict=True):
             # The scores that give more numbers of the line: others may give one of them by accident.
             found = max(some, key=lambda x: gives[id(x.group)], default=Explained(text.strip(), float(m[0]), r.n))
-            if not found.what and CALLED.search(text, after, m.start()):
+            if not found.what and called(text[max(after, m.start() - NAME) : m.start()]):
                 found = replace(found, right=_right(line, bytes_at))
             line.append(found)
             after = m.end()
@@ -66,9 +70,28 @@ def explain(records: Sequence[Record], bytes_at: np.ndarray) -> list[Explained]:
     return out
 
 
+def called(text: str) -> bool:
+    """Whether a number that stands after the text is said to be this run's bits per byte: not a goal, or another run's."""
+    m = CALLED.search(text)
+    return m is not None and not OTHERS.search(text, 0, m.start())
+
+
+def unbooked(records: Sequence[Record], stdout: str) -> list[Record]:
+    """The lines of stdout where no line with a number is in the book: written past `sys.stdout`. The book ends before them."""
+    if any(r.kind == "print" and NUMBER.search(str(r["text"])) for r in records):
+        return []
+    last = max((r.n for r in records), default=0) + 1
+    return [Record(last, "print", fields={"text": line}) for line in stdout.splitlines() if NUMBER.search(line)]
+
+
 def _right(line: Sequence[Explained], bytes_at: np.ndarray) -> float:
-    """What stands beside a mean loss as its bits per byte, where what is printed is something else; 0 if no loss does."""
+    """What stands beside a mean loss as its bits per byte, where what is printed is something else; 0 if no loss does.
+
+    A line that gives them, too, has been right: what else it prints is of other scores.
+    """
     for x in reversed(line):
+        if x.what == BPB:
+            return 0.0
         if x.group is not None and x.what == NATS:
             total, _, size = _totals(x.group, bytes_at)
             return abs(total) / math.log(2) / size if size else 0.0

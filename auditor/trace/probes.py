@@ -86,8 +86,12 @@ def learning(records: Sequence[Record], group: Group, most: int) -> list[tuple[s
 
 
 def of(run: Traced, base: Traced, group: Group) -> Group | None:
-    """The scores in question, of a run that came to its end: one that was cut short has other last numbers."""
-    return again(base.records, group, run.records) if run.outcome.ok else None
+    """The scores in question, of a run that came to its end: one that was cut short has other last numbers.
+
+    A program that ends with an exit code of its own does so again.
+    """
+    alike = not run.outcome.limit and run.outcome.code is not None and run.outcome.code == base.outcome.code
+    return again(base.records, group, run.records) if run.outcome.ok or alike else None
 
 
 def changed(ids: np.ndarray, cut: int, vocabulary: int, *, text: bool = True) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from auditor.cli import settings, trace_cache
 from auditor.report.trace_text import trace_text
 from auditor.submission.base import UsageError
 from rules.place import Location
-from rules.trace import Gate, Look, Trace
+from rules.trace import Changed, Early, Gate, How, Look, Printed, Probe, Trace
 
+RED = "\x1b[31m"
 AT = Location("train_gpt.py", 40)
 GATES = tuple(
     Gate(Location("train_gpt.py", n), "n > 9", "setting", "trains", "A=1", ("A=1",), n, n + 1) for n in range(12)
@@ -50,3 +53,26 @@ def test_ways_to_build_a_model_are_shown_only_when_asked_for() -> None:
     t = Trace("train_gpt.py", "landlock", "exit code 0", gates=(gate,))
     assert "did not run: lines" not in trace_text([("x", t)], verbose=False, color=False)
     assert "did not run: lines 41 to 42" in trace_text([("x", t)], verbose=True, color=False)
+
+
+def test_losses_that_are_added_up_at_the_end_are_not_shown_as_made_late() -> None:
+    number = Printed("val_bpb:1.2", 1.2, "bits per byte", 100, AT)
+    early = Early(How.TRAINED, 100, 100, 1, 100, AT, AT)
+    stayed = Probe(Changed.FUTURE, 61, 60)
+    moved = Probe(Changed.ORDER, 101, 100, 68, 0.25, 33, 100)
+    t = Trace("train_gpt.py", "landlock", "exit code 0", printed=(number,), headline=0, early=(early,))
+    late = trace_text([("x", replace(t, probes=(stayed, moved)))], verbose=False, color=True)
+    assert "; no probe bears it out" in late
+    assert "added up late" in late
+    assert RED not in late
+    for probes in ((), (stayed, replace(moved, first=1)), (replace(stayed, moved=9, most=0.1), moved)):
+        assert RED in trace_text([("x", replace(t, probes=probes))], verbose=False, color=True)
+
+
+def test_weights_that_were_put_back_are_not_shown_as_a_fault() -> None:
+    number = Printed("val_bpb:1.2", 1.2, "bits per byte", 100, AT)
+    early = Early(How.TRAINED, 100, 100, 1, 100, AT, AT)
+    stayed = (Probe(Changed.FUTURE, 61, 60), Probe(Changed.ORDER, 101, 100))
+    t = Trace("train_gpt.py", "landlock", "exit code 0", printed=(number,), headline=0, early=(early,), probes=stayed)
+    assert "; no probe bears it out" in trace_text([("x", t)], verbose=False, color=False)
+    assert RED not in trace_text([("x", t)], verbose=False, color=True)

@@ -8,7 +8,7 @@ import pytest
 
 np = pytest.importorskip("numpy")
 
-from auditor.trace.explain import BITS, BPB, NATS, Explained, explain  # noqa: E402
+from auditor.trace.explain import BITS, BPB, NATS, Explained, explain, unbooked  # noqa: E402
 from auditor.trace.ledger import Record  # noqa: E402
 from tests.trace import books  # noqa: E402
 
@@ -124,3 +124,35 @@ def test_a_number_that_is_not_called_bits_per_byte_is_not_asked_to_be_some() -> 
     assert (loss.what, other.what, other.right) == (NATS, "", 0.0)
     bpb, late = told("val_bpb:7.89123", f"val_bpb:7.89123 val_loss:{MEAN:.8f}")[:2]
     assert (bpb.right, late.right) == (0.0, 0.0), "no loss stands before it"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "target_bpb:1.08100",
+        "baseline bpb 1.22440",
+        "delta_bpb:0.12345",
+        "val_bpb:2.25 seconds:12.345",
+        "2.25 bpb | 12.345 s",
+        f"val_bpb:{PER_BYTE:.8f} best_bpb:1.08100 quantized_bpb:1.23456",
+    ],
+)
+def test_a_goal_another_run_and_what_stands_behind_bits_per_byte_are_no_wrong_count(rest: str) -> None:
+    assert {x.right for x in told(f"val_loss:{MEAN:.8f} {rest}")} == {0.0}
+
+
+@pytest.mark.parametrize(
+    "name", ["val_bpb:", "bpb=", "bpb_int8_roundtrip: ", "bits per byte (int6) ", "final_best_of bpb "]
+)
+def test_a_wrong_count_is_one_by_any_name(name: str) -> None:
+    _, bpb = told(f"val_loss:{MEAN:.8f} {name}{PER_BYTE / 1.17:.8f}")
+    assert bpb.right == pytest.approx(PER_BYTE)
+
+
+def test_lines_that_are_written_past_the_stream_are_read_where_the_book_has_none() -> None:
+    said = f"loading\nval_loss:{MEAN:.8f} val_bpb:{PER_BYTE:.8f}\n"
+    book = [*windows(), books.prints(60, "loading")]
+    lines = unbooked(book, said)
+    assert [x.what for x in explain([*book, *lines], BYTES)] == [NATS, BPB]
+    assert unbooked([*book, books.prints(61, "seconds 1.234")], said) == []
+    assert unbooked([], "") == []

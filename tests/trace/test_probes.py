@@ -13,7 +13,7 @@ from auditor.trace.data import shards  # noqa: E402
 from auditor.trace.data.vocabulary import BOS, first_used  # noqa: E402
 from auditor.trace.groups import Group, groups  # noqa: E402
 from auditor.trace.ledger import Record  # noqa: E402
-from auditor.trace.probes import MOST, changed, compared, future, measured  # noqa: E402
+from auditor.trace.probes import MOST, changed, compared, future, measured, of  # noqa: E402
 from rules.trace import Changed, Probe  # noqa: E402
 from tests.trace import books  # noqa: E402
 
@@ -104,6 +104,8 @@ class Run:
 
     group: Group
     ok: bool = True
+    code: int | None = 0
+    limit: str = ""
 
     @property
     def outcome(self) -> Run:
@@ -144,7 +146,13 @@ def test_scores_that_move_in_every_run_are_none() -> None:
     assert [p.leak for p in probed(0.5, Run(numbers([x + 0.4 for x in LONG])))] == [False] * 3
 
 
+def test_a_run_that_ends_with_the_exit_code_of_the_first_is_compared_and_one_that_a_limit_ended_is_not() -> None:
+    base = Run(numbers(LONG), ok=False, code=3)
+    for code, limit, known in ((3, "", True), (1, "", False), (None, "", False), (3, "wall", False)):
+        assert (of(Run(numbers(LONG), False, code, limit), base, base.group) is not None) is known  # type: ignore[arg-type]
+
+
 def test_without_an_equal_run_nothing_is_a_leak() -> None:
-    found = probed(0.5, Run(numbers(LONG), ok=False))
+    found = probed(0.5, Run(numbers(LONG), ok=False, code=1))
     assert [p.leak for p in found] == [False] * 3
     assert all("equal runs" in p.problem for p in found)

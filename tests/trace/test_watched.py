@@ -154,3 +154,28 @@ def test_a_layer_on_what_is_about_tokens_is_no_score_and_a_mixture_is_about_its_
     assert [r["how"] for r in scored] == ["mean", "mm"]
     numbers = explain(run.records, vocabulary.bytes_at(run.world.validation, 1024))
     assert [n.what for n in numbers] == [NATS, NATS]
+
+
+def test_what_the_program_forks_writes_no_book_and_a_line_of_several_arguments_is_one() -> None:
+    run = ran(
+        """
+        import os, sys
+        child = os.fork()
+        if not child:
+            with torch.no_grad():
+                print(f"val_loss: {F.cross_entropy(layer(embed(x)), y).item():.8f}", flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        with torch.no_grad():
+            print("val_loss:", F.cross_entropy(layer(embed(x)), y).item(), "bits per byte:", "1.2345")
+        sys.stdout.write("no end of a line")
+        """
+    )
+    assert run.problem == ""
+    lines = [str(r["text"]).strip() for r in run.records if r.kind == "print"]
+    assert len(lines) == 2
+    assert lines[0].endswith("bits per byte: 1.2345")
+    assert lines[1] == "no end of a line"
+    loss, bpb = explain(run.records, vocabulary.bytes_at(run.world.validation, 1024))
+    assert (loss.what, bpb.what) == (NATS, "")
+    assert bpb.right > 0

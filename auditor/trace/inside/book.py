@@ -35,11 +35,12 @@ class Book:
         self.kept: list[bytes] = []  # the scores of a branch: all of them are given away, or none
         self.end: Callable[[], object] = lambda: None
         self.stamp: Callable[[], dict[str, Any]] = dict  # what else a record says: of several ranks, its time
+        self.process = os.getpid()  # whose book it is: what the program forks writes none
 
     def branch(self, descriptor: int, question: int, until: int, end: Callable[[], object]) -> None:
         """From here on the book of a branch: scores alone go to `descriptor`, and after record `until` it ends."""
         self.descriptor, self.question, self.until, self.end = descriptor, question, until, end
-        self.reached = None
+        self.reached, self.process = None, os.getpid()
 
     def score_one(self, value: float, place: int, **fields: Any) -> None:
         """A score of one token: those that follow each other on one line become one record."""
@@ -61,6 +62,8 @@ class Book:
     def write(self, kind: str, arrays: dict[str, np.ndarray] | None = None, **fields: Any) -> int:
         if fields.get("where"):
             fields.setdefault("step", self.step)
+        if os.getpid() != self.process:
+            return self.count
         self.flush()
         self.count += 1
         fields |= self.stamp()

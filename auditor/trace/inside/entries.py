@@ -169,20 +169,42 @@ def _numbers(values: Any, places: Any) -> Any:
     return floats.number(values, places) if places >= 0 else values
 
 
-def printed(book: Book, also: Callable[[], None]) -> None:
-    """Write down each line that is printed or logged, in its place among the other records, and what there is to be said `also`."""
+def printed(book: Book, also: Callable[[], None]) -> Callable[[], None]:
+    """Write down each line that is printed or logged, in its place among the other records, and what there is to be said `also`.
+
+    What is returned tells the lines that have not come to their end.
+    """
+    tells = []
     for stream in (sys.stdout, sys.stderr):
-        stream.write = _booked(stream.write, book, also)  # type: ignore[method-assign]
+        stream.write, tell = _booked(stream.write, book, also)  # type: ignore[method-assign]
+        tells.append(tell)
+
+    def rest() -> None:
+        for tell in tells:
+            tell()
+
+    return rest
 
 
-def _booked(real: Callable[[str], int], book: Book, also: Callable[[], None]) -> Callable[[str], int]:
-    def write(text: str) -> int:
-        if text.strip():
-            book.write("print", text=text[:4000])
+def _booked(
+    real: Callable[[str], int], book: Book, also: Callable[[], None]
+) -> tuple[Callable[[str], int], Callable[[], None]]:
+    begun: list[str] = []  # `print` writes each of its arguments alone
+
+    def tell() -> None:
+        line = "".join(begun)
+        begun.clear()
+        if line.strip():
+            book.write("print", text=line[:4000])
             also()
+
+    def write(text: str) -> int:
+        begun.append(text[:4000])
+        if "\n" in text or "\r" in text or len(begun) > 1000:
+            tell()
         return real(text)
 
-    return write
+    return write, tell
 
 
 def called_back(tracer: Tracer) -> None:

@@ -97,7 +97,7 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
     if plan["lines"]:
         lines.install(ran)
     looks.install(ledger)
-    entries.printed(ledger, ran.write)
+    rest = entries.printed(ledger, ran.write)
     entries.opened(t)
     entries.called_back(t)
     simple_registry.find_torch_dispatch_rule = lambda *_: None  # asked at each operation, and there is none
@@ -110,6 +110,7 @@ def running(plan: dict[str, Any], descriptors: Sequence[int]) -> Iterator[None]:
         try:
             yield
         finally:
+            rest()
             ledger.flush()
             ran.write()
 
