@@ -50,7 +50,7 @@ w = [torch.empty_like(m.weight) for _ in range(n)]; dist.all_gather(w, m.weight.
 d(of(1, 2, 3) * (r + 1)).sum().backward(); same(m.weight.grad, [[1.5, 3.0, 4.5]])
 with d.no_sync(): d(of(1, 1, 1) * r).sum().backward()
 same(m.weight.grad, [[1.5 + r, 3.0 + r, 4.5 + r]])
-print("rank", r, "agrees")
+print(f"rank {r} agrees\\n", end="")  # one write: those of two ranks may lie between each other
 dist.destroy_process_group()
 """
 
