@@ -21,21 +21,9 @@ from torch import Tensor, nn
 
 from benchmarks import carried
 from evaluator.adapt import Recipe, Tuned
+from evaluator.calibrate import ceiling
 from evaluator.compiled import Fast
 from evaluator.evaluate import Plan, evaluate
-
-
-def ceiling(seconds: float = 2.0) -> float:
-    """FLOP/s of bf16 products of 8192 x 8192 matrices."""
-    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16) for _ in range(2))
-    timed(lambda: a @ b)
-    n, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds:
-        for _ in range(10):
-            a @ b
-        n += 10
-        torch.cuda.synchronize()
-    return 2 * 8192**3 * n / (time.perf_counter() - began)
 
 
 def timed(f: Callable[[], Any]) -> tuple[float, Any]:
@@ -75,7 +63,11 @@ def main() -> None:
     args = names["Hyperparameters"]()
     args.train_seq_len, stride = 2048, 64
     ids = torch.from_numpy(np.fromfile(o.shard, dtype="<u2", offset=1024).astype(np.int64))
-    out: dict[str, Any] = {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "ceiling": ceiling()}
+    out: dict[str, Any] = {
+        "device": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "ceiling": ceiling().flops,
+    }
     luts = (
         torch.ones(1024, dtype=torch.int16, device="cuda"),
         *(torch.zeros(1024, dtype=torch.bool, device="cuda") for _ in "ab"),

@@ -50,7 +50,6 @@ class Tuned:
     ) -> None:
         self.model, self.recipe, self.ranks, self.autocast = model, recipe, ranks or Ranks(), autocast
         self.groups = parameters(model, recipe)
-        self.names = [name for name, _, _ in self.groups]
         self.first = [p.detach().clone() for _, p, _ in self.groups] if not recipe.warm else []
         self.optimiser = optimiser(self.groups, recipe)
 
@@ -64,6 +63,7 @@ class Tuned:
             self.optimiser = optimiser(self.groups, r)
         read = list(sequences(past, r.sequence))
         steps = [read[i : i + r.batch] for i in range(0, len(read), r.batch)]
+        training = self.model.training
         self.model.train()
         wanted = {id(p) for _, p, _ in self.groups}
         was = [(p, p.requires_grad) for p in self.model.parameters()]
@@ -74,6 +74,7 @@ class Tuned:
                 self.step(past, step, share(r.schedule, past, epoch * len(steps) + i, r.epochs * len(steps)))
         for p, wanted_before in was:
             p.requires_grad_(wanted_before)
+        self.model.train(training)
 
     def step(self, past: Past, read: Sequence[tuple[int, int, int]], share: float) -> None:
         """One step on (row, begin, end) of the past's tokens."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -16,12 +13,6 @@ KERNELS = [
     SDPBackend.MATH,
 ]  # the first that takes the tensors
 WARM = 2  # passes before the capture
-
-
-@contextmanager
-def kernels() -> Iterator[None]:
-    with sdpa_kernel(KERNELS, set_priority=True):
-        yield
 
 
 class Fast:
@@ -50,7 +41,7 @@ class Fast:
         given = tokens.clone()
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
-        with torch.no_grad(), kernels(), self.casting():
+        with torch.no_grad(), sdpa_kernel(KERNELS, set_priority=True), self.casting():
             with torch.cuda.stream(side):
                 for _ in range(WARM):
                     self.model(given, last)

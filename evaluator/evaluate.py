@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -203,10 +203,8 @@ def score_batch(
     """Write the nats of a batch of windows of one length to their places in `out`."""
     device = tokens.device
     length, most = batch[0].window.length, max(x.window.scored for x in batch)
-    last = (
-        plan.stride if most <= min(plan.stride, length) <= length else length
-    )  # two shapes and no more: one to compile each
-    last = min(last, length)
+    # Two counts for each length and no more: each is compiled.
+    last = plan.stride if most <= plan.stride <= length else length
     rows = torch.tensor([x.row for x in batch], device=device)[:, None]
     starts = torch.tensor([x.window.start for x in batch], device=device)[:, None]
     read = tokens[rows, starts + torch.arange(length, device=device)]
@@ -233,4 +231,4 @@ def add(result: Result, found: Tensor, sizes: Tensor, ends: Sequence[int], begin
         )
         result.totals += part
         i = min(BINS - 1, (a - 1) * BINS // max(1, length - 1))
-        result.curve[i] = replace(result.curve[i] + part)
+        result.curve[i] += part

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from evaluator.mixing.experts import Network, NgramExperts
-from evaluator.mixing.hedge import OrderError
 from evaluator.mixing.mixture import Mixture, MixtureChunk
 from evaluator.mixing.ngram import Ngram, contexts_of
+from evaluator.past import OrderError
 
 ORDER = 5  # of the longest n-gram
 

@@ -25,8 +25,6 @@ from evaluator.evaluate import Plan, evaluate
 from evaluator.mixed import Mixed, hedge
 from evaluator.stepwise import Stepwise
 
-TYPES = {"": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -43,9 +41,7 @@ class Settings:
         """As JSON."""
         if self.plan.autocast is not None:
             raise ValueError("a round trip is made in the model's own type")
-        return json.dumps(
-            {**asdict(self), "artifact": str(self.artifact), "plan": {**asdict(self.plan)}}, sort_keys=True
-        )
+        return json.dumps({**asdict(self), "artifact": str(self.artifact)}, sort_keys=True)
 
     @classmethod
     def of(cls, text: str) -> Settings:

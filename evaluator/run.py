@@ -22,7 +22,6 @@ from evaluator.shards import Tokens
 from evaluator.timing import Clock, Phase, Timing
 
 Mode = Literal["sliding", "ttt", "hedge", "ttt+hedge"]
-MODES: tuple[Mode, ...] = ("sliding", "ttt", "hedge", "ttt+hedge")
 
 
 class RunError(ValueError):

@@ -81,5 +81,4 @@ class Stepwise:
         if self.adapter is not None and self.chunk + 1 < len(self.chunks):
             scored = (end - begin,) * len(self.tokens)
             self.adapter.learn(Past(self.tokens[:, begin - 1 : end].clone(), scored, self.chunk, len(self.chunks)))
-        self.model.eval()
         self.chunk += 1

@@ -4,7 +4,7 @@ A `Clock` puts every second from the start of the process into one phase. Two ac
 function alone (scoring and adaptation), and everything from the start of the process to the last number. GPU work is waited for
 at the ends of each phase, so that a phase holds its own work and not what the one before left in the queue.
 
-`ceiling` measures the bf16 matrix products that this device can do, `calibrate` turns tokens/s here into an ESTIMATE elsewhere.
+What another machine would take is estimated in `calibrate.py`.
 """
 
 from __future__ import annotations

@@ -24,12 +24,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from evaluator.past import OrderError
+
 Per = Literal["token", "chunk"]
 _STATE = ("log_weights", "_tokens", "_rounds", "_longest", "_mixture", "_losses", "_spread")
-
-
-class OrderError(RuntimeError):
-    """Learning before scoring, or scoring twice."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from evaluator.mixing.experts import MASS_TOLERANCE, Expert, Given, MassError, check_mass, mass
-from evaluator.mixing.hedge import Hedge, HedgeChunk, OrderError, Per, mixed
+from evaluator.mixing.hedge import Hedge, HedgeChunk, Per, mixed
 from evaluator.mixing.ngram import Since
+from evaluator.past import OrderError
 
 
 class ExhibitError(ValueError):

@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 from evaluator.adapt import Recipe, Tuned  # noqa: E402
 from evaluator.evaluate import BINS, Plan, Result, evaluate  # noqa: E402
+from evaluator.model import Whole  # noqa: E402
 from evaluator.past import OrderError, Past  # noqa: E402
 from evaluator.totals import Totals  # noqa: E402
 from tests.evaluator.small import VOCABULARY, naive, network, stream  # noqa: E402
@@ -102,12 +103,18 @@ def test_who_adapts_is_given_scored_tokens_and_no_way_to_others() -> None:
     assert thief.seen == [101, 101, 101], "the chunk and the token before it, and nothing after the last chunk"
 
 
-def test_a_model_that_adapts_while_it_scores_is_refused() -> None:
+@pytest.mark.parametrize("door", ["in place", "past the count of writes", "another tensor"])
+def test_a_model_that_adapts_while_it_scores_is_refused(door: str) -> None:
     net, (tokens, sizes) = network(), stream(1, 100)
 
     def sly(x: torch.Tensor, last: int) -> torch.Tensor:
-        net.embedding.weight.data.add_(0.001)
-        net.embedding.weight.add_(0.001)
+        w = net.embedding.weight
+        if door == "in place":
+            w.add_(0.001)
+        elif door == "another tensor":
+            w.data = w.data + 0.001
+        else:
+            w.data.add_(0.001)
         return net(x, last)
 
     with pytest.raises(OrderError, match=r"embedding\.weight"):
@@ -157,6 +164,25 @@ def test_expressions_that_name_nothing_are_refused(recipe: Recipe) -> None:
 def test_nothing_left_to_adapt_is_refused() -> None:
     with pytest.raises(ValueError, match="all parameters are frozen"):
         Tuned(network(), Recipe(frozen=(".",)))
+
+
+def test_a_module_that_computes_all_positions_scores_the_same() -> None:
+    net, (tokens, sizes) = network().double(), stream(2, 200)
+    whole = Whole(Everything(net), VOCABULARY)
+    assert evaluate(whole, tokens, sizes, PLAN).totals.nats == pytest.approx(
+        evaluate(net, tokens, sizes, PLAN).totals.nats, abs=1e-9
+    )
+
+
+class Everything(torch.nn.Module):
+    """Knows nothing of the last positions."""
+
+    def __init__(self, net: torch.nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.net(tokens)  # type: ignore[no-any-return]
 
 
 def test_bad_input() -> None:

@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch")
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from evaluator.mixing.hedge import Hedge, OrderError, mixed  # noqa: E402
+from evaluator.mixing.hedge import Hedge, mixed  # noqa: E402
+from evaluator.past import OrderError  # noqa: E402
 
 SEEDS = st.integers(0, 2**31)
 

@@ -17,9 +17,9 @@ from hypothesis import strategies as st  # noqa: E402
 
 from evaluator.mixing.exhibit import EntropyPseudoExpert, entropy  # noqa: E402
 from evaluator.mixing.experts import MassError, Network, NgramExperts, Tilted, mass  # noqa: E402
-from evaluator.mixing.hedge import OrderError  # noqa: E402
 from evaluator.mixing.mixture import ExhibitError, Mixture  # noqa: E402
 from evaluator.mixing.ngram import Ngram, Smoothing, contexts_of  # noqa: E402
+from evaluator.past import OrderError  # noqa: E402
 
 V, ORDER = 13, 4
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))]

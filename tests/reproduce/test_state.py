@@ -89,7 +89,7 @@ def test_what_was_changed_since_is_run_again(tmp_path: Path, harm: str) -> None:
 
 TORCHRUN = """\
 [rank0]: Traceback (most recent call last):
-[rank0]:   File "/box/work/train_gpt.py", line 3, in <module>
+[rank0]:   File "train_gpt.py", line 3, in <module>
 [rank0]: ValueError: 1024 does not fit 1000
 E0101 10:00:00.000000 12 torch/distributed/elastic/multiprocessing/api.py:984] failed (exitcode: 1)
 Traceback (most recent call last):

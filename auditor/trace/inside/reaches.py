@@ -32,10 +32,8 @@ class Kept:
 
     def row(self) -> Tensor:
         if self.shape is not None:
-            self.places, self.shape = (
-                self.places.reshape(-1).contiguous(),
-                None,
-            )  # one element, expanded, is a row of stride 0
+            # One element, expanded, would be a row of stride 0.
+            self.places, self.shape = self.places.reshape(-1).contiguous(), None
             self.shared = False
         return self.places
 
