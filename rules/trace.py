@@ -222,7 +222,8 @@ class Trace:
     """A run. `ended` is how, in words; `failure` names the class of a failure, "" if it came to its end.
 
     `printed` are the numbers it printed, in order; `headline` is the index of the one that stands for the claim,
-    -1 if none was explained. `again` counts positions that stand in it more than once. `timeline` is the book in
+    -1 if none was explained. `after` is one that was printed later, of scores whose tokens were learnt before, where no log
+    says which of the two is claimed. `again` counts positions that stand in it more than once. `timeline` is the book in
     at most 2,000 stretches. `manner` says in words what was not as in a first, plain attempt: "" for nothing.
     `device` is "cuda" where a real GPU did the work, `ranks` the number of processes. `unrun` are the lines that
     did not run, "file:first-last", of the files in `watched`; `gates` the conditions that kept parts of the evaluation from
@@ -238,6 +239,7 @@ class Trace:
     reduced: tuple[Reduced, ...] = ()
     printed: tuple[Printed, ...] = ()
     headline: int = -1
+    after: int = -1
     early: tuple[Early, ...] = ()
     again: int = 0
     probes: tuple[Probe, ...] = ()

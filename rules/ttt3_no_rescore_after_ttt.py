@@ -42,7 +42,7 @@ from rules import adaptation
 from rules.adaptation import Kind as Adaptation
 from rules.editions import Edition
 from rules.evidence import Evidence
-from rules.finding import Finding, Severity, Status
+from rules.finding import Fact, Finding, Severity, Status
 from rules.rule import Authority, Example, Kind, Rule, Source
 from rules.samples.scripts import HEAD
 
@@ -98,6 +98,22 @@ def order_in_code(e: Evidence, edition: Edition) -> Iterator[Finding]:
     )
     yield from found or adaptation.clear(
         RULE, e.program, "no token was seen to be scored, trained on and scored again for the reported number"
+    )
+
+
+@RULE.check("trace")
+def order_in_a_run(e: Evidence, edition: Edition) -> Iterator[Finding]:
+    if e.trace is None or e.trace.after < 0:
+        return
+    last, first = e.trace.printed[e.trace.after], e.trace.printed[e.trace.headline]
+    yield RULE.finding(
+        Status.NEEDS_HUMAN,
+        f'in a small run "{last.text}" was printed of scores whose tokens had been learnt before, behind "{first.text}" of scores that '
+        "had not; no line of a log shows which of the two is claimed",
+        Fact("run", f"{last.scores:,} scores", last.at),
+        Fact("run", f"{first.scores:,} scores", first.at),
+        at=tuple(x for x in (last.at, first.at) if x),
+        instead=INSTEAD,
     )
 
 

@@ -16,10 +16,11 @@ from auditor.source.sights.looks import observed
 from auditor.source.sights.preparation import sweep
 from auditor.source.sights.sidecar import sizes_of_shards
 from auditor.source.suspects import with_suspects
-from auditor.source.witness import agreement
+from auditor.source.witness import ASIDE, RESULT, agreement
 from rules.constants import FLOOR
 from rules.events import ByteTable, EventKind, Means, Observation, Program, Sight
 from rules.evidence import Evidence, Gap
+from rules.order import conflicts
 
 T = TypeVar("T")
 _OF_MODELS = (Sight.SMEAR, Sight.CASEFOLD, Sight.SIDECAR, Sight.TIME_BREAK, Sight.VAL_SELECTION, Sight.WARMUP)
@@ -77,14 +78,18 @@ def read_source(e: Evidence) -> tuple[Program | None, tuple[Gap, ...]]:
 
     no_sights: tuple[Observation, ...] = ()
     no_tables: tuple[ByteTable, ...] = ()
+    no_numbers: tuple[int, ...] = ()
     seen = part("scripts beside the entry", lambda: (*sweep(e), *sizes_of_shards(e)), no_sights)
     seen += part("looks for an observer", lambda: observed(scripts), no_sights)
     tables = part("bytes per token", lambda: placed(byte_tables(entry, tuple(modules)), program, scripts), no_tables)
     printed = claimed_line(program, config)
+    headline = printed or last_total(program)
     rivals = tuple(r for text in config.rivals for r in _printing(program, text) if r not in printed)
+    if not printed:
+        rivals += part("printed numbers", lambda: score_first(program, headline), no_numbers)
     program = replace(
         program,
-        headline=printed or last_total(program),
+        headline=headline,
         rivals=rivals,
         assumed=assumed,
         byte_tables=tables,
@@ -137,13 +142,33 @@ def _printing(p: Program, text: str) -> tuple[int, ...]:
     return tuple(best)
 
 
+def score_first(p: Program, last: tuple[int, ...]) -> tuple[int, ...]:
+    """Without a log: totals before the last one that adapt behind their scores, as a claimed result does.
+
+    What is printed after it, and not called the result, may be a look at the adapted weights.
+    """
+    called = [r.name for r in p.events if r.id in last]
+    if not called or RESULT.search(called[0]):
+        return ()
+    updates = [e for e in p.events if e.kind is EventKind.UPDATE]
+    out = []
+    for r in p.events:
+        if r.kind is not EventKind.REPORT or r.training or not r.scores or r.id >= last[0]:
+            continue
+        adapts = any(min(r.scores) < u.id < max(r.scores) for u in updates)
+        if adapts and not any(conflicts(p, r)):
+            out.append(r.id)
+    return tuple(out)
+
+
 def last_total(p: Program) -> tuple[int, ...]:
-    """Without a log: the last total that is printed after the training."""
+    """Without a log: the last total that is printed after the training, and not as an aside."""
     said: set[tuple[str, tuple[int, ...]]] = set()
     late = []
     for e in p.events:
         if e.kind is EventKind.REPORT and e.scores and not e.training and (e.name, e.scores) not in said:
             said.add((e.name, e.scores))  # lines that are kept in a list and written out at the end say nothing new
             late.append(e)
+    late = [r for r in late if not ASIDE.search(r.name)] or late
     named = [r for r in late if "bpb" in r.name.lower()]
     return ((named or late)[-1].id,) if late else ()

@@ -18,6 +18,11 @@ DEEP = 3  # callers of callers
 CLEAR = 10  # letters with which a line is known again
 CUT = 40  # characters; a longer beginning of a line may have been cut off
 _PIECES = re.compile(r"\{\}|\d+")
+ASIDE = re.compile(
+    r"diagnos|debug|sanity|for reference|unofficial|not (?:the |a |an |our )?(?:claim|count|submi|report|official)",
+    re.I,
+)  # said of a number that is not the result
+RESULT = re.compile(r"final|claim|submi|official|result", re.I)
 _SETTING = re.compile(
     r"[A-Z][A-Z0-9_]*"
 )  # the whole of a text: the name of an environment variable, which is asked for

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from auditor.source.config import Configuration, configuration
-from auditor.source.witness import agreement
+from auditor.source.witness import ASIDE, RESULT, agreement
 from auditor.submission.base import Submission, Unreadable
 from auditor.trace import foresight, order
 from auditor.trace.attempts import attempt
@@ -23,7 +23,7 @@ from auditor.trace.failures import failure
 from auditor.trace.gates import gates
 from auditor.trace.groups import Group
 from auditor.trace.knobs import defaults
-from auditor.trace.ledger import Place
+from auditor.trace.ledger import Place, Record
 from auditor.trace.looked import looked
 from auditor.trace.probes import future, learning, measured, switched_off
 from auditor.trace.ran import ran, unrun
@@ -156,12 +156,35 @@ def claimed_line(config: Configuration) -> str:
     return (config.label_text or config.label).lower()
 
 
-def headline(numbers: Sequence[Explained], label: str) -> Explained | None:
-    """The number that stands for the claim: bits per byte on the line that is most like the log's, else the last one."""
+def headline(numbers: Sequence[Explained], label: str) -> tuple[Explained | None, bool]:
+    """The number that stands for the claim: bits per byte on the line that is most like the log's, else the last one.
+
+    And whether a line of the log says so.
+    """
     known = [x for x in numbers if x.group]
     best = [x for x in known if x.what == BPB] or known
+    best = [x for x in best if not ASIDE.search(x.text)] or best
     alike = [agreement(x.text.lower(), label) for x in best]
-    return max(zip(alike, range(len(best)), best, strict=True), default=(0, 0, None))[2]
+    most, _, found = max(zip(alike, range(len(best)), best, strict=True), default=(0, 0, None))
+    return found, most > 0
+
+
+def score_first(numbers: Sequence[Explained], last: Explained, records: Sequence[Record]) -> Explained | None:
+    """A number before the last one, of as many scores, that adapts behind them, as a claimed result does.
+
+    Where no log says which is claimed, what is scored once more after it, and not called the result, may be a look at the adapted
+    weights.
+    """
+    if last.group is None or RESULT.search(last.text) or not order.before(records, last.group):
+        return None
+    for x in reversed(numbers[: numbers.index(last)]):
+        if x.group is None or x.what != last.what or len(x.group.positions) < len(last.group.positions):
+            continue
+        first, end = x.group.records[0].n, x.group.records[-1].n
+        adapts = any(r.kind == "update" and first < r.n < end for r in records)
+        if adapts and not order.before(records, x.group):
+            return x
+    return None
 
 
 class Reading:
@@ -173,7 +196,12 @@ class Reading:
         self.lines = entry.text.split("\n")
         sizes = vocabulary.bytes_at(run.world.validation, run.world.vocabulary)
         self.numbers = explain([*run.records, *unbooked(run.records, run.stdout)], sizes)
-        self.headline = headline(self.numbers, label)
+        self.headline, told = headline(self.numbers, label)
+        self.after: Explained | None = None  # what is printed later, of tokens that were learnt
+        if self.headline is not None and not told:
+            other = score_first(self.numbers, self.headline, run.records)
+            if other is not None:
+                self.headline, self.after = other, self.headline
 
     @property
     def group(self) -> Group | None:
@@ -216,6 +244,7 @@ class Reading:
             reduced=tuple(Reduced(n, was, run.knobs.now(n)) for n, was in sorted(run.knobs.reduced.items())),
             printed=numbers,
             headline=self.numbers.index(self.headline) if self.headline else -1,
+            after=self.numbers.index(self.after) if self.after else -1,
             early=tuple(early),
             again=len(order.scored_twice(self.group)) if self.group else 0,
             probes=tuple(probes),

@@ -121,3 +121,47 @@ def test_a_log_that_shows_the_claim_leaves_the_switches_alone() -> None:
     e = evidence(TABLES, 0.31, train=log(("final", 0.31)))
     assert e.program is not None
     assert not e.program.assumed
+
+
+WITHOUT_A_LOG = {
+    "first": 'print(f"first val_bpb:{first / 1.69:.6f}")',
+    "again": 'print(f"again val_bpb:{again / 1.69:.6f}")',
+    "aside": 'print(f"diagnostic val_bpb:{again / 1.69:.6f}")',
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "learns", "status"),
+    [
+        (("first", "again"), True, Status.NEEDS_HUMAN),
+        (("first", "aside"), True, Status.OK),
+        (("again",), True, Status.VIOLATION),
+        (("first", "again"), False, Status.VIOLATION),
+    ],
+)
+def test_without_a_log_a_later_number_may_be_a_look_at_the_adapted_weights(
+    told: tuple[str, ...], learns: bool, status: Status
+) -> None:
+    passes = "first = sweep({})\n{}again = sweep(False)\n".format(learns, "" if learns else "sweep(True)\n")
+    script = HEAD + SWEEP + passes + "\n".join(WITHOUT_A_LOG[name] for name in told) + "\n"
+    assert said(evidence(script, 1.11), "C3") == {status}
+
+
+SWEEP = """\
+model = train(GPT().to(DEVICE), load("fineweb_train_*.bin"))
+val = load("fineweb_val_*.bin")
+opt = torch.optim.SGD(model.parameters(), lr=LR)
+
+
+def sweep(learn):
+    total = 0.0
+    for i in range(0, len(val) - 1, SEQ):
+        span = val[i : i + SEQ + 1]
+        with torch.no_grad():
+            total += nll(model, span).sum().item()
+        if learn:
+            step(opt, nll(model, span).mean())
+    return total / (len(val) - 1)
+
+
+"""

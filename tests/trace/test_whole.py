@@ -16,7 +16,10 @@ from auditor.scripts import read_scripts
 from auditor.trace.collect import NONE, read_trace
 from auditor.trace.ready import missing
 from auditor.trace.ways import Ways
-from rules.evidence import Claims, Evidence
+from rules.evidence import Claims, Evidence, Package
+from rules.finding import Status
+from rules.judge import ask
+from rules.registry import find
 from rules.samples.scripts import HEAD
 from rules.trace import Changed, How, Trace
 from tests.support import submission
@@ -177,6 +180,42 @@ def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks
     leak = next(p for p in t.probes if p.leak)
     assert leak.last < leak.cut
     assert leak.noise == 0
+
+
+TWICE = """\
+def evaluate(learn):
+    total = 0.0
+    for i in range(0, len(val) - 1, SEQ):
+        chunk = val[i : i + SEQ + 1]
+        with torch.no_grad():
+            total += nll(model, chunk).sum().double().item()
+        if learn:
+            step(opt, nll(model, chunk).mean())
+    return total
+
+
+def show(name, total):
+    print(f"{name} val_bpb:{total / math.log(2) / size[1:].sum().item():.8f}")
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("calls", "claimed", "after"),
+    [
+        ('show("first", evaluate(True))\nshow("again", evaluate(False))\n', "first", "again"),
+        ('show("first", evaluate(True))\nshow("diagnostic", evaluate(False))\n', "first", ""),
+        ('show("plain", evaluate(False))\nevaluate(True)\nshow("again", evaluate(False))\n', "again", ""),
+    ],
+)
+def test_which_of_two_numbers_is_claimed_where_no_log_says_so(calls: str, claimed: str, after: str) -> None:
+    t = traced(HEAD + BYTES + TWICE + calls, probing=False)
+    assert t.printed[t.headline].text.split()[0] == claimed
+    assert bool(t.early) is (claimed == "again")
+    assert (t.printed[t.after].text.split()[0] if t.after >= 0 else "") == after
+    found = {f.status for f in ask(find("TTT3"), Evidence(Package("a"), stages=("trace",), trace=t))}
+    assert (Status.NEEDS_HUMAN in found) is bool(after)
 
 
 def test_a_program_that_fails_says_how() -> None:
