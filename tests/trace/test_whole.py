@@ -162,6 +162,16 @@ def test_losses_that_are_mixed_and_added_up_outside_of_tensors_are_explained() -
     assert len(set(lines)) == 7
 
 
+def test_a_loss_function_in_the_place_of_torch_s_is_called_once() -> None:
+    own = (
+        "real = F.cross_entropy\nF.cross_entropy = lambda *a, **k: calls.append(1) or real(*a, **k) + 0.5\ncalls = []\n"
+    )
+    count = 'print(f"{len(calls) / len(range(0, len(val) - 1, SEQ)):.6f}")\n'
+    t = traced(HEAD + BYTES + own + LOOP.format(body=SCORE) + count, probing=False)
+    assert t.printed[-1].value == 1.0
+    assert t.printed[t.headline].scores == t.positions - 1
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_program_that_trains_first_is_found_with_its_lines_and_the_probe_leaks(device: str) -> None:
     text = program(ADAPT, SCORE)

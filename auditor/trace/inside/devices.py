@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, MethodWrapperType, WrapperDescriptorType
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
 CPU = torch.device("cpu")
+NATIVE = (BuiltinFunctionType, MethodDescriptorType, WrapperDescriptorType, MethodWrapperType)
+NAMED = {name: f for name, f in vars(torch.nn.functional).items() if isinstance(f, FunctionType)}
 
 
 def is_cuda(x: object) -> bool:
@@ -22,6 +25,17 @@ def here(x: Any) -> Any:
     return CPU if is_cuda(x) and not OnCpu.real else x
 
 
+def meant(func: Callable[..., Any]) -> Callable[..., Any]:
+    """torch's own function, where `func` is what the program has put in its place.
+
+    torch hands a mode whatever bears the function's name now. The program's has been entered by then, and would be a second time.
+    """
+    if isinstance(func, NATIVE) or getattr(func, "__globals__", {}).get("__name__", "").startswith("torch."):
+        return func
+    now = vars(torch.nn.functional)
+    return next((f for name, f in NAMED.items() if now.get(name) is func), func)
+
+
 class OnCpu(TorchFunctionMode):
     """Rewrites the device of every factory call and transfer."""
 
@@ -30,6 +44,7 @@ class OnCpu(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        func = meant(func)
         if self.real:
             return func(*args, **kwargs) if kwargs else func(*args)
         if kwargs:

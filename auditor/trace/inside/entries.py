@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from . import arrays, floats
 from .book import Book
-from .devices import OnCpu
+from .devices import OnCpu, meant
 from .tracer import Tracer
 
 INCOMING = {torch.tensor, torch.as_tensor, torch.frombuffer}
@@ -80,6 +80,7 @@ class Doors(OnCpu):
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        func = meant(func)
         if self.tracer.awaited:
             with _disable_current_modes():
                 self.tracer.arrived(args)
