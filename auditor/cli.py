@@ -5,27 +5,48 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
-from importlib.util import find_spec
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
-from auditor import cli_data, cli_eval, cli_reproduce
-from auditor.audit import Audit, Waiver
+from auditor import cli_data, cli_eval, cli_reproduce, cli_trace
+from auditor.audit import Audit
+from auditor.cli_common import (
+    CacheFolder,
+    Device,
+    Devices,
+    Edition,
+    ExitZero,
+    Fail,
+    FailOn,
+    Folder,
+    Format,
+    Formats,
+    NoCache,
+    Only,
+    Output,
+    Pr,
+    Ref,
+    Repo,
+    Verbose,
+    WaiverFile,
+    check_edition,
+    load_waivers,
+    print_plain,
+    read,
+    rule_names,
+    say,
+    trace_cache,
+    waiting,
+    write,
+)
 from auditor.exit_codes import exit_code
 from auditor.report.text import plain, shorten
 from auditor.submission.base import AuditorError, NothingToAudit, UsageError
 from auditor.submission.target import Target
-
-if TYPE_CHECKING:
-    from auditor.trace.cache import Cache
 
 app = typer.Typer(
     name="scorefirst",
@@ -35,64 +56,12 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-sandbox = typer.Typer(help="The sealed place in which a submission's program runs.", no_args_is_help=True)
-app.add_typer(sandbox, name="sandbox")
+app.command()(cli_trace.trace)
+app.add_typer(cli_trace.sandbox, name="sandbox")
 app.command("eval")(cli_eval.evaluate)
 app.command()(cli_eval.roundtrip)
 app.command()(cli_data.data)
 app.command()(cli_reproduce.reproduce)
-stderr = Console(stderr=True)
-
-
-class Format(StrEnum):
-    TERMINAL = "terminal"
-    MD = "md"
-    JSON = "json"
-    SARIF = "sarif"
-    HTML = "html"
-    GITHUB = "github"
-
-
-class Device(StrEnum):
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
-class FailOn(StrEnum):
-    FATAL = "fatal"
-    ELIGIBILITY = "eligibility"
-    PACKAGING = "packaging"
-    ADVISORY = "advisory"
-    NEVER = "never"
-
-
-Repo = Annotated[Path | None, typer.Option("--repo", help="A clone of the challenge's repository.", metavar="CLONE")]
-Pr = Annotated[
-    int | None, typer.Option("--pr", help="Number of a pull request whose head the clone holds.", metavar="N")
-]
-Ref = Annotated[str | None, typer.Option("--ref", help="A commit, branch or tag of the clone.", metavar="REF")]
-Folder = Annotated[str | None, typer.Option("--folder", help="Only this record folder.", metavar="PATH")]
-Edition = Annotated[
-    str, typer.Option("--edition", help="Judge by the rules of a date, 'latest', or 'own' for the submission's day.")
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write the report here instead of printing it.", metavar="FILE")
-]
-Formats = Annotated[Format, typer.Option("--format", "-f", help="Form of the report.")]
-Fail = Annotated[FailOn, typer.Option("--fail-on", help="Lowest severity that sets an exit code.")]
-ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever was found.")]
-WaiverFile = Annotated[
-    Path | None, typer.Option("--waivers", help="A maintainer's waiver file (TOML).", metavar="FILE")
-]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show what passed and what could not be decided, too.")]
-Devices = Annotated[Device, typer.Option("--device", help="What a run computes on: stand-ins, or this machine's GPU.")]
-Only = Annotated[list[str] | None, typer.Option("--only", help="Ask this rule only; may be repeated.", metavar="RULE")]
-
-
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Run it again even if a trace of the same run is kept.")]
-CacheFolder = Annotated[
-    Path | None, typer.Option("--cache", help="Where traces are kept; by default the user's cache.", metavar="DIR")
-]
 
 
 @app.command()
@@ -114,8 +83,14 @@ def audit(
     only: Only = None,
     waivers: WaiverFile = None,
     run: Annotated[
-        bool, typer.Option("--run/--no-run", help="Also run it, small and sealed off (needs torch), or only read it.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--run/--no-run",
+            envvar="SCOREFIRST_RUN",
+            help="Also run it, small and sealed off, or only read it.",
+            show_default="run where torch is installed",
+        ),
+    ] = None,
     device: Devices = Device.CPU,
     no_cache: NoCache = False,
     cache: CacheFolder = None,
@@ -137,7 +112,7 @@ def audit(
 
     * `scorefirst audit --repo parameter-golf --pr 745`
 
-    * `scorefirst audit --repo . --base origin/main -f sarif -o audit.sarif`
+    * `scorefirst audit --repo . --base origin/main --no-run -f sarif -o audit.sarif`
 
     * `scorefirst audit https://github.com/openai/parameter-golf/pull/745 -f html -o audit.html`
     """
@@ -148,8 +123,13 @@ def audit(
     target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=base, folder=folder)
     keep = keep_evidence or format is Format.HTML
     rules_asked, let_pass = rule_names(only), load_waivers(waivers)
-    if run and (why := missing(device.value)):
+    why = missing(device.value)
+    if why and (run or device is not Device.CPU):
         raise UsageError(why)
+    if run is None:
+        run = not why and asks_a_run(rules_asked)
+        if why:
+            say(f"only read, and not run: {why}")
     kept = trace_cache(cache, no_cache) if run else None
     with waiting("auditing") as tell:
         audits = list(
@@ -167,100 +147,6 @@ def audit(
         )
     report(audits, format, output, verbose=verbose, dispute_url=dispute_url, keep_evidence=keep_evidence)
     raise typer.Exit(exit_code(audits, fail_on.value, always_zero=exit_zero or format is Format.SARIF))
-
-
-@app.command()
-def trace(
-    path: Annotated[
-        str | None, typer.Argument(help="A record folder, or the URL of a pull request.", metavar="FOLDER|URL")
-    ] = None,
-    repo: Repo = None,
-    pr: Pr = None,
-    ref: Ref = None,
-    folder: Folder = None,
-    wall: Annotated[float, typer.Option("--wall", help="The most that one run may take, in seconds.")] = 120.0,
-    device: Devices = Device.CPU,
-    ranks: Annotated[
-        int, typer.Option("--ranks", help="Run it as so many processes that exchange what they have.", min=1, max=8)
-    ] = 1,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A variable of the program's environment; may be repeated.", metavar="NAME=VALUE"),
-    ] = None,
-    no_probes: Annotated[bool, typer.Option("--no-probes", help="Run once; do not compare with other runs.")] = False,
-    no_cache: NoCache = False,
-    cache: CacheFolder = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
-    page: Annotated[Path | None, typer.Option("--html", help="Write a page with the timeline here.")] = None,
-    drawing: Annotated[Path | None, typer.Option("--svg", help="Write the timeline of the first run here.")] = None,
-    bitmap: Annotated[
-        Path | None, typer.Option("--png", help="Write that timeline here as a PNG (needs Pillow).")
-    ] = None,
-    positions: Annotated[
-        str | None, typer.Option("--positions", help="Show the timeline of these tokens only.", metavar="A-B")
-    ] = None,
-    verbose: Verbose = False,
-) -> None:
-    """Run a submission's program small, sealed off and unchanged, and show what it did with validation tokens.
-
-    Needs torch: `pip install 'scorefirst[run]'`. The exit code is 0 if the run came to a number that is explained, 1 if not,
-    and 3 if there is nothing to run.
-
-    Examples:
-
-    * `scorefirst trace records/track_10min_16mb/2026-03-24_mine`
-
-    * `scorefirst trace --repo parameter-golf --pr 745 --wall 300`
-
-    * `scorefirst trace records/track_10min_16mb/2026-03-24_mine --html trace.html --positions 500-900`
-
-    * `scorefirst trace records/track_10min_16mb/2026-03-24_mine --set TTT_ENABLED=1`
-    """
-    from auditor.trace.ready import missing
-
-    between, given = interval(positions), settings(set_)
-    if ranks > 1 and device is Device.CUDA:
-        raise UsageError("--ranks with --device cuda is not possible: each rank would need a GPU of its own")
-    if why := missing(device.value):
-        raise UsageError(why)
-    if bitmap and find_spec("PIL") is None:
-        raise UsageError("--png needs Pillow: pip install 'scorefirst[png]'; --svg needs nothing")
-    from auditor.report import trace_html
-    from auditor.report.trace_text import trace_json, trace_text
-    from auditor.trace.alone import trace_target
-    from auditor.trace.ways import Ways
-
-    target = Target.from_options(path=path, repo=repo, pr=pr, ref=ref, base=None, folder=folder)
-    with waiting("tracing") as tell:
-        ways = Ways(
-            wall_s=wall,
-            probing=not no_probes,
-            device=device.value,
-            ranks=ranks,
-            given=given,
-            cache=trace_cache(cache, no_cache),
-        )
-        traces = list(trace_target(target, ways, tell, say))
-    if page:
-        write(page, trace_html.page(traces, between))
-    if drawing:
-        pictures = [p for _, t in traces if t and (p := trace_html.svg(t, between))]
-        if not pictures:
-            raise UsageError("nothing was written down, so there is no timeline to draw")
-        write(drawing, pictures[0])
-    if bitmap:
-        from auditor.report import timelines
-        from auditor.report.png import png
-
-        drawn = next((d for _, t in traces if t and (d := timelines.picture(t, between))), None)
-        if drawn is None:
-            raise UsageError("nothing was written down, so there is no timeline to draw")
-        write(bitmap, png(drawn))
-    color = sys.stdout.isatty()
-    print_plain(trace_json(traces) if as_json else trace_text(traces, verbose=verbose, color=color, positions=between))
-    if all(t is None for _, t in traces):
-        raise typer.Exit(3)
-    raise typer.Exit(0 if all(t is not None and t.explained for _, t in traces) else 1)
 
 
 @app.command()
@@ -480,34 +366,12 @@ def schema() -> None:
     print_plain(schema_text())
 
 
-@sandbox.command("check")
-def sandbox_check(
-    mode: Annotated[
-        str, typer.Option("--mode", help="bubblewrap, landlock, or auto for the strongest that works here.")
-    ] = "auto",
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help="Only this attempt or group; may be repeated.", metavar="NAME")
-    ] = None,
-    verbose: Verbose = False,
-) -> None:
-    """Run programs that try to get out of the sandbox, and say which of them it held.
+def asks_a_run(names: frozenset[str]) -> bool:
+    """Whether some rule asked for looks at a run; no names stand for all rules."""
+    from rules.registry import all_rules
 
-    Each attempt is judged from outside: by the host's files, sockets and processes, and by secrets that must not come out.
-    `--mode unsealed` makes the harmless attempts without a sandbox, to show that they would succeed. The exit
-    code is 1 unless every attempt held.
-
-    Examples:
-
-    * `scorefirst sandbox check`
-
-    * `scorefirst sandbox check --mode landlock --only network -v`
-    """
-    from auditor.trace.sandbox.check_report import report_check
-
-    with waiting("trying to escape") as tell:
-        text, held = report_check(mode, only or (), verbose=verbose, tell=tell, color=sys.stdout.isatty())
-    print_plain(text)
-    raise typer.Exit(0 if held else 1)
+    asked = [r for r in all_rules() if not names or r.id in names]
+    return any("trace" in stages for r in asked for stages, _ in r.checks)
 
 
 def report(
@@ -534,108 +398,6 @@ def report(
         return
     write(output, text)
     say(f"wrote {output}")
-
-
-def interval(text: str | None) -> tuple[int, int] | None:
-    """`A-B`, both included."""
-    if text is None:
-        return None
-    low, _, high = text.partition("-")
-    if not (low.isdecimal() and high.isdecimal() and int(low) <= int(high) < 1 << 40):
-        raise UsageError(f"--positions wants two numbers, the smaller one first, as in 500-900, not {text}")
-    return int(low), int(high)
-
-
-def trace_cache(folder: Path | None, off: bool) -> Cache | None:
-    """Where traces are kept; None with `--no-cache`."""
-    from auditor.trace.cache import Cache, default_folder
-
-    if off and folder:
-        raise UsageError("--cache and --no-cache exclude each other")
-    return None if off else Cache(folder or default_folder(), say)
-
-
-def settings(given: list[str] | None) -> dict[str, str]:
-    """`NAME=VALUE`, each."""
-    out = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier() or name.startswith("SCOREFIRST_") or "\0" in value:
-            raise UsageError(f"--set wants the name of a variable and its value, as in TTT_ENABLED=1, not {text}")
-        out[name] = value
-    return out
-
-
-def write(path: Path, text: str | bytes) -> None:
-    """Write a report; an unwritable place is a clear error."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    except OSError as e:
-        raise UsageError(f"cannot write {path}: {e.strerror}") from None
-
-
-def say(sentence: str) -> None:
-    """One line on stderr, never wrapped: paths and commands in it can be copied."""
-    stderr.print(plain(sentence), markup=False, highlight=False, soft_wrap=True)
-
-
-def print_plain(text: str) -> None:
-    """Print text as it is, whatever encoding the terminal has."""
-    data = text if text.endswith("\n") else text + "\n"
-    try:
-        sys.stdout.buffer.write(data.encode(sys.stdout.encoding or "utf-8", "replace"))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as e:
-        raise AuditorError(f"cannot write to standard output: {e.strerror}") from None
-
-
-def rule_names(only: list[str] | None) -> frozenset[str]:
-    """Short names of the rules asked for; an unknown one is an error of the call."""
-    from rules.registry import find
-
-    names = set()
-    for name in only or ():
-        try:
-            names.add(find(name).id)
-        except KeyError as e:
-            raise UsageError(str(e.args[0])) from None
-    return frozenset(names)
-
-
-def check_edition(name: str) -> None:
-    from rules.editions import edition as lookup
-
-    if name != "own":
-        try:
-            lookup(name)
-        except ValueError as e:
-            raise UsageError(str(e)) from None
-
-
-def load_waivers(file: Path | None) -> tuple[Waiver, ...]:
-    from auditor import waivers
-
-    return () if file is None else waivers.parse(read(file).decode("utf-8", "replace"), str(file))
-
-
-def read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as e:
-        raise UsageError(f"cannot read {file}: {e.strerror}") from None
-
-
-@contextmanager
-def waiting(what: str) -> Iterator[Callable[[str], None]]:
-    """A spinner on stderr while something takes long, if a person is looking; what is yielded changes its words."""
-    if not stderr.is_terminal:
-        yield lambda doing: None
-        return
-    with stderr.status(what) as status:
-        yield lambda doing: status.update(Text(shorten(plain(f"{what}: {doing}"), 120)))
 
 
 def main() -> None:

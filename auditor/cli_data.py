@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from auditor.cli_common import print_plain
 from auditor.submission.base import AuditorError, UsageError
 
 if TYPE_CHECKING:
@@ -93,7 +94,6 @@ def data(
 
     * `scorefirst data --check 'data/datasets/fineweb10B_sp1024/fineweb_val_*.bin' --model data/tokenizers/fineweb_1024_bpe.model`
     """
-    from auditor.cli import print_plain
 
     if lacks := [m for m in ("numpy", "sentencepiece") if find_spec(m) is None]:
         raise UsageError(f"`scorefirst data` needs {' and '.join(lacks)}: pip install 'scorefirst[run]'")

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from auditor.cli_common import print_plain
 from auditor.submission.base import UsageError
 
 if TYPE_CHECKING:
@@ -119,7 +120,6 @@ def evaluate(
 
     * `torchrun --nproc_per_node 8 -m auditor.cli eval --artifact model.pt --tokens val.bin --tokenizer t.model --state run.state`
     """
-    from auditor.cli import print_plain
 
     needed("torch", "numpy", "sentencepiece")
     if plot is not None and find_spec("matplotlib") is None:
@@ -176,7 +176,6 @@ def roundtrip(
 
     * `scorefirst roundtrip --artifact model.pt --tokens val.bin --mode ttt --streams 8 --length 1025 --chunk 256`
     """
-    from auditor.cli import print_plain
 
     needed("torch", "numpy", "constriction")
     from evaluator.adapt import Recipe

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from auditor.cli_common import print_plain, say, settings, stderr, waiting, write
 from auditor.submission.base import UsageError
 from auditor.submission.target import Target
 
@@ -110,10 +111,9 @@ def reproduce(
 
     * `scorefirst reproduce --repo parameter-golf --pr 745 --data data --seeds 1337,42 --out rerun-745 -f md -o rerun-745.md`
     """
-    from auditor import cli
     from auditor.trace.ready import missing
 
-    given, wanted = cli.settings(set_), numbers(seeds)
+    given, wanted = settings(set_), numbers(seeds)
     if wall is not None and wall <= 0:
         raise UsageError("--wall wants a positive number of seconds")
     full_only = {"--data": data, "--tokenizer": tokenizer, "--out": out, "--gpus": gpus}
@@ -141,25 +141,25 @@ def reproduce(
         given=given,
     )
     try:
-        with cli.waiting("reproducing") as tell:
+        with waiting("reproducing") as tell:
             found = list(run_again(target, options, tell))
     except KeyboardInterrupt:
-        cli.say(
+        say(
             "interrupted: the run in progress was ended; finished seeds are kept, and the same command goes on from there"
         )
         raise typer.Exit(INTERRUPTED) from None
     color = output is None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    width = cli.stderr.width if color else 140
+    width = stderr.width if color else 140
     text = {
         Format.JSON: lambda: as_json(found),
         Format.MD: lambda: as_markdown(found),
         Format.TERMINAL: lambda: as_text(found, color=color, width=width),
     }[format]()
     if output is None:
-        cli.print_plain(text)
+        print_plain(text)
     else:
-        cli.write(output, text)
-        cli.say(f"wrote {output}")
+        write(output, text)
+        say(f"wrote {output}")
     raise typer.Exit(0 if all(r.good for r in found) else 1)
 
 

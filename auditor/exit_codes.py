@@ -1,7 +1,7 @@
 """Exit codes: what a script learns from an audit without reading it.
 
 0 nothing found · 1 error of the tool · 2 error in the call · 3 nothing to audit ·
-11 advisory or only doubts · 12 packaging · 13 eligibility · 14 fatal.
+4 a run that came to no number that its scores explain · 11 advisory or only doubts · 12 packaging · 13 eligibility · 14 fatal.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from auditor.audit import Audit
 from rules.finding import Severity
 
 BY_SEVERITY = {Severity.ADVISORY: 11, Severity.PACKAGING: 12, Severity.ELIGIBILITY: 13, Severity.FATAL: 14}
+UNEXPLAINED = 4
 NEVER = "never"
 FAIL_ON = (*(s.value for s in Severity), NEVER)
 

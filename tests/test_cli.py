@@ -287,3 +287,19 @@ def test_a_trace_of_nothing_that_runs_says_why(run: Run, tmp_path: Path, script:
     assert code == 3
     assert "no program that can be run" in out
     assert said in " ".join(err.split())
+
+
+def test_what_is_run_where_nobody_said(run: Run, folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    at = folder()
+    monkeypatch.delenv("SCOREFIRST_RUN")
+    monkeypatch.setattr("auditor.api.audit", lambda *a, run, **k: asked.append(run) or [])
+    monkeypatch.setattr("auditor.trace.ready.missing", lambda device: "")
+    for words in ((), ("--only", "PKG2"), ("--only", "C3"), ("--no-run",)):
+        run("audit", at, *words)
+    assert asked == [True, False, True, False]
+    monkeypatch.setattr("auditor.trace.ready.missing", lambda device: "torch is missing")
+    _, _, err = run("audit", at)
+    assert asked[-1] is False
+    assert "only read, and not run: torch is missing" in err
+    assert run("audit", at, "--run")[0] == 2

@@ -10,7 +10,7 @@ import typer.main
 
 from auditor.api import audit_submission
 from auditor.cli import app
-from auditor.exit_codes import BY_SEVERITY, FAIL_ON
+from auditor.exit_codes import BY_SEVERITY, FAIL_ON, UNEXPLAINED
 from auditor.report import Options, render
 from rules.finding import Status
 from rules.registry import examples, find
@@ -46,7 +46,7 @@ def test_the_table_of_exit_codes_is_the_code() -> None:
     table = re.search(r"## Exit codes\n(.*?)\n## ", README, re.DOTALL)
     assert table
     codes = [int(c) for c in re.findall(r"^\| (\d+) \|", table[1], re.MULTILINE)]
-    assert codes == [0, 1, 2, 3, *sorted(BY_SEVERITY.values())]
+    assert codes == [0, 1, 2, 3, UNEXPLAINED, *sorted(BY_SEVERITY.values())]
     for severity, code in BY_SEVERITY.items():
         assert re.search(rf"^\| {code} \|.*{severity.value}", table[1], re.MULTILINE)
     assert f"`--fail-on {'|'.join(FAIL_ON)}`" in table[1]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from auditor.cli import settings, trace_cache
+from auditor.cli_common import settings, trace_cache
 from auditor.report.trace_text import trace_text
 from auditor.submission.base import UsageError
 from rules.place import Location
