@@ -11,7 +11,7 @@ import argparse
 import ast
 import time
 import warnings
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=20, help="take every K-th pull request")
     parser.add_argument("--count", type=int, default=40, help="generated folders, without a clone")
     options = parser.parse_args()
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
 
     def timed(stage: str, work: Callable[[], T]) -> T:
         start = time.perf_counter()

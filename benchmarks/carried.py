@@ -73,6 +73,8 @@ def ours(net: Any, names: dict[str, Any], *, scale: float | None) -> Network:
         )
     )
     n = net.num_layers
+    assert own.bigrams is not None
+    assert own.told is not None
     pairs: list[tuple[nn.Parameter, torch.Tensor]] = [
         (own.embedding, net.tok_emb.weight), (own.smear, net.smear.gate), (own.skips, net.skip_weights),
         (own.bigrams.rows, net.bigram.embed.weight), (own.bigrams.out, net.bigram.proj.weight),

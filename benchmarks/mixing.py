@@ -14,6 +14,7 @@ import platform
 import resource
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,10 +84,10 @@ def measure(device: torch.device, tokens: torch.Tensor, chunk: int, dense: int) 
 
     for part in parts:
         times["network's score alone"].append(
-            seconds(device, lambda p=part: logp_of_logits(logits[: len(p)], tokens[p]))
+            seconds(device, partial(logp_of_logits, logits[: len(part)], tokens[part]))
         )
-        times["mixture, by token"].append(seconds(device, lambda p=part: run(online, p)))
-        times["mixture, by chunk"].append(seconds(device, lambda p=part: run(frozen, p)))
+        times["mixture, by token"].append(seconds(device, partial(run, online, part)))
+        times["mixture, by chunk"].append(seconds(device, partial(run, frozen, part)))
     head = parts[-1][:dense]
     of_rows = Given(contexts[head], logits[: len(head)])
 

@@ -22,6 +22,7 @@ from auditor.trace.attempts import attempt
 from auditor.trace.collect import job
 from auditor.trace.execute import Job, trace
 from auditor.trace.sandbox import Outcome
+from auditor.trace.ways import Ways
 
 
 def jobs(repo: Repo, numbers: list[int], wall_s: float) -> Iterator[tuple[str, Job]]:
@@ -34,7 +35,7 @@ def jobs(repo: Repo, numbers: list[int], wall_s: float) -> Iterator[tuple[str, J
             e = gather(folder)
             entry = e.package.entry
             if entry is not None and entry.text and not entry.syntax_error:
-                yield f"#{n}", job(e, folder, entry, wall_s)
+                yield f"#{n}", job(e, folder, entry, Ways(wall_s=wall_s))
 
 
 def pair(work: Job) -> tuple[Outcome, Outcome] | None:

@@ -153,12 +153,12 @@ def main() -> None:
         doing = {pool.submit(run, c, options.wall): c for c in open_}
         for n, done in enumerate(as_completed(doing), 1):
             cell = doing[done]
-            said = dict(zip(("host", "family", "seed"), cell, strict=True)) | {"key": keys[cell]}
+            said: dict[str, Any] = {"host": cell[0], "family": cell[1], "seed": cell[2], "key": keys[cell]}
             try:
                 said |= done.result()
             except Exception:
                 said["crash"] = traceback.format_exc()
-            known[said["key"]] = said
+            known[keys[cell]] = said
             out.write(json.dumps(said) + "\n")
             out.flush()
             print(f"{n}/{len(open_)} {'/'.join(map(str, cell))} {said.get('all_s', '')} s", file=sys.stderr, flush=True)
