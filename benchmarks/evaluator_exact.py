@@ -1,6 +1,6 @@
 """The evaluator against loops that do the same in the plainest way: `python -m benchmarks.evaluator_exact SHARD TOKENIZER [--tokens N]`.
 
-Window by window and token by token, sums in float64, counts in dictionaries; on the CPU, the network in float32. Prints the bpb of both and
+Window by window and token by token, sums in float64, counts in dictionaries; the network in float32, or in bf16 on a GPU. Prints the bpb of both and
 the difference, for sliding windows, adaptation, and adaptation with Hedge; and for other batches.
 """
 
@@ -21,6 +21,7 @@ from evaluator.adapt import Recipe, Tuned
 from evaluator.decoder import Decoder, Shape
 from evaluator.evaluate import Plan, chunks, evaluate
 from evaluator.mixed import ORDER, Mixed, hedge
+from evaluator.run import quick
 from evaluator.shards import Tokens
 from evaluator.windows import windows
 
@@ -93,7 +94,11 @@ def main() -> None:
     parser.add_argument("shard")
     parser.add_argument("tokenizer", type=Path)
     parser.add_argument("--tokens", type=int, default=20_000)
+    parser.add_argument(
+        "--device", default="cpu", help="cuda: ours in bf16 there, the plain loops on the CPU all the same"
+    )
     o = parser.parse_args()
+    plan = replace(PLAN, autocast=None if o.device == "cpu" else torch.bfloat16)
     stream, table = Tokens.open(o.shard), byte_count.load(o.tokenizer)
     ids = torch.from_numpy(stream[: o.tokens].astype("int64"))
     sizes = torch.from_numpy(byte_count.TableBytes(table, stream).between(0, o.tokens))
@@ -101,10 +106,12 @@ def main() -> None:
     for name, adapt, mix in (("sliding", False, False), ("ttt", True, False), ("ttt+hedge", True, True)):
         plain = float(naive(network(len(table)), ids, adapt=adapt, mix=mix).sum()) / whole
         for batch in (1, PLAN.batch, 64):
-            net = network(len(table))
+            net = network(len(table)).to(o.device)
             own = evaluate(
-                net, ids[None], sizes[None], replace(PLAN, batch=batch),
-                adapter=Tuned(net, RECIPE) if adapt else None, mixer=Mixed(hedge(len(table))) if mix else None,
+                net, ids[None].to(o.device), sizes[None].to(o.device), replace(plan, batch=batch),
+                adapter=Tuned(net, RECIPE, autocast=plan.autocast) if adapt else None,
+                mixer=Mixed(hedge(len(table), device=o.device)) if mix else None,
+                score=quick(net, ids[None].to(o.device), replace(plan, batch=batch)),
             ).totals  # fmt: skip
             print(
                 f"{name:10} batch {batch:3}: naive {plain:.12f}  evaluator {own.bpb:.12f}  difference {own.bpb - plain:+.1e}"

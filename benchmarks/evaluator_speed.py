@@ -24,6 +24,8 @@ from evaluator.adapt import Recipe, Tuned
 from evaluator.calibrate import ceiling
 from evaluator.compiled import Fast
 from evaluator.evaluate import Plan, evaluate
+from evaluator.mixed import Mixed, hedge
+from evaluator.model import nats
 
 
 def timed(f: Callable[[], Any]) -> tuple[float, Any]:
@@ -57,7 +59,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=100, help="batches of 32 windows for the script's sliding loop")
     parser.add_argument("--chunks", type=int, default=4, help="chunks of 32,768 tokens for adaptation")
     parser.add_argument("--batch", type=int, default=64, help="windows side by side in ours")
-    parser.add_argument("--only", default="sliding,ttt")
+    parser.add_argument("--only", default="sliding,ttt,mixer")
     o = parser.parse_args()
     names = carried.definitions(o.script)
     args = names["Hyperparameters"]()
@@ -104,9 +106,12 @@ def main() -> None:
         n = 32 * stride * o.batches
         few, many = ids[: 32 * stride * 2 + 1], ids[: n + 1]
         fast = Fast(net)
-        measure(
-            "ours sliding", our(ids[: 2048 + o.batch * stride * 2 + 1], plan, net, fast), our(many, plan, net, fast), n
-        )
+
+        def first() -> Any:
+            fast.warm(few[None, :2048].cuda().expand(o.batch, -1), stride)
+            return our(few, plan, net, fast)()
+
+        measure("ours sliding", first, our(many, plan, net, fast), n)
         measure("their sliding", theirs("eval_val_sliding", few, peer), theirs("eval_val_sliding", many, peer), n)
         out["work"] = work(net.shape, 2048) * 2048 / stride
         out["share ours"] = out["work"] * out["ours sliding"]["tokens_per_s"] / out["ceiling"]
@@ -134,7 +139,56 @@ def main() -> None:
             n,
         )
         out["ttt ratio"] = out["ours ttt"]["tokens_per_s"] / out["their ttt"]["tokens_per_s"]
+    if "mixer" in o.only:
+        out |= mixers(names, args, ids, stride)
     print(json.dumps(out, indent=1))
+
+
+def mixers(names: dict[str, Any], args: Any, ids: Tensor, stride: int, chunk: int = 32768) -> dict[str, Any]:
+    """Both mixers over the second of two chunks, logits given: scored, weights learnt, counts learnt. tokens/s of scored tokens."""
+    device, v = torch.device("cuda"), 1024
+    ids = ids[: 2 * chunk + 1].cuda()
+    starts = torch.arange(chunk + stride - 2048, 2 * chunk + stride - 2048, stride, device=device)
+    logits = torch.randn(32, 2048, v, device=device, dtype=torch.bfloat16)
+    theirs = names["LogisticContextMixer"](vocab_size=v, device="cuda", eta=args.mixer_eta)
+
+    def other(at: int) -> float:
+        """A chunk, windows by 32; the last `stride` positions of each count."""
+        total = torch.zeros((), dtype=torch.float64, device=device)
+        for s in (starts + at).split(32):
+            read = ids[s[:, None] + torch.arange(2049, device=device)]
+            nll, each = theirs.mix_and_score(logits[: len(s)].float(), read[:, :-1], read[:, 1:], [2048] * len(s))
+            theirs.update_weights(each, [2048] * len(s))
+            total += nll[:, -stride:].double().sum()
+        theirs.update(ids[chunk + at : 2 * chunk + at + 1])
+        return float(total)
+
+    own = Mixed(hedge(v, device="cuda"))
+    few = logits.flatten(0, 1)[: 32 * stride]
+
+    def mine(at: int) -> float:
+        begin = 1 + chunk + at
+        each = [
+            nats(few[: min(len(few), chunk - a)], ids[begin + a : begin + a + len(few)])
+            for a in range(0, chunk, len(few))
+        ]
+        found = own.score(torch.cat(each)[None], ids[None, max(0, begin - 64) : begin + chunk])
+        own.learn()
+        return float(found.sum())
+
+    out: dict[str, Any] = {}
+    for name, go in (("their mixer", other), ("our mixer", mine)):
+        if name == "their mixer":
+            theirs.update(ids[: chunk + 1])
+        else:
+            mine(-chunk)
+        torch.cuda.reset_peak_memory_stats()
+        timed(lambda go=go: go(0))  # type: ignore[misc]
+        seconds, nll = timed(lambda go=go: go(0))  # type: ignore[misc]
+        memory = torch.cuda.max_memory_allocated() / 1e9
+        out[name] = {"tokens_per_s": chunk / seconds, "loss": nll / chunk, "memory_gb": memory}
+    out["mixer ratio"] = out["our mixer"]["tokens_per_s"] / out["their mixer"]["tokens_per_s"]
+    return out
 
 
 if __name__ == "__main__":

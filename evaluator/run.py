@@ -123,7 +123,7 @@ def quick(model: nn.Module, tokens: Tensor, plan: Plan) -> Callable[[Tensor, int
 
     fast = Fast(model, plan.autocast)
     if tokens.shape[1] > plan.sequence:
-        fast(tokens[:, : plan.sequence].expand(plan.batch, -1), plan.stride)
+        fast.warm(tokens[:, : plan.sequence].expand(plan.batch, -1), plan.stride)
     return fast
 
 
